@@ -1,0 +1,78 @@
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Who is counted: an IPv4 address, or the /64 network of an IPv6 address.
+///
+/// One subscriber owns a whole /64, so a single IPv6 address names nobody. IPv4-mapped addresses are IPv4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientKey(u128);
+
+impl ClientKey {
+    /// The key of an address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> ClientKey {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => ClientKey(u128::from(v4.to_ipv6_mapped())),
+            IpAddr::V6(v6) => ClientKey(u128::from(v6) & !u128::from(u64::MAX)),
+        }
+    }
+
+    /// The key as a number, stable across processes.
+    #[must_use]
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// The IPv4 address, when the client has one.
+    #[must_use]
+    pub fn v4(self) -> Option<Ipv4Addr> {
+        Ipv6Addr::from(self.0).to_ipv4_mapped()
+    }
+
+    /// The network that is counted beside the key: the /48 of an IPv6 client, none for IPv4.
+    #[must_use]
+    pub fn wider(self) -> Option<u128> {
+        self.v4().is_none().then_some(self.0 & !((1 << 80) - 1))
+    }
+
+    /// The neighbourhood that shares a bounded table: /24 of IPv4, /48 of IPv6.
+    #[must_use]
+    pub fn neighbourhood(self) -> u128 {
+        self.wider().unwrap_or(self.0 & !0xff)
+    }
+}
+
+impl fmt::Display for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.v4() {
+            Some(v4) => v4.fmt(f),
+            None => write!(f, "{}/64", Ipv6Addr::from(self.0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> ClientKey {
+        ClientKey::of(text.parse().expect("address"))
+    }
+
+    #[test]
+    fn ipv6_counts_by_64_and_mapped_addresses_are_ipv4() {
+        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_eq!(key("::ffff:192.0.2.7"), key("192.0.2.7"));
+        assert_eq!(key("2001:db8:1:2::1").wider(), key("2001:db8:1:ffff::1").wider());
+        assert_eq!(key("192.0.2.7").wider(), None);
+        assert_eq!(key("192.0.2.7").neighbourhood(), key("192.0.2.200").neighbourhood());
+        assert_ne!(key("192.0.2.7").neighbourhood(), key("192.0.3.7").neighbourhood());
+    }
+
+    #[test]
+    fn prints_as_people_write_it() {
+        assert_eq!(key("192.0.2.7").to_string(), "192.0.2.7");
+        assert_eq!(key("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
+    }
+}

@@ -1,0 +1,222 @@
+//! The JSON line of an event, written by hand so that an event costs no allocation.
+
+use std::io::Write as _;
+
+use crate::{Event, Field, Tag};
+
+/// The longest text taken from a request, in bytes.
+const TEXT_CAP: usize = 1024;
+
+pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
+    line.push(b'{');
+    key(line, Field::Timestamp);
+    line.push(b'"');
+    rfc3339(event.time_micros, line);
+    line.push(b'"');
+    text(line, Field::Service, event.service);
+    text(line, Field::Decision, event.decision.id());
+    if let Some(stage) = event.stage {
+        text(line, Field::Stage, stage.id());
+    }
+    if let Some(code) = event.code {
+        text(line, Field::Code, code.id());
+    }
+    if let Some(kind) = event.kind {
+        text(line, Field::Kind, kind.id());
+    }
+    if let Some(route) = event.route {
+        text(line, Field::Route, route);
+    }
+    text(line, Field::Method, event.method);
+    text(line, Field::Path, event.path);
+    number(line, Field::Status, u64::from(event.status));
+    display(line, Field::ClientAddress, event.client_address);
+    display(line, Field::ClientKey, event.client);
+    text(line, Field::RequestId, event.request_id);
+    if let Some(agent) = event.user_agent {
+        text(line, Field::UserAgent, agent);
+    }
+    if let Some(session) = event.session {
+        display(line, Field::Session, format_args!("{session:016x}"));
+    }
+    number(line, Field::Duration, event.duration_micros);
+    tags(line, event.tags);
+    if !event.attributable {
+        key(line, Field::Attributable);
+        line.extend_from_slice(b"false");
+    }
+    if event.count > 1 {
+        number(line, Field::Count, u64::from(event.count));
+    }
+    line.extend_from_slice(b"}\n");
+}
+
+/// Appends a time as RFC 3339 in UTC with microseconds.
+pub fn rfc3339(micros: u64, line: &mut Vec<u8>) {
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let _ = write!(line, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:06}Z");
+}
+
+/// Days since 1970-01-01 as year, month, day (Howard Hinnant's `civil_from_days`, for days after the epoch).
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+fn key(line: &mut Vec<u8>, field: Field) {
+    if line.last() != Some(&b'{') {
+        line.push(b',');
+    }
+    line.push(b'"');
+    line.extend_from_slice(field.name().as_bytes());
+    line.extend_from_slice(b"\":");
+}
+
+fn number(line: &mut Vec<u8>, field: Field, value: u64) {
+    key(line, field);
+    let _ = write!(line, "{value}");
+}
+
+/// For values that never need an escape.
+fn display(line: &mut Vec<u8>, field: Field, value: impl std::fmt::Display) {
+    key(line, field);
+    let _ = write!(line, "\"{value}\"");
+}
+
+fn text(line: &mut Vec<u8>, field: Field, value: &str) {
+    key(line, field);
+    line.push(b'"');
+    let value = value.get(..value.floor_char_boundary(TEXT_CAP)).unwrap_or_default();
+    let mut clean = 0;
+    for (at, byte) in value.bytes().enumerate() {
+        if (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        // Continuation bytes were written with their first byte.
+        line.extend_from_slice(value.as_bytes().get(clean..at).unwrap_or_default());
+        clean = at + 1;
+        if let Some(char) = value.get(at..).and_then(|rest| rest.chars().next()) {
+            escape(line, char);
+        }
+    }
+    line.extend_from_slice(value.as_bytes().get(clean..).unwrap_or_default());
+    line.push(b'"');
+}
+
+/// Everything outside printable ASCII is escaped: a terminal that shows the line runs no control sequence.
+fn escape(line: &mut Vec<u8>, char: char) {
+    match char {
+        '"' | '\\' => line.extend_from_slice(&[b'\\', char as u8]),
+        _ => {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        }
+    }
+}
+
+fn tags(line: &mut Vec<u8>, bits: u8) {
+    if bits == 0 {
+        return;
+    }
+    key(line, Field::Tags);
+    line.push(b'[');
+    for tag in Tag::ALL {
+        if bits & tag.bit() != 0 {
+            if line.last() != Some(&b'[') {
+                line.push(b',');
+            }
+            let _ = write!(line, "\"{}\"", tag.id());
+        }
+    }
+    line.push(b']');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClientKey, Code, Decision, Kind, Stage};
+
+    fn sample() -> Event<'static> {
+        let address = "198.51.100.7".parse().expect("address");
+        Event {
+            time_micros: 1_793_577_600_000_001,
+            service: "shop",
+            decision: Decision::Refuse,
+            stage: Some(Stage::CsrfToken),
+            code: Some(Code::CsrfTokenReused),
+            kind: Some(Kind::PublicForm),
+            route: Some("/api/contact"),
+            method: "POST",
+            path: "/api/contact",
+            status: 403,
+            client_address: address,
+            client: ClientKey::of(address),
+            request_id: "01J00000000000000000000000",
+            user_agent: Some("curl/8.1"),
+            session: Some(0xab),
+            duration_micros: 12,
+            tags: Tag::LimiterOverflow.bit() | Tag::ClaimWatermark.bit(),
+            attributable: false,
+            count: 3,
+        }
+    }
+
+    fn line(event: &Event<'_>) -> String {
+        let mut line = Vec::new();
+        event.encode(&mut line);
+        String::from_utf8(line).expect("utf-8")
+    }
+
+    #[test]
+    fn golden_line_names_every_field() {
+        assert_eq!(
+            line(&sample()),
+            concat!(
+                r#"{"timestamp":"2026-11-02T00:00:00.000001Z","service.name":"shop","palisade.decision":"refuse","#,
+                r#""palisade.stage":"csrf-token","palisade.code":"csrf-token-reused","palisade.kind":"public-form","#,
+                r#""http.route":"/api/contact","http.request.method":"POST","url.path":"/api/contact","#,
+                r#""http.response.status_code":403,"client.address":"198.51.100.7","client.key":"198.51.100.7","#,
+                r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
+                r#""session.id":"00000000000000ab","http.server.request.duration_us":12,"#,
+                r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.attributable":false,"#,
+                r#""palisade.count":3}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn hostile_text_stays_one_line_of_printable_ascii_and_reads_back() {
+        let hostile = "a\"b\\c\n\u{1b}]52;x\u{7f}\u{202e}é😀";
+        let line = line(&Event { path: hostile, user_agent: None, ..sample() });
+        assert!(line.trim_end().bytes().all(|b| (0x20..0x7f).contains(&b)), "{line}");
+        let read: serde_json::Value = serde_json::from_str(&line).expect("json");
+        assert_eq!(read["url.path"], hostile);
+        assert_eq!(read.get("user_agent.original"), None);
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        let long = "é".repeat(2000);
+        let read: serde_json::Value = serde_json::from_str(&line(&Event { path: &long, ..sample() })).expect("json");
+        assert_eq!(read["url.path"].as_str().map(str::len), Some(TEXT_CAP));
+    }
+
+    #[test]
+    fn calendar_is_right_at_its_corners() {
+        for (days, expect) in [(0, (1970, 1, 1)), (11_016, (2000, 2, 29)), (11_017, (2000, 3, 1)), (20_779, (2026, 11, 22))] {
+            assert_eq!(civil(days), expect);
+        }
+    }
+}

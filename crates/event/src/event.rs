@@ -1,0 +1,210 @@
+use std::net::IpAddr;
+
+use crate::{ClientKey, Code, Kind, Stage, encode};
+
+/// What the gate did with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// The request went to the application.
+    Admit,
+    /// The gate refused the request.
+    Refuse,
+    /// `mode = "observe"`: the request went on, and enforcing would have refused it.
+    WouldRefuse,
+    /// The gate answered by itself: a CSRF token, a preflight, `Allow`.
+    Answer,
+}
+
+impl Decision {
+    /// The name in events.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Decision::Admit => "admit",
+            Decision::Refuse => "refuse",
+            Decision::WouldRefuse => "would-refuse",
+            Decision::Answer => "answer",
+        }
+    }
+}
+
+/// A thing worth knowing beside the decision; an event may carry several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tag {
+    /// A trusted proxy sent an address that cannot be read; the last readable hop was counted.
+    ForwardedMalformed,
+    /// The limiter's set was full of refused clients; a shared cell was charged.
+    LimiterOverflow,
+    /// The table of used tokens forgot some; older tokens of forgotten sessions are refused.
+    ClaimWatermark,
+    /// A server action came without a manifest to decide by.
+    ActionUnknown,
+    /// The upstream's error body was replaced.
+    ErrorMasked,
+    /// The application answered a route that the policy does not declare.
+    RouteUndeclared,
+}
+
+impl Tag {
+    /// Every tag, in the order they are written.
+    pub const ALL: [Tag; 6] = [
+        Tag::ForwardedMalformed,
+        Tag::LimiterOverflow,
+        Tag::ClaimWatermark,
+        Tag::ActionUnknown,
+        Tag::ErrorMasked,
+        Tag::RouteUndeclared,
+    ];
+
+    /// The name in events.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Tag::ForwardedMalformed => "forwarded-malformed",
+            Tag::LimiterOverflow => "limiter-overflow",
+            Tag::ClaimWatermark => "claim-watermark",
+            Tag::ActionUnknown => "action-unknown",
+            Tag::ErrorMasked => "error-masked",
+            Tag::RouteUndeclared => "route-undeclared",
+        }
+    }
+
+    /// The tag's bit in [`Event::tags`].
+    #[must_use]
+    pub const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// One request, or one line of many equal refusals, as the gate saw it.
+///
+/// Borrowed: made once at the response head, encoded into a buffer of the thread, and gone. Secrets, tokens, cookies,
+/// bodies and query strings never enter it; `url.path` is the canonical path that was matched.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// Microseconds since the Unix epoch.
+    pub time_micros: u64,
+    /// The application's name in the policy.
+    pub service: &'a str,
+    /// What was done.
+    pub decision: Decision,
+    /// The stage that refused, or would have.
+    pub stage: Option<Stage>,
+    /// The code of the refusal, or of the fault.
+    pub code: Option<Code>,
+    /// The kind of the route, once known.
+    pub kind: Option<Kind>,
+    /// The template of the route, once known.
+    pub route: Option<&'a str>,
+    /// The request method, as sent.
+    pub method: &'a str,
+    /// The path, as sent, without the query.
+    pub path: &'a str,
+    /// The status that went to the client.
+    pub status: u16,
+    /// The client's address behind the trusted proxies.
+    pub client_address: IpAddr,
+    /// Who is counted.
+    pub client: ClientKey,
+    /// The request's id, also in `X-Request-Id`.
+    pub request_id: &'a str,
+    /// The user agent, as sent.
+    pub user_agent: Option<&'a str>,
+    /// Keyed hash of the session, when there is one.
+    pub session: Option<u64>,
+    /// Time from request head to response head, in microseconds.
+    pub duration_micros: u64,
+    /// Bits of [`Tag`].
+    pub tags: u8,
+    /// Whether the client's own doing can be told from the request: false for requests another site caused.
+    pub attributable: bool,
+    /// How many equal refusals this line stands for; 1 for a request of its own.
+    pub count: u32,
+}
+
+/// The names of an event's fields, as written. OpenTelemetry's names where it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// RFC 3339, microseconds, UTC.
+    Timestamp,
+    /// [`Event::service`].
+    Service,
+    /// [`Event::decision`].
+    Decision,
+    /// [`Event::stage`].
+    Stage,
+    /// [`Event::code`].
+    Code,
+    /// [`Event::kind`].
+    Kind,
+    /// [`Event::route`].
+    Route,
+    /// [`Event::method`].
+    Method,
+    /// [`Event::path`].
+    Path,
+    /// [`Event::status`].
+    Status,
+    /// [`Event::client_address`].
+    ClientAddress,
+    /// [`Event::client`].
+    ClientKey,
+    /// [`Event::request_id`].
+    RequestId,
+    /// [`Event::user_agent`].
+    UserAgent,
+    /// [`Event::session`].
+    Session,
+    /// [`Event::duration_micros`].
+    Duration,
+    /// [`Event::tags`].
+    Tags,
+    /// [`Event::attributable`], written only when false.
+    Attributable,
+    /// [`Event::count`], written only above one.
+    Count,
+}
+
+impl Field {
+    /// The field's name in the JSON line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Field::Timestamp => "timestamp",
+            Field::Service => "service.name",
+            Field::Decision => "palisade.decision",
+            Field::Stage => "palisade.stage",
+            Field::Code => "palisade.code",
+            Field::Kind => "palisade.kind",
+            Field::Route => "http.route",
+            Field::Method => "http.request.method",
+            Field::Path => "url.path",
+            Field::Status => "http.response.status_code",
+            Field::ClientAddress => "client.address",
+            Field::ClientKey => "client.key",
+            Field::RequestId => "palisade.request_id",
+            Field::UserAgent => "user_agent.original",
+            Field::Session => "session.id",
+            Field::Duration => "http.server.request.duration_us",
+            Field::Tags => "palisade.tags",
+            Field::Attributable => "palisade.attributable",
+            Field::Count => "palisade.count",
+        }
+    }
+}
+
+impl Event<'_> {
+    /// Appends the event to `line` as one JSON object and a line feed.
+    ///
+    /// Allocates only when `line` must grow. Text from the request is escaped so that a line stays one line and pure
+    /// printable ASCII where the text is hostile; paths and user agents are cut at 1 KiB.
+    pub fn encode(&self, line: &mut Vec<u8>) {
+        encode::event(self, line);
+    }
+
+    /// Whether `tag` is set.
+    #[must_use]
+    pub const fn has(&self, tag: Tag) -> bool {
+        self.tags & tag.bit() != 0
+    }
+}
