@@ -215,7 +215,9 @@ mod tests {
 
     #[test]
     fn calendar_is_right_at_its_corners() {
-        for (days, expect) in [(0, (1970, 1, 1)), (11_016, (2000, 2, 29)), (11_017, (2000, 3, 1)), (20_779, (2026, 11, 22))] {
+        for (days, expect) in
+            [(0, (1970, 1, 1)), (11_016, (2000, 2, 29)), (11_017, (2000, 3, 1)), (20_779, (2026, 11, 22))]
+        {
             assert_eq!(civil(days), expect);
         }
     }

@@ -1,0 +1,139 @@
+//! The gate within an axum app.
+
+use std::fmt;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, MatchedPath};
+use palisade_diag::Diagnostics;
+use palisade_event::Event;
+use palisade_guard::{Entropy, Env, Now, Peer, Plan, Record, Secrets, State};
+use palisade_policy::{Policy, PolicyBuilder, Route};
+use palisade_tower::{Ambient, Gate, GateLayer, PeerOf};
+
+use crate::local::Local;
+use crate::system::{SystemEntropy, now};
+
+/// A whole gate in an app's own process.
+///
+/// ```no_run
+/// # use axum::{Router, routing::{get, post}};
+/// # use palisade_backend::Inside;
+/// # async fn example(policy: palisade_policy::PolicyBuilder, secrets: palisade_guard::Secrets) -> Result<(), Box<dyn std::error::Error>> {
+/// let gate = Inside::new(policy, secrets)?;
+/// let app: Router = Router::new().route("/api/items", get(|| async { "items" })).layer(gate.layer());
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Inside {
+    builder: PolicyBuilder,
+    secrets: Secrets,
+    state: Arc<State>,
+    plan: Arc<Plan>,
+    ambient: InsideAmbient,
+}
+
+/// The system's time and randomness, and events as JSON lines on standard output unless told otherwise.
+#[derive(Clone)]
+pub struct InsideAmbient {
+    events: Arc<dyn Fn(&Event<'_>) + Send + Sync>,
+}
+
+// === impl Inside ===
+
+impl Inside {
+    /// Compiles a policy built in code.
+    ///
+    /// # Errors
+    /// Every problem of the policy and the secrets at once.
+    pub fn new(builder: PolicyBuilder, secrets: Secrets) -> Result<Inside, Diagnostics> {
+        let policy: Policy = builder.clone().build()?;
+        let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
+        let plan = Plan::compile(policy, &secrets, &state)?;
+        Ok(Inside { builder, secrets, state, plan, ambient: InsideAmbient { events: Arc::new(print) } })
+    }
+
+    /// Hands each event to `events` instead of printing it. It is called on the request's task and must not block.
+    #[must_use]
+    pub fn on_event(mut self, events: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Inside {
+        self.ambient.events = Arc::new(events);
+        self
+    }
+
+    /// The layer for a router: every route of the policy, and the token endpoint. Add it last, so that it stands
+    /// outside of every other layer.
+    #[must_use]
+    pub fn layer(&self) -> GateLayer<Local, InsideAmbient> {
+        self.over(Arc::clone(&self.plan))
+    }
+
+    /// The layer for one handler: declares its route right where it is served.
+    ///
+    /// It is the whole gate in its one order, rate limit before token before handler; there is no way to write it the
+    /// wrong way round. Counts and tokens are shared with [`Inside::layer`] and with every other handler's.
+    ///
+    /// # Errors
+    /// What is wrong with the route.
+    pub fn protect(&self, route: Route) -> Result<GateLayer<Local, InsideAmbient>, Diagnostics> {
+        let policy = self.builder.clone().route(route).build()?;
+        Ok(self.over(Plan::compile(policy, &self.secrets, &self.state)?))
+    }
+
+    fn over(&self, plan: Arc<Plan>) -> GateLayer<Local, InsideAmbient> {
+        // Where axum keeps what its server and its router know.
+        let peer: PeerOf = |extensions| {
+            let info = extensions.get::<ConnectInfo<SocketAddr>>()?;
+            Some(Peer { address: info.0.ip() })
+        };
+        let gate = Gate::new(plan, Local::new(Arc::clone(&self.state)), self.ambient.clone());
+        GateLayer::new(gate, peer, |extensions| Some(extensions.get::<MatchedPath>()?.as_str()))
+    }
+}
+
+// === impl InsideAmbient ===
+
+impl Ambient for InsideAmbient {
+    type Sleep = tokio::time::Sleep;
+
+    fn now(&self) -> Now {
+        now()
+    }
+
+    fn entropy(&self) -> &dyn Entropy {
+        &SystemEntropy
+    }
+
+    fn sleep(&self, time: Duration) -> tokio::time::Sleep {
+        tokio::time::sleep(time)
+    }
+
+    fn record(&self, record: Record) {
+        (self.events)(&record.event());
+    }
+
+    fn undeclared(&self, route: &str) {
+        // Said once a route, so a lock on standard error is no burden.
+        let _ = writeln!(
+            std::io::stderr(),
+            "palisade: the app serves {route}, which the policy does not declare; it is treated as [undeclared]"
+        );
+    }
+}
+
+impl fmt::Debug for InsideAmbient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InsideAmbient(..)")
+    }
+}
+
+fn print(event: &Event<'_>) {
+    let mut line = Vec::with_capacity(512);
+    event.encode(&mut line);
+    // A closed standard output must not stop the app.
+    let _ = std::io::stdout().write_all(&line);
+}

@@ -1,0 +1,224 @@
+//! A request that passed every stage: shaped for the application, and its response for the client.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, request, response};
+use palisade_event::{Code, Decision, Tag};
+use palisade_policy::CspProfile;
+
+use crate::answer::{self, Text};
+use crate::csp::NONCE_CHARS;
+use crate::env::Env;
+use crate::exchange::Exchange;
+use crate::finish;
+use crate::headers;
+use crate::record::Record;
+use crate::stage::NEXT_ACTION;
+use crate::token::{Session, Token};
+
+/// Leave to go to the application. Only the stages make one.
+#[derive(Debug)]
+#[must_use]
+pub struct Admitted {
+    exchange: Exchange,
+}
+
+/// How the body travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyPlan {
+    /// Bytes at most; the request is broken off beyond.
+    pub cap: u64,
+    /// Whether trailers pass, through [`crate::trailer_passes`].
+    pub trailers: bool,
+}
+
+/// What becomes of the application's body.
+#[derive(Debug, PartialEq, Eq)]
+pub enum BodyFate {
+    /// It passes.
+    Keep,
+    /// It tells too much, and this takes its place.
+    Replace(Bytes),
+}
+
+/// A response ready for the client.
+#[derive(Debug)]
+pub struct Finish {
+    /// What becomes of its body.
+    pub body: BodyFate,
+    /// What happened.
+    pub record: Record,
+}
+
+/// Why no response of the application can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It could not be reached, or broke off before it answered.
+    Unreachable,
+    /// It did not answer in time.
+    Timeout,
+    /// The request's body was larger than the route takes.
+    BodyTooLarge,
+    /// The request's body broke its framing, or did not come.
+    BodyBroken,
+    /// The gate has no room.
+    Overloaded,
+    /// The gate failed.
+    Internal,
+}
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_PALISADE_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-palisade-csrf-token");
+
+// === impl Admitted ===
+
+impl Admitted {
+    pub(crate) fn new(mut exchange: Exchange) -> Admitted {
+        // Bytes were reserved for reading a form's beginning; they are held until the response's head.
+        let documents = exchange.route().is_some_and(|plan| plan.route.csp == CspProfile::Auto);
+        exchange.asks.document &= documents;
+        Admitted { exchange }
+    }
+
+    /// Shapes the head for the application: strips what a client may not say, and says what the gate has found.
+    ///
+    /// Adds `X-Forwarded-*` and `X-Request-Id` afresh; on document navigations also the nonce policy and a CSRF token
+    /// for forms that the application renders.
+    pub fn forward(&mut self, head: &mut request::Parts, env: &Env<'_>) -> BodyPlan {
+        let exchange = &mut self.exchange;
+        let upgrade = exchange.asks.upgrade.then(|| head.headers.get(header::UPGRADE).cloned()).flatten();
+        headers::strip_request(&mut head.headers);
+        if let Some(upgrade) = upgrade {
+            head.headers.insert(header::UPGRADE, upgrade);
+            head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        if head.method != http::Method::POST {
+            head.headers.remove(NEXT_ACTION);
+        }
+        forwarded(exchange, head);
+        if exchange.asks.document {
+            document(exchange, &mut head.headers, env);
+        }
+        let route = exchange.route().map(|plan| (plan.route.body, plan.route.trailers));
+        let (cap, trailers) = route.unwrap_or_default();
+        BodyPlan { cap, trailers }
+    }
+
+    /// Whether the connection may become a WebSocket.
+    #[must_use]
+    pub fn upgrades(&self) -> bool {
+        self.exchange.asks.upgrade
+    }
+
+    /// How long the application has for its response head.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.exchange.plan.policy.limits.upstream_timeout
+    }
+
+    /// Shapes the application's response for the client.
+    pub fn finish(mut self, head: &mut response::Parts, env: &Env<'_>) -> Finish {
+        self.exchange.reserved = None;
+        let masked = finish::upstream(&mut self.exchange, head, env);
+        let body = match masked {
+            None => BodyFate::Keep,
+            Some(Text { content_type, body }) => {
+                self.exchange.tag(Tag::ErrorMasked);
+                head.headers.insert(header::CONTENT_TYPE, content_type);
+                BodyFate::Replace(body)
+            }
+        };
+        let status = head.status.as_u16();
+        let code = head.status.is_server_error().then(|| finish::fault_code(head.status));
+        Finish { body, record: self.record(code, status, env) }
+    }
+
+    /// Answers in place of the application.
+    #[must_use]
+    pub fn fail(self, fault: Fault, env: &Env<'_>) -> (response::Parts, Bytes, Record) {
+        let code = fault.code();
+        let (head, body) = answer::fault(&self.exchange, code);
+        let status = head.status.as_u16();
+        (head, body, self.record(Some(code), status, env))
+    }
+
+    fn record(self, code: Option<Code>, status: u16, env: &Env<'_>) -> Record {
+        let would = self.exchange.would;
+        Record {
+            decision: if would.is_some() { Decision::WouldRefuse } else { Decision::Admit },
+            stage: would.map(|(stage, _)| stage),
+            code: would.map(|(_, code)| code).or(code),
+            status,
+            finished: env.now,
+            quiet: false,
+            exchange: self.exchange,
+        }
+    }
+}
+
+fn forwarded(exchange: &Exchange, head: &mut request::Parts) {
+    let https = exchange.origin().is_none_or(|origin| origin.https);
+    let proto = HeaderValue::from_static(if https { "https" } else { "http" });
+    if let Ok(address) = HeaderValue::from_str(&exchange.address.to_string()) {
+        head.headers.insert(X_FORWARDED_FOR, address);
+    }
+    let named = exchange.origin().and_then(|origin| HeaderValue::from_str(&origin.authority).ok());
+    if let Some(host) = named {
+        if !head.headers.contains_key(header::HOST) {
+            head.headers.insert(header::HOST, host.clone());
+        }
+        head.headers.insert(X_FORWARDED_HOST, host);
+    }
+    head.headers.insert(X_FORWARDED_PROTO, proto);
+    head.headers.insert(X_REQUEST_ID, exchange.id.header());
+}
+
+fn document(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
+    headers::strip_conditional(headers);
+    let mut nonce = [0; NONCE_CHARS];
+    if STANDARD_NO_PAD.encode_slice(env.random::<16>(), &mut nonce) != Ok(NONCE_CHARS) {
+        return;
+    }
+    exchange.nonce = Some(nonce);
+    if let Some(nonce) = exchange.nonce() {
+        let csp = exchange.plan.csp.page(nonce);
+        headers.insert(header::CONTENT_SECURITY_POLICY, csp);
+    }
+    let session = exchange.session.unwrap_or_else(|| {
+        exchange.asks.fresh_session = true;
+        Session::fresh(env)
+    });
+    exchange.session = Some(session);
+    let token = Token::mint(&session, [0; 8], &exchange.plan.keys, env);
+    if let Ok(token) = HeaderValue::from_str(&token) {
+        headers.insert(X_PALISADE_CSRF_TOKEN, token);
+    }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    const fn code(self) -> Code {
+        match self {
+            Fault::Unreachable => Code::UpstreamUnreachable,
+            Fault::Timeout => Code::UpstreamTimeout,
+            Fault::BodyTooLarge => Code::BodyTooLarge,
+            Fault::BodyBroken => Code::BodyMalformed,
+            Fault::Overloaded => Code::Overloaded,
+            Fault::Internal => Code::Internal,
+        }
+    }
+}
+
+impl From<std::convert::Infallible> for Fault {
+    fn from(never: std::convert::Infallible) -> Fault {
+        match never {}
+    }
+}

@@ -1,0 +1,293 @@
+//! Everything the gate says by itself: refusals, faults, tokens, preflights. The one place where a response is made.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderValue, Response, StatusCode, response};
+use palisade_event::{Code, Decision, Stage};
+use palisade_policy::Methods;
+
+use crate::env::Env;
+use crate::exchange::Exchange;
+use crate::finish;
+use crate::html;
+use crate::record::Record;
+use crate::stage::noteworthy;
+use crate::step::Denial;
+use crate::token::{Session, Token};
+
+/// An answer of the gate, not yet written.
+#[derive(Debug)]
+#[must_use]
+pub struct Answer {
+    exchange: Exchange,
+    say: Say,
+}
+
+/// What is said.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Say {
+    /// No.
+    Refuse(Denial),
+    /// A fresh CSRF token.
+    CsrfToken,
+    /// What a path answers.
+    Options(Methods),
+    /// Yes, another origin may ask that.
+    Preflight,
+}
+
+/// A text in the shape the asker reads, and its type.
+pub(crate) struct Text {
+    pub(crate) content_type: HeaderValue,
+    pub(crate) body: Bytes,
+}
+
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// The answer depends on all of these; caches must know.
+const VARY: HeaderValue = HeaderValue::from_static("Accept, Sec-Fetch-Mode, Sec-Fetch-Site, Cookie");
+const PREFLIGHT_VARY: HeaderValue =
+    HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+
+// === impl Answer ===
+
+impl Answer {
+    pub(crate) fn new(exchange: Exchange, say: Say) -> Answer {
+        Answer { exchange, say }
+    }
+
+    /// The refusal, if it is one.
+    #[must_use]
+    pub fn denial(&self) -> Option<Denial> {
+        match self.say {
+            Say::Refuse(denial) => Some(denial),
+            Say::CsrfToken | Say::Options(_) | Say::Preflight => None,
+        }
+    }
+
+    /// Writes the answer, and the record of it.
+    #[must_use]
+    pub fn into_response(mut self, env: &Env<'_>) -> (Response<Bytes>, Record) {
+        let (mut head, body) = match self.say {
+            Say::Refuse(denial) => refusal(&self.exchange, &denial),
+            Say::CsrfToken => token(&mut self.exchange, env),
+            Say::Options(methods) => (options(&self.exchange, methods), Bytes::new()),
+            Say::Preflight => (preflight(&self.exchange), Bytes::new()),
+        };
+        let quiet = self.denial().is_some_and(|denial| {
+            matches!(denial.stage, Stage::Target | Stage::Block) && !noteworthy(&self.exchange, env)
+        });
+        if quiet {
+            head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let denial = self.denial();
+        let record = Record {
+            decision: if denial.is_some() { Decision::Refuse } else { Decision::Answer },
+            stage: denial.map(|denial| denial.stage),
+            code: denial.map(|denial| denial.code),
+            status: head.status.as_u16(),
+            finished: env.now,
+            quiet,
+            exchange: self.exchange,
+        };
+        (Response::from_parts(head, body), record)
+    }
+}
+
+fn refusal(exchange: &Exchange, denial: &Denial) -> (response::Parts, Bytes) {
+    let text = text(exchange, denial.code, denial.retry_after);
+    let mut head = own(exchange, denial.code.status());
+    head.headers.insert(header::CONTENT_TYPE, text.content_type);
+    if let Some(seconds) = denial.retry_after {
+        head.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if denial.code == Code::MethodNotAllowed {
+        head.headers.insert(header::ALLOW, allow(denial.allow));
+    }
+    finish::rate_fields(exchange, &mut head.headers);
+    finish::cors_fields(exchange, &mut head.headers);
+    (head, text.body)
+}
+
+/// The head of every answer of ours: hardened, and never kept by a cache.
+fn own(exchange: &Exchange, status: u16) -> response::Parts {
+    let mut head = empty_head(status);
+    finish::harden(exchange, &mut head.headers);
+    head.headers.insert(header::CACHE_CONTROL, NO_STORE);
+    head.headers.insert(header::VARY, VARY);
+    head.headers.insert(header::CONTENT_SECURITY_POLICY, html::csp(exchange.asks.navigates));
+    head
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where a response is made")]
+fn empty_head(status: u16) -> response::Parts {
+    let (mut head, ()) = Response::new(()).into_parts();
+    head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    head
+}
+
+/// The head of an answer to a fault, after the request was admitted.
+pub(crate) fn fault(exchange: &Exchange, code: Code) -> (response::Parts, Bytes) {
+    refusal(exchange, &Denial::new(Stage::Claim, code))
+}
+
+/// What a code says: JSON, or a page when a browser navigates.
+pub(crate) fn text(exchange: &Exchange, code: Code, retry_after: Option<u32>) -> Text {
+    let message = message(exchange, code, retry_after);
+    if exchange.asks.navigates {
+        let body = html::page(code.status(), code.title(), &message, exchange.id.as_str());
+        return Text { content_type: HeaderValue::from_static("text/html; charset=utf-8"), body: body.into() };
+    }
+    Text { content_type: PROBLEM, body: problem(exchange, code, &message, retry_after).into() }
+}
+
+/// RFC 9457, with the operations guide's own fields beside.
+fn problem(exchange: &Exchange, code: Code, message: &str, retry_after: Option<u32>) -> String {
+    let kind = if code == Code::RateLimited { QUOTA_EXCEEDED } else { "about:blank" };
+    let mut json = format!(
+        "{{\"type\":\"{kind}\",\"title\":\"{}\",\"status\":{},\"code\":\"{code}\",\"error\":\"{}\",\"message\":",
+        code.title(),
+        code.status(),
+        code.error(),
+    );
+    quote(&mut json, message);
+    let _ = write!(json, ",\"requestId\":\"{}\"", exchange.id);
+    if let Some(seconds) = retry_after {
+        let _ = write!(json, ",\"retryAfter\":{seconds}");
+    }
+    if let (Code::RateLimited, Some(plan)) = (code, exchange.route()) {
+        let _ = write!(json, ",\"violated-policies\":[\"{}\"]", plan.route.kind);
+    }
+    json.push('}');
+    json
+}
+
+fn message(exchange: &Exchange, code: Code, retry_after: Option<u32>) -> String {
+    let csrf = &exchange.plan.policy.csrf;
+    let mut text = match code {
+        Code::CsrfTokenMissing => format!(
+            "This request needs a CSRF token: fetch one from {} and send it in the {} header or the {} form field.",
+            csrf.path, csrf.header, csrf.field
+        ),
+        Code::CsrfTokenReused | Code::CsrfTokenExpired | Code::CsrfTokenInvalid => {
+            format!("{}: fetch a fresh one from {}.", sentence(code), csrf.path)
+        }
+        Code::RateLimited => {
+            format!("Too many requests. Try again in {} seconds.", retry_after.unwrap_or(1))
+        }
+        _ => sentence(code).to_owned(),
+    };
+    if exchange.plan.detailed && code == Code::HostUnknown {
+        let known: Vec<String> = exchange.plan.hosts.iter().map(ToString::to_string).collect();
+        let _ = write!(text, " This gate answers for {}.", known.join(", "));
+    }
+    text
+}
+
+/// What a person is told. It says nothing of how the gate or the application is built.
+fn sentence(code: Code) -> &'static str {
+    match code {
+        Code::PathMalformed => "The path is not written in its one canonical form.",
+        Code::HostUnknown => "No site of that name is served here.",
+        Code::HeaderMalformed => "A header is repeated, contradicts another, or cannot be read.",
+        Code::BodyMalformed => "The body cannot be read as what it says it is.",
+        Code::ValidationFailed => "The input does not match what this route takes.",
+        Code::SignatureMissing | Code::SignatureInvalid => "The message is not signed as this route wants it.",
+        Code::SignatureStale => "The message was signed too long ago, or in the future.",
+        Code::SignatureReplayed => "This very message was accepted before.",
+        Code::AuthRequired => "Sign in first.",
+        Code::TokenInvalid => "The session cannot be verified. Sign in again.",
+        Code::TokenExpired => "The session is over. Sign in again.",
+        Code::CsrfTokenMissing => "A CSRF token is missing.",
+        Code::CsrfTokenInvalid => "The CSRF token is not one of this session",
+        Code::CsrfTokenExpired => "The CSRF token is too old",
+        Code::CsrfTokenReused => "The CSRF token was used before",
+        Code::CsrfCrossOrigin => "The request comes from another site.",
+        Code::ForbiddenRole
+        | Code::ForbiddenPermission
+        | Code::ForbiddenPlan
+        | Code::ForbiddenFeature
+        | Code::ForbiddenOwner => "This account may not do that.",
+        Code::LoginLocked => "Too many failed sign-ins. Try again later.",
+        Code::Blocked => "This address is blocked for now.",
+        Code::RouteUndeclared => "There is nothing here.",
+        Code::MethodNotAllowed => "This path does not answer that method.",
+        Code::InFlight => "This message is being handled right now.",
+        Code::LengthRequired => "The request must say how long its body is.",
+        Code::BodyTooLarge => "The body is larger than this route takes.",
+        Code::MediaType => "This route does not take that media type, encoding or charset.",
+        Code::RateLimited => "Too many requests.",
+        Code::Internal => "Something went wrong.",
+        Code::UpstreamUnreachable => "The application cannot be reached right now.",
+        Code::Overloaded | Code::StateUnavailable => "The service is busy. Try again in a moment.",
+        Code::UpstreamTimeout => "The application did not answer in time.",
+    }
+}
+
+fn token(exchange: &mut Exchange, env: &Env<'_>) -> (response::Parts, Bytes) {
+    let session = exchange.session.unwrap_or_else(|| Session::fresh(env));
+    exchange.session = Some(session);
+    let token = Token::mint(&session, [0; 8], &exchange.plan.keys, env);
+    let mut head = own(exchange, 200);
+    head.headers.insert(header::CONTENT_TYPE, JSON);
+    head.headers.insert(header::SET_COOKIE, session_cookie(exchange, &session));
+    finish::rate_fields(exchange, &mut head.headers);
+    (head, format!("{{\"csrfToken\":\"{token}\"}}").into())
+}
+
+/// RFC 6265 with the `__Host-` prefix under https: no Domain, path `/`, Secure.
+pub(crate) fn session_cookie(exchange: &Exchange, session: &Session) -> HeaderValue {
+    let secure = if exchange.origin().is_some_and(|origin| !origin.https) { "" } else { "; Secure" };
+    let value = session.write(&exchange.plan.keys);
+    let cookie = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", exchange.cookie_name());
+    HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn options(exchange: &Exchange, methods: Methods) -> response::Parts {
+    let mut head = own(exchange, 204);
+    head.headers.insert(header::ALLOW, allow(methods));
+    head
+}
+
+fn preflight(exchange: &Exchange) -> response::Parts {
+    let mut head = own(exchange, 204);
+    finish::cors_fields(exchange, &mut head.headers);
+    if let Some(cors) = &exchange.plan.policy.cors {
+        let mut insert = |name: HeaderName, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                head.headers.insert(name, value);
+            }
+        };
+        insert(header::ACCESS_CONTROL_ALLOW_METHODS, &cors.methods.join(", "));
+        insert(header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers.join(", "));
+        insert(header::ACCESS_CONTROL_MAX_AGE, &cors.max_age.as_secs().to_string());
+    }
+    head.headers.insert(header::VARY, PREFLIGHT_VARY);
+    head
+}
+
+fn allow(methods: Methods) -> HeaderValue {
+    let text = if methods.is_empty() { "OPTIONS".to_owned() } else { format!("{methods}, OPTIONS") };
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("OPTIONS"))
+}
+
+/// Appends a JSON string.
+fn quote(json: &mut String, text: &str) {
+    json.push('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => json.extend(['\\', char]),
+            ' '..='\u{7e}' => json.push(char),
+            _ => {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(json, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    json.push('"');
+}

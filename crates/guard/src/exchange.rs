@@ -1,0 +1,179 @@
+//! What the stages learn of one request. Each stage fills in its part; `finish` and the event read it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, header};
+use palisade_event::{ClientKey, Code, Stage, Tag};
+use palisade_policy::{Mode, Origin};
+
+use crate::client;
+use crate::csp::NONCE_CHARS;
+use crate::env::{Env, Now};
+use crate::id::RequestId;
+use crate::limiter::Charge;
+use crate::plan::{Plan, RoutePlan};
+use crate::state::Reserved;
+use crate::token::{Session, Token};
+use crate::view::View;
+
+/// One request and its answer. Kept small: it moves with the request.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) started: Now,
+    pub(crate) method: Method,
+    pub(crate) target: PathAndQuery,
+    pub(crate) agent: Option<HeaderValue>,
+    pub(crate) id: RequestId,
+    pub(crate) address: IpAddr,
+    pub(crate) client: ClientKey,
+    pub(crate) route: Option<u16>,
+    pub(crate) host: u16,
+    pub(crate) charge: Option<Charge>,
+    pub(crate) csrf: CsrfState,
+    pub(crate) session: Option<Session>,
+    pub(crate) nonce: Option<[u8; NONCE_CHARS]>,
+    pub(crate) would: Option<(Stage, Code)>,
+    pub(crate) reserved: Option<Box<Reserved>>,
+    pub(crate) cors: Option<u16>,
+    pub(crate) tags: u8,
+    pub(crate) asks: Asks,
+}
+
+/// What the CSRF stages have found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CsrfState {
+    /// No token is wanted.
+    Unneeded,
+    /// A token is wanted, and may come in the body.
+    Needed,
+    /// A genuine token came; it is spent last.
+    Verified(Token),
+    /// The token was spent.
+    Spent,
+}
+
+/// What a request's head says of the asker, as bits that many parts read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asks {
+    /// A GET that loads a document: it may carry a nonce, a token, a session cookie.
+    pub(crate) document: bool,
+    /// A browser shows the answer to a person, whatever the method.
+    pub(crate) navigates: bool,
+    /// There is a Cookie header.
+    pub(crate) cookies: bool,
+    /// A WebSocket handshake on a route that takes it.
+    pub(crate) upgrade: bool,
+    /// Another site caused the request.
+    pub(crate) foreign: bool,
+    /// The session is new to the browser.
+    pub(crate) fresh_session: bool,
+}
+
+impl Exchange {
+    pub(crate) fn begin(plan: Arc<Plan>, view: &View<'_>, env: &Env<'_>) -> Exchange {
+        let client = client::client(&plan.policy.clients, view.peer, view.headers);
+        Exchange {
+            started: env.now,
+            method: view.method.clone(),
+            target: view.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
+            agent: view.headers.get(header::USER_AGENT).cloned(),
+            id: RequestId::new(env),
+            address: client.address,
+            client: ClientKey::of(client.address),
+            route: None,
+            host: 0,
+            charge: None,
+            csrf: CsrfState::Unneeded,
+            session: None,
+            nonce: None,
+            would: None,
+            reserved: None,
+            cors: None,
+            tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
+            asks: Asks::of(view),
+            plan,
+        }
+    }
+
+    /// The route, once [`Stage::Target`] has found it; before that, the one that stands for undeclared paths.
+    pub(crate) fn route(&self) -> Option<&RoutePlan> {
+        let index = self.route.unwrap_or(self.plan.undeclared().0);
+        self.plan.routes.get(usize::from(index))
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.plan.hosts.get(usize::from(self.host))
+    }
+
+    pub(crate) fn cookie_name(&self) -> &'static str {
+        self.origin().map_or("__Host-palisade-sid", Plan::cookie_name)
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        match self.route {
+            Some(_) => self.route().map_or(Mode::Enforce, |plan| plan.route.mode),
+            None => self.plan.policy.app.mode,
+        }
+    }
+
+    pub(crate) fn tag(&mut self, tag: Tag) {
+        self.tags |= tag.bit();
+    }
+
+    pub(crate) fn nonce(&self) -> Option<&str> {
+        self.nonce.as_ref().and_then(|nonce| std::str::from_utf8(nonce).ok())
+    }
+}
+
+impl Asks {
+    /// One pass over the head: looking each name up would hash it again and again.
+    fn of(view: &View<'_>) -> Asks {
+        let (mut dest, mut mode, mut site, mut accept) = (None, None, None, None);
+        let mut partial = false;
+        let mut asks = Asks::default();
+        for (name, value) in view.headers {
+            match name.as_str() {
+                "cookie" => asks.cookies = true,
+                "accept" => accept = Some(value),
+                "sec-fetch-dest" => dest = Some(value.as_bytes()),
+                "sec-fetch-mode" => mode = Some(value.as_bytes()),
+                "sec-fetch-site" => site = Some(value.as_bytes()),
+                // Prefetches and React Server Component requests ask for a part of a page, not for a document.
+                "rsc"
+                | "next-router-prefetch"
+                | "next-router-segment-prefetch"
+                | "purpose"
+                | "sec-purpose"
+                | "x-moz" => partial = true,
+                _ => {}
+            }
+        }
+        let silent = site.is_none() && mode.is_none() && dest.is_none();
+        let wants_html = silent && accept.is_some_and(names_html);
+        let loads = matches!(dest, Some(b"document" | b"iframe" | b"frame")) || wants_html;
+        asks.document = loads && *view.method == Method::GET && !partial;
+        asks.navigates = mode == Some(b"navigate") || wants_html;
+        asks.foreign = matches!(site, Some(b"cross-site" | b"same-site"));
+        asks
+    }
+}
+
+fn names_html(accept: &HeaderValue) -> bool {
+    let types = accept.to_str().unwrap_or_default().split(',');
+    types
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim())
+        .any(|kind| kind.eq_ignore_ascii_case("text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_stays_small() {
+        assert!(std::mem::size_of::<Exchange>() <= 320, "{}", std::mem::size_of::<Exchange>());
+    }
+}

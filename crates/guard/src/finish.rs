@@ -1,0 +1,237 @@
+//! The response side: every response, whoever made it, leaves with the same protections. An application may be
+//! stricter than the gate, never weaker.
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, StatusCode, response};
+use palisade_event::{Code, Kind};
+use palisade_policy::{CspProfile, Environment, IdentityNeed};
+
+use crate::answer::{self, Text};
+use crate::csp::{self, Csp};
+use crate::env::Env;
+use crate::exchange::{CsrfState, Exchange};
+use crate::headers;
+use crate::html;
+use crate::token::Token;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const DENY: HeaderValue = HeaderValue::from_static("DENY");
+const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
+const HSTS_AGE: u64 = 31_536_000;
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+const REFERRER: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
+/// Referrer policies that tell no more than ours (Referrer Policy, section 3).
+const REFERRER_STRICTER: [&str; 4] = ["strict-origin-when-cross-origin", "strict-origin", "same-origin", "no-referrer"];
+const FEATURES: &str = "camera=(), microphone=(), geolocation=(), usb=(), serial=(), bluetooth=(), midi=(), \
+     display-capture=(), browsing-topics=()";
+
+/// Shapes an application's response. What it returns replaces the body.
+pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env: &Env<'_>) -> Option<Text> {
+    let upgraded = exchange.asks.upgrade && head.status == StatusCode::SWITCHING_PROTOCOLS;
+    headers::strip_response(&mut head.headers, upgraded);
+    harden(exchange, &mut head.headers);
+    let shared = is_shared(head);
+    content_security(exchange, &mut head.headers, shared);
+    cache(exchange, head, shared);
+    if !reusable(head) {
+        rate_fields(exchange, &mut head.headers);
+    }
+    cors_fields(exchange, &mut head.headers);
+    next_token(exchange, &mut head.headers, env);
+    mask(exchange, head)
+}
+
+/// The fields that every response carries.
+pub(crate) fn harden(exchange: &Exchange, headers: &mut HeaderMap) {
+    headers.insert(X_REQUEST_ID, exchange.id.header());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(header::X_FRAME_OPTIONS, DENY);
+    headers.insert(COOP, SAME_ORIGIN);
+    headers.insert(CORP, SAME_ORIGIN);
+    let referrer = headers.get(header::REFERRER_POLICY).and_then(|value| value.to_str().ok());
+    if !referrer.is_some_and(|policy| REFERRER_STRICTER.contains(&policy)) {
+        headers.insert(header::REFERRER_POLICY, REFERRER);
+    }
+    permissions(headers);
+    transport(exchange, headers);
+}
+
+/// A dictionary's last entry of a name counts (RFC 9651 section 4.2.2), so ours after theirs closes what ours names.
+fn permissions(headers: &mut HeaderMap) {
+    let theirs = headers.get(PERMISSIONS_POLICY).and_then(|value| value.to_str().ok());
+    let merged = theirs.and_then(|theirs| HeaderValue::from_str(&format!("{theirs}, {FEATURES}")).ok());
+    headers.insert(PERMISSIONS_POLICY, merged.unwrap_or(HeaderValue::from_static(FEATURES)));
+}
+
+/// HSTS in production over https alone: elsewhere it would lock a developer's machine out of plain http.
+fn transport(exchange: &Exchange, headers: &mut HeaderMap) {
+    if !exchange.plan.hsts {
+        headers.remove(header::STRICT_TRANSPORT_SECURITY);
+        return;
+    }
+    let theirs = headers.get(header::STRICT_TRANSPORT_SECURITY).and_then(|value| value.to_str().ok());
+    let age = theirs.and_then(|value| {
+        let ages = value.split(';').filter_map(|part| part.trim().split_once('='));
+        let mut ages = ages.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
+        ages.next()?.1.trim_matches('"').parse::<u64>().ok()
+    });
+    if age.is_none_or(|age| age < HSTS_AGE) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+}
+
+/// Whether the application marks the response for caches that many people share: nothing personal may enter it.
+fn is_shared(head: &response::Parts) -> bool {
+    headers::cache_control_has(&head.headers, &["public", "s-maxage"])
+        || head.headers.contains_key("x-nextjs-cache")
+        || head.headers.contains_key("x-nextjs-prerender")
+}
+
+/// Whether some cache may answer another request with it.
+fn reusable(head: &response::Parts) -> bool {
+    let kept = || {
+        headers::cache_control(&head.headers).any(|(name, value)| {
+            name.eq_ignore_ascii_case("max-age")
+                && value.and_then(|age| age.parse::<u64>().ok()).is_some_and(|age| age > 0)
+        })
+    };
+    head.status.is_success() && (is_shared(head) || kept())
+}
+
+fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool) {
+    let profile = exchange.route().map_or(CspProfile::Data, |plan| plan.route.csp);
+    let csp: &Csp = &exchange.plan.csp;
+    let ours = match (profile, exchange.nonce()) {
+        (CspProfile::Data, _) => csp::DATA,
+        (CspProfile::Auto, Some(nonce)) if !shared => csp.page(nonce),
+        (CspProfile::Auto | CspProfile::Static, _) => csp.fixed(),
+    };
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, ours);
+        return;
+    }
+    // Two policies intersect. Beside one with nonces of its own, ours would stop every script: what is added then is
+    // only what takes nothing from scripts.
+    let own_nonces = headers
+        .get_all(header::CONTENT_SECURITY_POLICY)
+        .iter()
+        .any(|line| line.to_str().is_ok_and(|line| line.contains("'nonce-") || line.contains("'sha256-")));
+    let ours_given = exchange.nonce().is_some_and(|nonce| {
+        let mut lines = headers.get_all(header::CONTENT_SECURITY_POLICY).iter();
+        lines.any(|line| line.to_str().is_ok_and(|line| line.contains(nonce)))
+    });
+    let added = if own_nonces && !ours_given { csp::BASELINE } else { ours };
+    headers.append(header::CONTENT_SECURITY_POLICY, added);
+}
+
+fn cache(exchange: &Exchange, head: &mut response::Parts, shared: bool) {
+    let headers = &mut head.headers;
+    let plan = exchange.route();
+    let kind = plan.map_or(Kind::Page, |plan| plan.route.kind);
+    let personal = plan.is_some_and(|plan| plan.route.identity == IdentityNeed::Required);
+    let sets_cookie = headers.contains_key(header::SET_COOKIE);
+    if personal {
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+    }
+    if kind == Kind::ProtectedRead {
+        headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
+    }
+    // A cookie in a response that caches share would be everybody's cookie.
+    let loose = shared && sets_cookie;
+    let failed_file = kind == Kind::Static && head.status != StatusCode::OK && head.status != StatusCode::NOT_MODIFIED;
+    if loose || failed_file {
+        headers.insert(header::CACHE_CONTROL, PRIVATE);
+    }
+    // A nonce, a token or a session cookie is in it, or in the page the application made of it.
+    if exchange.nonce.is_some() && !shared {
+        headers.insert(header::CACHE_CONTROL, PRIVATE);
+        headers.remove(header::ETAG);
+        headers.remove(header::LAST_MODIFIED);
+        if let (true, Some(session)) = (exchange.asks.fresh_session, &exchange.session) {
+            headers.append(header::SET_COOKIE, answer::session_cookie(exchange, session));
+        }
+    }
+}
+
+/// IETF draft-ietf-httpapi-ratelimit-headers-11, and the three older fields many clients read.
+pub(crate) fn rate_fields(exchange: &Exchange, headers: &mut HeaderMap) {
+    let (Some(charge), Some(rate)) = (exchange.charge, exchange.route().and_then(|plan| plan.rate.as_ref())) else {
+        return;
+    };
+    let kind = exchange.route().map_or(Kind::Page, |plan| plan.route.kind);
+    let (remaining, reset) = (charge.remaining, charge.reset_seconds);
+    headers.insert(RATELIMIT_POLICY, rate.policy_header.clone());
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{kind}\";r={remaining};t={reset}")) {
+        headers.insert(RATELIMIT, value);
+    }
+    headers.insert(X_RATELIMIT_LIMIT, rate.limit_header.clone());
+    headers.insert(X_RATELIMIT_REMAINING, HeaderValue::from(remaining));
+    let when = exchange.started.wall.seconds() + u64::from(reset) + u64::from(reset > 0);
+    headers.insert(X_RATELIMIT_RESET, HeaderValue::from(when));
+}
+
+/// Lets a configured origin read the answer; removes what would let others.
+pub(crate) fn cors_fields(exchange: &Exchange, headers: &mut HeaderMap) {
+    let Some(cors) = &exchange.plan.policy.cors else { return };
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    let origin = exchange.cors.and_then(|index| cors.origins.get(usize::from(index)));
+    let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(&origin.to_string()).ok()) else { return };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    if cors.credentials {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+}
+
+/// An accepted unsafe request brings the next token, so that a page need not fetch one before each write.
+fn next_token(exchange: &Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
+    let (CsrfState::Spent, Some(session)) = (exchange.csrf, &exchange.session) else { return };
+    let token = Token::mint(session, [0; 8], &exchange.plan.keys, env);
+    let name = HeaderName::from_bytes(exchange.plan.policy.csrf.header.as_bytes());
+    if let (Ok(name), Ok(token)) = (name, HeaderValue::from_str(&token)) {
+        headers.insert(name, token);
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+    }
+}
+
+/// Stack traces, SQL text and paths in an error's body are for the log, not for the client. Development shows them.
+fn mask(exchange: &Exchange, head: &mut response::Parts) -> Option<Text> {
+    if !head.status.is_server_error() || exchange.plan.policy.environment == Environment::Development {
+        return None;
+    }
+    for name in [
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::CONTENT_RANGE,
+        header::CONTENT_DISPOSITION,
+        header::ETAG,
+        header::LAST_MODIFIED,
+        header::TRAILER,
+    ] {
+        head.headers.remove(name);
+    }
+    head.headers.insert(header::CACHE_CONTROL, NO_STORE);
+    head.headers.insert(header::CONTENT_SECURITY_POLICY, html::csp(exchange.asks.navigates));
+    let code = fault_code(head.status);
+    head.status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Some(answer::text(exchange, code, None))
+}
+
+/// The code of an application's own 5xx; those that have none count as 500.
+pub(crate) fn fault_code(status: StatusCode) -> Code {
+    Code::ALL.iter().copied().find(|code| code.status() == status.as_u16()).unwrap_or(Code::Internal)
+}

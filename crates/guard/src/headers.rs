@@ -1,0 +1,217 @@
+//! Which headers cross the gate. Everything a client could use to speak in the gate's name, or to switch the
+//! application's view of the request, is dropped.
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue};
+
+/// Fields of one connection, never forwarded (RFC 9110 section 7.6.1), and those that ask for a protocol change.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHORIZATION,
+    header::PROXY_AUTHENTICATE,
+];
+
+/// Names under which proxies, frameworks and identity providers take orders.
+const RESERVED_PREFIXES: [&str; 4] = ["x-palisade-", "x-forwarded-", "x-middleware-", "x-clerk-auth-"];
+
+/// Single names with the same power, and what the gate sets afresh.
+const RESERVED: [&str; 38] = [
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-pseudo-ipv4",
+    "client-ip",
+    "content-security-policy",
+    "content-security-policy-report-only",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "forwarded",
+    "forwarded-for",
+    "http2-settings",
+    "keep-alive",
+    "next-resume",
+    "proxy",
+    "proxy-connection",
+    "remote-addr",
+    "true-client-ip",
+    "x-action-forwarded",
+    "x-arr-log-id",
+    "x-clerk-clerk-url",
+    "x-clerk-request-data",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-matched-path",
+    "x-method-override",
+    "x-next-resume-state-length",
+    "x-nextjs-data",
+    "x-nonce",
+    "x-now-route-matches",
+    "x-original-host",
+    "x-original-uri",
+    "x-original-url",
+    "x-real-ip",
+    "x-request-id",
+    "x-rewrite-url",
+];
+
+/// Conditions on a representation: an answer with a nonce or a token in it has no second use.
+const CONDITIONAL: [HeaderName; 5] =
+    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE, header::IF_RANGE];
+
+/// Removes from a request what a client may not send on.
+///
+/// Called before the gate adds its own fields, so that a `Connection` header cannot name them away.
+pub(crate) fn strip_request(headers: &mut HeaderMap) {
+    strip_nominated(headers);
+    let dropped: Vec<HeaderName> = headers.keys().filter(|name| is_reserved(name.as_str())).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+pub(crate) fn strip_conditional(headers: &mut HeaderMap) {
+    for name in &CONDITIONAL {
+        headers.remove(name);
+    }
+}
+
+/// Removes from a response what is the connection's own, and what tells of the software behind.
+pub(crate) fn strip_response(headers: &mut HeaderMap, upgraded: bool) {
+    if !upgraded {
+        strip_nominated(headers);
+        for name in &HOP_BY_HOP {
+            headers.remove(name);
+        }
+    }
+    for name in ["keep-alive", "proxy-connection", "server", "x-powered-by", "x-palisade-csrf-token"] {
+        headers.remove(name);
+    }
+}
+
+/// Whether a trailer field may pass a route that takes trailers.
+#[must_use]
+pub fn trailer_passes(name: &HeaderName) -> bool {
+    let forbidden = [
+        header::AUTHORIZATION,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::COOKIE,
+        header::HOST,
+        header::SET_COOKIE,
+        header::CACHE_CONTROL,
+        header::LOCATION,
+        header::ORIGIN,
+    ];
+    !is_reserved(name.as_str()) && !HOP_BY_HOP.contains(name) && !forbidden.contains(name)
+}
+
+fn strip_nominated(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        // Ends of the message that no Connection header may take away.
+        .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
+        .collect();
+    for name in nominated {
+        headers.remove(name);
+    }
+}
+
+/// Names with a byte outside `[a-z0-9-]` are dropped whole: servers behind CGI-like interfaces read `X_Forwarded_For`
+/// as `X-Forwarded-For`.
+fn is_reserved(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    !plain
+        || RESERVED.binary_search(&name).is_ok()
+        || (name.starts_with("x-") && RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+/// Whether any `Cache-Control` line has one of the directives.
+pub(crate) fn cache_control_has(headers: &HeaderMap, directives: &[&str]) -> bool {
+    cache_control(headers).any(|(name, _)| directives.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)))
+}
+
+/// The `Cache-Control` directives with their arguments.
+pub(crate) fn cache_control(headers: &HeaderMap) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line: &HeaderValue| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(|directive| match directive.trim().split_once('=') {
+        Some((name, value)) => (name, Some(value.trim_matches('"'))),
+        None => (directive.trim(), None),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_bytes(name.as_bytes()).expect("name"), value.parse().expect("value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn the_reserved_list_is_sorted_for_the_search() {
+        assert!(RESERVED.is_sorted());
+    }
+
+    #[test]
+    fn aliases_overrides_and_nominated_names_are_dropped() {
+        let mut headers = request(&[
+            ("host", "shop.example"),
+            ("accept", "*/*"),
+            ("x_forwarded_for", "1.1.1.1"),
+            ("x.real.ip", "1.1.1.1"),
+            ("x-palisade-user", "root"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-middleware-subrequest", "middleware"),
+            ("x-original-url", "/admin"),
+            ("x-http-method-override", "DELETE"),
+            ("x-clerk-auth-status", "signed-in"),
+            ("x-matched-path", "/admin"),
+            ("forwarded", "for=1.1.1.1"),
+            ("connection", "keep-alive, x-secret, host"),
+            ("x-secret", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABkAARAAAAAAAIAAAAA"),
+            ("cookie", "a=1"),
+            ("next-router-state-tree", "x"),
+        ]);
+        strip_request(&mut headers);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "cookie", "host", "next-router-state-tree"]);
+    }
+
+    #[test]
+    fn trailers_never_carry_what_a_head_decides() {
+        for name in ["authorization", "x-palisade-user", "content-length", "transfer-encoding", "x_y", "set-cookie"] {
+            assert!(!trailer_passes(&HeaderName::from_bytes(name.as_bytes()).expect("name")), "{name}");
+        }
+        assert!(trailer_passes(&HeaderName::from_static("server-timing")));
+    }
+
+    #[test]
+    fn cache_control_is_read_over_lines_and_by_case() {
+        let headers = request(&[("cache-control", "Public, max-age=\"60\""), ("cache-control", "s-maxage=5")]);
+        assert!(cache_control_has(&headers, &["public"]) && cache_control_has(&headers, &["s-maxage"]));
+        assert_eq!(cache_control(&headers).nth(1), Some(("max-age", Some("60"))));
+    }
+}

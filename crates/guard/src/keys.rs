@@ -1,0 +1,141 @@
+//! Secrets, and the keys made of them: one key a purpose, so that what one signs another never accepts.
+
+use std::fmt;
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::env::Env;
+
+/// The shortest secret, in characters.
+pub const MIN_SECRET: usize = 32;
+
+/// What keys are made of.
+///
+/// Each list holds the secret that signs first, and after it those that are still accepted (`NAME_PREVIOUS`).
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// `CSRF_SECRET`.
+    pub csrf: Vec<String>,
+    /// `SESSION_SECRET`.
+    pub session: Vec<String>,
+}
+
+/// A secret is missing or too short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WeakSecret {
+    /// The variable.
+    pub name: &'static str,
+}
+
+/// The keys of one plan.
+pub(crate) struct Keys {
+    pub(crate) token: KeyRing,
+    pub(crate) session: KeyRing,
+    /// Makes session ids unlinkable in events.
+    pub(crate) event: Key,
+}
+
+/// A key that signs, and older ones that are still accepted.
+pub(crate) struct KeyRing {
+    current: Key,
+    previous: Vec<Key>,
+}
+
+/// An HMAC-SHA256 key, its pads already hashed.
+#[derive(Clone)]
+pub(crate) struct Key(Hmac<Sha256>);
+
+// === impl Secrets ===
+
+impl Secrets {
+    /// Fresh secrets for a process that needs none to survive it: the demo, tests.
+    #[must_use]
+    pub fn ephemeral(env: &Env<'_>) -> Secrets {
+        let secret = || env.random::<32>().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        Secrets { csrf: vec![secret()], session: vec![secret()] }
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets {{ csrf: {} set, session: {} set }}", self.csrf.len(), self.session.len())
+    }
+}
+
+impl fmt::Display for WeakSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} must be set and have at least {MIN_SECRET} characters", self.name)
+    }
+}
+
+impl std::error::Error for WeakSecret {}
+
+// === impl Keys ===
+
+impl Keys {
+    pub(crate) fn derive(secrets: &Secrets) -> Result<Keys, WeakSecret> {
+        let session = secrets.session.first().filter(|secret| secret.len() >= MIN_SECRET);
+        let event = session.ok_or(WeakSecret { name: "SESSION_SECRET" })?;
+        Ok(Keys {
+            token: KeyRing::derive("CSRF_SECRET", &secrets.csrf, "palisade csrf token v1")?,
+            session: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade session cookie v1")?,
+            event: Key::derive(event, "palisade event session v1"),
+        })
+    }
+}
+
+impl KeyRing {
+    fn derive(name: &'static str, secrets: &[String], purpose: &str) -> Result<KeyRing, WeakSecret> {
+        if secrets.iter().any(|secret| secret.len() < MIN_SECRET) {
+            return Err(WeakSecret { name });
+        }
+        let (current, previous) = secrets.split_first().ok_or(WeakSecret { name })?;
+        let previous = previous.iter().map(|secret| Key::derive(secret, purpose)).collect();
+        Ok(KeyRing { current: Key::derive(current, purpose), previous })
+    }
+
+    /// The MAC of the parts under the key that signs. The caller fixes the lengths of all parts.
+    pub(crate) fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.current.mac(parts)
+    }
+
+    /// Whether `tag` is the MAC, or its first 16 bytes or more, under any accepted key. Constant-time in the tag.
+    pub(crate) fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        keys.any(|key| key.verify(parts, tag))
+    }
+}
+
+impl Key {
+    fn derive(secret: &str, purpose: &str) -> Key {
+        // The type's own key size, one hash block: HKDF expands to it, and no length can be wrong.
+        let mut bytes = hmac::digest::Key::<Hmac<Sha256>>::default();
+        let expanded = Hkdf::<Sha256>::new(None, secret.as_bytes()).expand(purpose.as_bytes(), &mut bytes);
+        debug_assert!(expanded.is_ok(), "HKDF fails only above 255 blocks of output");
+        Key(Hmac::new(&bytes))
+    }
+
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.over(parts).finalize().into_bytes().into()
+    }
+
+    fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        tag.len() >= 16 && self.over(parts).verify_truncated_left(tag).is_ok()
+    }
+
+    fn over(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}

@@ -1,0 +1,57 @@
+//! The gate without IO: it decides each request and shapes each response.
+//!
+//! [`Plan::compile`] turns a policy into a plan; [`Plan::inspect`] runs the stages of [`palisade_event::ORDER`] over a
+//! request head and returns a [`Step`]: [`Admitted`], an [`Answer`] of the gate's own, or a [`Need`], a typed question
+//! that a driver answers and resumes. [`Admitted::forward`] shapes the request for the application and
+//! [`Admitted::finish`] every response for the client. Time and randomness are arguments ([`Env`]); nothing here waits,
+//! and nothing here panics on input.
+//!
+//! What it does not do: it keeps counts in one process ([`State`]), and it trusts its driver for the peer's address and
+//! for the framing of messages.
+
+mod action;
+mod admitted;
+mod answer;
+mod client;
+mod cookie;
+mod csp;
+mod env;
+mod exchange;
+mod explain;
+mod finish;
+mod form;
+mod headers;
+mod html;
+mod id;
+mod keys;
+mod ledger;
+mod limiter;
+mod plan;
+mod record;
+mod stage;
+mod state;
+mod step;
+mod target;
+#[cfg(test)]
+mod testing;
+mod token;
+mod view;
+
+pub use admitted::{Admitted, BodyFate, BodyPlan, Fault, Finish};
+pub use answer::Answer;
+pub use client::{Client, client};
+pub use cookie::{Cookie, cookie};
+pub use env::{Entropy, Env, MonoMicros, Now, WallMicros};
+pub use explain::{Explanation, Ruling};
+pub use headers::trailer_passes;
+pub use id::RequestId;
+pub use keys::{MIN_SECRET, Secrets, WeakSecret};
+pub use ledger::{Ledger, Spend, Spent};
+pub use limiter::{Charge, Limiter, Seed};
+pub use plan::Plan;
+pub use record::{Lane, Record};
+pub use state::State;
+pub use step::{Ask, Claim, Claimed, Collect, Collected, Denial, Need, Resume, Step};
+pub use target::{MAX_PATH, Malformed, canonical};
+pub use token::{SESSION_CHARS, TOKEN_CHARS, TOKEN_LIFE_MILLIS};
+pub use view::{BodyHint, Peer, View};

@@ -1,0 +1,68 @@
+use palisade_event::{Code, Decision, Event, Stage};
+
+use crate::env::Now;
+use crate::exchange::Exchange;
+
+/// What happened to one request, complete; an [`Event`] borrows from it.
+#[derive(Debug)]
+pub struct Record {
+    pub(crate) exchange: Exchange,
+    pub(crate) decision: Decision,
+    pub(crate) stage: Option<Stage>,
+    pub(crate) code: Option<Code>,
+    pub(crate) status: u16,
+    pub(crate) finished: Now,
+    pub(crate) quiet: bool,
+}
+
+/// Which lane an event travels in, so that cheap refusals cannot crowd out what matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Has room reserved: what reached the application, faults, blocks, everything that was flagged.
+    Reserved,
+    /// Refusals: equal ones of a client within a second may be told in one line.
+    Crowd,
+}
+
+impl Record {
+    /// The event of this request.
+    #[must_use]
+    pub fn event(&self) -> Event<'_> {
+        let exchange = &self.exchange;
+        let plan = exchange.route.and_then(|_| exchange.route());
+        Event {
+            time_micros: exchange.started.wall.0,
+            service: &exchange.plan.policy.app.name,
+            decision: self.decision,
+            stage: self.stage,
+            code: self.code,
+            kind: plan.map(|plan| plan.route.kind),
+            route: plan.map(|plan| plan.route.path.as_str()),
+            method: exchange.method.as_str(),
+            path: exchange.target.path(),
+            status: self.status,
+            client_address: exchange.address,
+            client: exchange.client,
+            request_id: exchange.id.as_str(),
+            user_agent: exchange.agent.as_ref().and_then(|agent| agent.to_str().ok()),
+            session: exchange.session.map(|session| session.in_events(&exchange.plan.keys)),
+            duration_micros: self.finished.mono.0.saturating_sub(exchange.started.mono.0),
+            tags: exchange.tags,
+            attributable: !exchange.asks.foreign,
+            count: 1,
+        }
+    }
+
+    /// The lane it travels in.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        let cheap = matches!(self.decision, Decision::Refuse) && self.status < 500 && self.exchange.tags == 0;
+        if cheap && self.code != Some(Code::Blocked) { Lane::Crowd } else { Lane::Reserved }
+    }
+
+    /// Whether the client causes such refusals faster than they are worth lines: count it, and tell the sum.
+    #[must_use]
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+}

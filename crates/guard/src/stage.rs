@@ -1,0 +1,41 @@
+//! The stages: one file each, in [`palisade_event::ORDER`]. A stage reads the exchange and the head, fills in its part
+//! of the exchange, and passes, refuses, answers or asks.
+
+mod access;
+mod block;
+pub(crate) mod body;
+pub(crate) mod claim;
+mod csrf_token;
+mod identity;
+mod origin;
+mod quota;
+mod rate;
+mod signature;
+mod target;
+
+pub(crate) use rate::noteworthy;
+pub(crate) use target::NEXT_ACTION;
+
+use palisade_event::Stage;
+
+use crate::env::Env;
+use crate::exchange::Exchange;
+use crate::step::Flow;
+use crate::view::View;
+
+/// Runs one stage. Exhaustive: a stage that exists is never skipped.
+pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
+    match stage {
+        Stage::Target => target::check(exchange, view, env),
+        Stage::Block => block::check(exchange),
+        Stage::Rate => rate::check(exchange, env),
+        Stage::Origin => origin::check(exchange, view),
+        Stage::CsrfToken => csrf_token::check(exchange, view, env),
+        Stage::Signature => signature::check(exchange),
+        Stage::Identity => identity::check(exchange),
+        Stage::Quota => quota::check(exchange),
+        Stage::Access => access::check(exchange),
+        Stage::Body => body::check(exchange, view),
+        Stage::Claim => claim::check(exchange),
+    }
+}

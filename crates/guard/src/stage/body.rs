@@ -1,0 +1,80 @@
+//! The body: its size and media type by the head, and the form field that may carry the token.
+
+use std::time::Duration;
+
+use http::header;
+use palisade_event::{Code, Stage};
+
+use crate::env::Env;
+use crate::exchange::{CsrfState, Exchange};
+use crate::form::{self, Encoding};
+use crate::stage::csrf_token;
+use crate::step::{Collect, Collected, Denial, Flow, Query};
+use crate::view::{BodyHint, View};
+
+/// How far into a form its token may stand, in bytes.
+pub(crate) const FIELD_WITHIN: usize = 16 << 10;
+/// How long those bytes may take.
+const FIELD_TIME: Duration = Duration::from_secs(5);
+/// When a client may try again whose body found no room, in seconds.
+const OVERLOADED_RETRY: u32 = 1;
+
+pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>) -> Flow {
+    let Some(plan) = exchange.route() else { return Flow::refuse(Stage::Body, Code::Internal) };
+    let fits = match view.body {
+        BodyHint::Empty => true,
+        BodyHint::Sized(bytes) => bytes <= plan.route.body,
+        BodyHint::Chunked => plan.route.body > 0,
+    };
+    if !fits {
+        return Flow::refuse(Stage::Body, Code::BodyTooLarge);
+    }
+    if plan.route.schema.is_some() {
+        // Fails closed until schemas are compiled: unchecked input never counts as valid.
+        return Flow::refuse(Stage::Body, Code::ValidationFailed);
+    }
+    let wanted = &plan.route.media_types;
+    let unsuited = !wanted.is_empty() && !wanted.iter().any(|kind| form::essence(view.headers) == Some(kind.as_str()));
+    if unsuited && view.body != BodyHint::Empty {
+        return Flow::refuse(Stage::Body, Code::MediaType);
+    }
+    if exchange.csrf == CsrfState::Needed {
+        return ask_for_field(exchange, view);
+    }
+    Flow::Pass
+}
+
+fn ask_for_field(exchange: &mut Exchange, view: &View<'_>) -> Flow {
+    if Encoding::of(view.headers).is_none() || view.body == BodyHint::Empty {
+        // Only observe mode comes here without a form: the token stage has noted the refusal.
+        return Flow::refuse(Stage::CsrfToken, Code::CsrfTokenMissing);
+    }
+    if !plain_utf8(view) {
+        return Flow::refuse(Stage::Body, Code::MediaType);
+    }
+    let Some(reserved) = exchange.plan.state.reserve(FIELD_WITHIN as u64) else {
+        let denial = Denial::new(Stage::Body, Code::Overloaded);
+        return Flow::Refuse(Denial { retry_after: Some(OVERLOADED_RETRY), ..denial });
+    };
+    exchange.reserved = Some(Box::new(reserved));
+    Flow::Ask(Query::Collect(Collect { limit: FIELD_WITHIN, within: FIELD_TIME }))
+}
+
+/// What is compressed or in another charset would be read by the application as other text than by the gate.
+fn plain_utf8(view: &View<'_>) -> bool {
+    let identity = view.headers.get_all(header::CONTENT_ENCODING).iter().all(|value| value == "identity");
+    identity && form::charset(view.headers).is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
+}
+
+pub(crate) fn resume(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, collected: Collected) -> Flow {
+    let (bytes, complete) = match collected {
+        Collected::Prefix { bytes, complete } => (bytes, complete),
+        Collected::TooSlow | Collected::Broken => return Flow::refuse(Stage::Body, Code::BodyMalformed),
+    };
+    let name = exchange.plan.policy.csrf.field.clone();
+    let field = Encoding::of(view.headers).and_then(|encoding| encoding.field(&bytes, &name, complete));
+    match field {
+        Some(token) => csrf_token::verify(exchange, &token, env),
+        None => Flow::refuse(Stage::CsrfToken, Code::CsrfTokenMissing),
+    }
+}

@@ -1,0 +1,260 @@
+//! How a decision is driven: `inspect` runs the stages, and where one needs something from outside it returns a typed
+//! question that only its own answer resumes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use palisade_event::{Code, ORDER, Stage};
+use palisade_policy::{Methods, Mode};
+
+use crate::admitted::Admitted;
+use crate::answer::{Answer, Say};
+use crate::env::Env;
+use crate::exchange::{CsrfState, Exchange};
+use crate::ledger::{Spend, Spent};
+use crate::plan::Plan;
+use crate::stage::{body, check, claim};
+use crate::view::View;
+
+/// What becomes of a request next.
+#[derive(Debug)]
+#[must_use]
+pub enum Step {
+    /// It goes to the application.
+    Admit(Admitted),
+    /// The gate answers.
+    Answer(Answer),
+    /// A stage asks something that only a driver can find out.
+    Need(Need),
+}
+
+/// A question to the driver. Every kind must be answered; "unavailable" is an answer, and what follows from it is
+/// decided here, never by the driver.
+#[derive(Debug)]
+#[must_use]
+pub enum Need {
+    /// The beginning of the body.
+    Collect(Ask<Collect>),
+    /// A token to be spent.
+    Claim(Ask<Claim>),
+}
+
+/// A question and the paused request it belongs to. Answering consumes it, so there is no second answer.
+#[must_use]
+pub struct Ask<Q> {
+    /// What is asked.
+    pub question: Q,
+    paused: Box<Exchange>,
+}
+
+/// Read the beginning of the body, up to a number of bytes and a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Collect {
+    /// Bytes to read at most.
+    pub limit: usize,
+    /// Time to read them in.
+    pub within: Duration,
+}
+
+/// The answer to [`Collect`].
+#[derive(Debug)]
+pub enum Collected {
+    /// The first bytes: all of the body, or exactly the limit.
+    Prefix {
+        /// What was read; it is forwarded byte for byte.
+        bytes: Bytes,
+        /// Whether that is all of it.
+        complete: bool,
+    },
+    /// The body did not come in time.
+    TooSlow,
+    /// The connection or its framing broke.
+    Broken,
+}
+
+/// Spend a token: atomically, once.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// The token.
+    pub spend: Spend,
+}
+
+/// The answer to [`Claim`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    /// What the ledger said.
+    Told(Spent),
+    /// No ledger could be asked.
+    Unavailable,
+}
+
+/// A question with its answer, ready to go on.
+#[must_use]
+pub struct Resume {
+    paused: Box<Exchange>,
+    reply: Reply,
+}
+
+enum Reply {
+    Collect(Collected),
+    Claim(Claimed),
+}
+
+/// Why the gate refuses. Made by stages only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denial {
+    pub(crate) stage: Stage,
+    pub(crate) code: Code,
+    /// Seconds until it may be tried again.
+    pub(crate) retry_after: Option<u32>,
+    /// For 405: what the path does answer.
+    pub(crate) allow: Methods,
+}
+
+/// What a stage came to.
+pub(crate) enum Flow {
+    /// The next stage.
+    Pass,
+    /// No further.
+    Refuse(Denial),
+    /// The gate answers by itself.
+    Say(Say),
+    /// A question for the driver.
+    Ask(Query),
+}
+
+/// A question before it is bound to its exchange.
+pub(crate) enum Query {
+    Collect(Collect),
+    Claim(Claim),
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// Decides a request. Sans-IO: no clock, no randomness, no waiting; a refusal allocates nothing.
+    pub fn inspect(self: &Arc<Self>, view: &View<'_>, env: &Env<'_>) -> Step {
+        run(Exchange::begin(Arc::clone(self), view, env), view, env, Stage::Target)
+    }
+}
+
+/// Runs the stages from `from` on.
+fn run(mut exchange: Exchange, view: &View<'_>, env: &Env<'_>, from: Stage) -> Step {
+    for stage in ORDER.into_iter().filter(|stage| *stage >= from) {
+        let flow = check(stage, &mut exchange, view, env);
+        if let Some(end) = judge(&mut exchange, flow) {
+            return conclude(exchange, end);
+        }
+    }
+    if exchange.route().is_some_and(|plan| plan.own) {
+        return Step::Answer(Answer::new(exchange, Say::CsrfToken));
+    }
+    Step::Admit(Admitted::new(exchange))
+}
+
+/// What ends or pauses the run.
+enum End {
+    Refuse(Denial),
+    Say(Say),
+    Ask(Query),
+}
+
+/// In observe mode a refusal is noted and the run goes on.
+fn judge(exchange: &mut Exchange, flow: Flow) -> Option<End> {
+    match flow {
+        Flow::Pass => None,
+        Flow::Say(say) => Some(End::Say(say)),
+        Flow::Ask(query) => Some(End::Ask(query)),
+        Flow::Refuse(denial) if exchange.mode() == Mode::Enforce => Some(End::Refuse(denial)),
+        Flow::Refuse(denial) => {
+            exchange.would.get_or_insert((denial.stage, denial.code));
+            None
+        }
+    }
+}
+
+fn conclude(exchange: Exchange, end: End) -> Step {
+    match end {
+        End::Refuse(denial) => Step::Answer(Answer::new(exchange, Say::Refuse(denial))),
+        End::Say(say) => Step::Answer(Answer::new(exchange, say)),
+        End::Ask(Query::Collect(question)) => Step::Need(Need::Collect(Ask { question, paused: Box::new(exchange) })),
+        End::Ask(Query::Claim(question)) => Step::Need(Need::Claim(Ask { question, paused: Box::new(exchange) })),
+    }
+}
+
+// === impl Ask ===
+
+impl Ask<Collect> {
+    /// Answers the question.
+    pub fn reply(self, reply: Collected) -> Resume {
+        Resume { paused: self.paused, reply: Reply::Collect(reply) }
+    }
+}
+
+impl Ask<Claim> {
+    /// Answers the question.
+    pub fn reply(self, reply: Claimed) -> Resume {
+        Resume { paused: self.paused, reply: Reply::Claim(reply) }
+    }
+}
+
+impl<Q: fmt::Debug> fmt::Debug for Ask<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ask").field(&self.question).finish()
+    }
+}
+
+// === impl Resume ===
+
+impl Resume {
+    /// Goes on with the stage that asked. `view` is the same request's.
+    pub fn run(self, view: &View<'_>, env: &Env<'_>) -> Step {
+        let mut exchange = *self.paused;
+        let (flow, next) = match self.reply {
+            Reply::Collect(collected) => (body::resume(&mut exchange, view, env, collected), Stage::Claim),
+            Reply::Claim(claimed) => (claim::resume(&mut exchange, claimed), Stage::Claim),
+        };
+        if let Some(end) = judge(&mut exchange, flow) {
+            return conclude(exchange, end);
+        }
+        // A claim that was answered is not asked again: in observe mode it may have been refused.
+        if matches!(exchange.csrf, CsrfState::Verified(_)) {
+            return run(exchange, view, env, next);
+        }
+        Step::Admit(Admitted::new(exchange))
+    }
+}
+
+impl fmt::Debug for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resume(..)")
+    }
+}
+
+// === impl Denial ===
+
+impl Denial {
+    pub(crate) const fn new(stage: Stage, code: Code) -> Denial {
+        Denial { stage, code, retry_after: None, allow: Methods::NONE }
+    }
+
+    /// The stage that refused.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl Flow {
+    pub(crate) const fn refuse(stage: Stage, code: Code) -> Flow {
+        Flow::Refuse(Denial::new(stage, code))
+    }
+}

@@ -1,0 +1,35 @@
+use std::future::Future;
+use std::time::Duration;
+
+use palisade_guard::{Ask, Claim, Entropy, Now, Record, Resume};
+
+/// Who answers what the guard asks: state in this process, or shared by many.
+pub trait Backend {
+    /// The answer to come.
+    type Answer: Future<Output = Resume>;
+
+    /// Spends a token, once over all who share the state.
+    fn claim(&self, ask: Ask<Claim>) -> Self::Answer;
+}
+
+/// What surrounds the gate: time, randomness, and somewhere to report to.
+pub trait Ambient {
+    /// A pause to come.
+    type Sleep: Future<Output = ()>;
+
+    /// Both clocks.
+    fn now(&self) -> Now;
+
+    /// Unpredictable bytes.
+    fn entropy(&self) -> &dyn Entropy;
+
+    /// Pauses.
+    fn sleep(&self, time: Duration) -> Self::Sleep;
+
+    /// Takes note of a request. Called at the response head; must not wait.
+    fn record(&self, record: Record);
+
+    /// Hears once of each route that the app serves and the policy does not declare, where the framework tells the
+    /// route.
+    fn undeclared(&self, _route: &str) {}
+}
