@@ -1,0 +1,13 @@
+// Kept on globalThis because Next may load this module once per bundle, and page and
+// action must see the same list. Memory only: this is an example.
+const book = (globalThis.shopGuestbook ??= { entries: [] });
+
+const KEPT = 20;
+
+export function entries() {
+  return book.entries;
+}
+
+export function add(name, text) {
+  book.entries = [{ name, text }, ...book.entries].slice(0, KEPT);
+}

@@ -1,0 +1,89 @@
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { request } from './http.js';
+import { Process, freePort } from './processes.js';
+
+export const FOLDER = path.resolve(import.meta.dirname, '../../../examples/nextjs-shop');
+
+const NEXT = path.join(FOLDER, 'node_modules/next/dist/bin/next');
+const BUILD = path.join(FOLDER, '.next/BUILD_ID');
+const SOURCES = ['app', 'components', 'lib', 'next.config.mjs', 'package-lock.json'];
+const SENTINEL = 'test-rate-limit';
+
+/** The example app, started without the gate; `journal` is what its handlers have done. */
+export class Shop {
+  static async start(workdir) {
+    if (!existsSync(NEXT)) {
+      throw new Error(`Next.js is not installed: run "npm ci" in ${FOLDER}`);
+    }
+    if (!upToDate()) await run('next build', ['build']).finished();
+
+    const shop = new Shop();
+    shop.log = path.join(workdir, 'side-effects.jsonl');
+    writeFileSync(shop.log, '');
+    shop.port = await freePort();
+    // `localhost` and not 127.0.0.1: with an address as its host name, Next rewrites its own URLs.
+    const place = ['-H', 'localhost', '-p', String(shop.port)];
+    shop.process = run('next start', ['start', ...place], { SIDE_EFFECT_LOG: shop.log });
+    await shop.process.listening('localhost', shop.port);
+    return shop;
+  }
+
+  /** Asks the app itself, past the gate. */
+  request(options) {
+    return request({ address: 'localhost', port: this.port, ...options });
+  }
+
+  /** Forgets what was done so far. */
+  forget() {
+    writeFileSync(this.log, '');
+  }
+
+  /**
+   * What the app has done since, as `{effect, ...}`.
+   *
+   * A request of our own goes to the app first and must show up: an empty list then means
+   * that nothing was done, and not that nothing is being written.
+   */
+  async effects() {
+    await this.request({ path: `/api/${SENTINEL}` });
+    const lines = readFileSync(this.log, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const sentinel = lines.findLastIndex((line) => line.effect === SENTINEL);
+    if (sentinel < 0) throw new Error('the app does not write to SIDE_EFFECT_LOG');
+    lines.splice(sentinel, 1);
+    return lines;
+  }
+
+  /** The id that Next gave to the server action exported under `name`. */
+  actionId(name) {
+    const file = path.join(FOLDER, '.next/server/server-reference-manifest.json');
+    const actions = JSON.parse(readFileSync(file, 'utf8')).node;
+    const found = Object.entries(actions).find(([, action]) => action.exportedName === name);
+    if (!found) throw new Error(`no server action named ${name} in ${file}`);
+    return found[0];
+  }
+
+  async stop() {
+    await this.process?.stop();
+  }
+}
+
+function run(name, args, env = {}) {
+  return new Process(name, process.execPath, [NEXT, ...args], {
+    cwd: FOLDER,
+    env: { ...process.env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1', ...env },
+  });
+}
+
+/** Whether the build is there and no source is newer: a stale build fails in puzzling ways. */
+function upToDate() {
+  if (!existsSync(BUILD)) return false;
+  const built = statSync(BUILD).mtimeMs;
+  return SOURCES.every((name) => newest(path.join(FOLDER, name)) <= built);
+}
+
+function newest(file) {
+  const { mtimeMs } = statSync(file);
+  if (!statSync(file).isDirectory()) return mtimeMs;
+  return Math.max(mtimeMs, ...readdirSync(file).map((name) => newest(path.join(file, name))));
+}
