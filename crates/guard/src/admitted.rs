@@ -81,7 +81,6 @@ const X_PALISADE_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-palisade-cs
 
 impl Admitted {
     pub(crate) fn new(mut exchange: Exchange) -> Admitted {
-        // Bytes were reserved for reading a form's beginning; they are held until the response's head.
         let documents = exchange.route().is_some_and(|plan| plan.route.csp == CspProfile::Auto);
         exchange.asks.document &= documents;
         Admitted { exchange }
@@ -125,7 +124,7 @@ impl Admitted {
 
     /// Shapes the application's response for the client.
     pub fn finish(mut self, head: &mut response::Parts, env: &Env<'_>) -> Finish {
-        self.exchange.reserved = None;
+        self.exchange.gathered = None;
         let masked = finish::upstream(&mut self.exchange, head, env);
         let body = match masked {
             None => BodyFate::Keep,

@@ -1,8 +1,8 @@
-//! Content-Security-Policy: three profiles, written once per plan.
+//! Content-Security-Policy: four profiles, written once per plan.
 //!
 //! *page*: scripts run by nonce (CSP Level 3, `'strict-dynamic'`), for what is rendered per request. *fixed*: for
-//! prerendered documents, which cannot carry a nonce: inline scripts are allowed, foreign ones are not. *data*: nothing
-//! loads at all, for answers that are not documents.
+//! prerendered documents, which cannot carry a nonce: inline scripts are allowed, foreign ones are not. *plain*: for
+//! pages that answer a form: scripts from files alone. *data*: nothing loads at all, for answers that are not documents.
 
 use http::HeaderValue;
 use palisade_policy::{CspSources, Environment, Framework, Policy};
@@ -23,6 +23,7 @@ pub(crate) struct Csp {
     before_nonce: String,
     after_nonce: String,
     fixed: HeaderValue,
+    plain: HeaderValue,
 }
 
 impl Csp {
@@ -37,6 +38,7 @@ impl Csp {
         Csp {
             before_nonce: "default-src 'none'; script-src 'self' 'nonce-".to_owned(),
             after_nonce: format!("' 'strict-dynamic'{dev_script}{script}; {rest}"),
+            plain: header(&format!("default-src 'none'; script-src 'self'{script}; {rest}")),
             fixed: header(&format!(
                 "default-src 'none'; script-src 'self' 'unsafe-inline'{dev_script}{script}; {rest}"
             )),
@@ -49,6 +51,10 @@ impl Csp {
 
     pub(crate) fn fixed(&self) -> HeaderValue {
         self.fixed.clone()
+    }
+
+    pub(crate) fn plain(&self) -> HeaderValue {
+        self.plain.clone()
     }
 }
 

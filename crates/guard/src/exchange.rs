@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, header};
 use palisade_event::{ClientKey, Code, Stage, Tag};
@@ -15,6 +16,7 @@ use crate::id::RequestId;
 use crate::limiter::Charge;
 use crate::plan::{Plan, RoutePlan};
 use crate::state::Reserved;
+use crate::step::{Claimed, Collected};
 use crate::token::{Session, Token};
 use crate::view::View;
 
@@ -37,6 +39,8 @@ pub(crate) struct Exchange {
     pub(crate) nonce: Option<[u8; NONCE_CHARS]>,
     pub(crate) would: Option<(Stage, Code)>,
     pub(crate) reserved: Option<Box<Reserved>>,
+    pub(crate) gathered: Option<Box<Gathered>>,
+    pub(crate) claimed: Option<Claimed>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     pub(crate) asks: Asks,
@@ -53,6 +57,17 @@ pub(crate) enum CsrfState {
     Verified(Token),
     /// The token was spent.
     Spent,
+}
+
+/// What was read of the body, for the stage that asked.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    /// The bytes, or why there are none.
+    pub(crate) read: Result<Bytes, Code>,
+    /// Whether they are the whole body.
+    pub(crate) complete: bool,
+    /// Their share of the memory budget, held until the response's head.
+    _reserved: Option<Box<Reserved>>,
 }
 
 /// What a request's head says of the asker, as bits that many parts read.
@@ -91,6 +106,8 @@ impl Exchange {
             nonce: None,
             would: None,
             reserved: None,
+            gathered: None,
+            claimed: None,
             cors: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
             asks: Asks::of(view),
@@ -125,6 +142,16 @@ impl Exchange {
 
     pub(crate) fn nonce(&self) -> Option<&str> {
         self.nonce.as_ref().and_then(|nonce| std::str::from_utf8(nonce).ok())
+    }
+}
+
+impl Gathered {
+    pub(crate) fn of(exchange: &mut Exchange, collected: Collected) -> Gathered {
+        let (read, complete) = match collected {
+            Collected::Prefix { bytes, complete } => (Ok(bytes), complete),
+            Collected::TooSlow | Collected::Broken => (Err(Code::BodyMalformed), false),
+        };
+        Gathered { read, complete, _reserved: exchange.reserved.take() }
     }
 }
 

@@ -35,8 +35,8 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const REFERRER: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
 /// Referrer policies that tell no more than ours (Referrer Policy, section 3).
 const REFERRER_STRICTER: [&str; 4] = ["strict-origin-when-cross-origin", "strict-origin", "same-origin", "no-referrer"];
-const FEATURES: &str = "camera=(), microphone=(), geolocation=(), usb=(), serial=(), bluetooth=(), midi=(), \
-     display-capture=(), browsing-topics=()";
+const FEATURES: &str =
+    "camera=(), microphone=(), geolocation=(), usb=(), serial=(), midi=(), display-capture=(), browsing-topics=()";
 
 /// Shapes an application's response. What it returns replaces the body.
 pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env: &Env<'_>) -> Option<Text> {
@@ -115,6 +115,8 @@ fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool) 
     let profile = exchange.route().map_or(CspProfile::Data, |plan| plan.route.csp);
     let csp: &Csp = &exchange.plan.csp;
     let ours = match (profile, exchange.nonce()) {
+        // A form's answer that a person looks at is a document too, and has no business with inline scripts.
+        (CspProfile::Data, _) if exchange.asks.navigates => csp.plain(),
         (CspProfile::Data, _) => csp::DATA,
         (CspProfile::Auto, Some(nonce)) if !shared => csp.page(nonce),
         (CspProfile::Auto | CspProfile::Static, _) => csp.fixed(),

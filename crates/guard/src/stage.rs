@@ -3,8 +3,8 @@
 
 mod access;
 mod block;
-pub(crate) mod body;
-pub(crate) mod claim;
+mod body;
+mod claim;
 mod csrf_token;
 mod identity;
 mod origin;
@@ -35,7 +35,7 @@ pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env:
         Stage::Identity => identity::check(exchange),
         Stage::Quota => quota::check(exchange),
         Stage::Access => access::check(exchange),
-        Stage::Body => body::check(exchange, view),
+        Stage::Body => body::check(exchange, view, env),
         Stage::Claim => claim::check(exchange),
     }
 }

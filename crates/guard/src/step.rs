@@ -12,10 +12,10 @@ use palisade_policy::{Methods, Mode};
 use crate::admitted::Admitted;
 use crate::answer::{Answer, Say};
 use crate::env::Env;
-use crate::exchange::{CsrfState, Exchange};
+use crate::exchange::{Exchange, Gathered};
 use crate::ledger::{Spend, Spent};
 use crate::plan::Plan;
-use crate::stage::{body, check, claim};
+use crate::stage::check;
 use crate::view::View;
 
 /// What becomes of a request next.
@@ -47,6 +47,7 @@ pub struct Ask<Q> {
     /// What is asked.
     pub question: Q,
     paused: Box<Exchange>,
+    stage: Stage,
 }
 
 /// Read the beginning of the body, up to a number of bytes and a time.
@@ -94,6 +95,7 @@ pub enum Claimed {
 #[must_use]
 pub struct Resume {
     paused: Box<Exchange>,
+    stage: Stage,
     reply: Reply,
 }
 
@@ -145,7 +147,7 @@ fn run(mut exchange: Exchange, view: &View<'_>, env: &Env<'_>, from: Stage) -> S
     for stage in ORDER.into_iter().filter(|stage| *stage >= from) {
         let flow = check(stage, &mut exchange, view, env);
         if let Some(end) = judge(&mut exchange, flow) {
-            return conclude(exchange, end);
+            return conclude(exchange, stage, end);
         }
     }
     if exchange.route().is_some_and(|plan| plan.own) {
@@ -175,12 +177,16 @@ fn judge(exchange: &mut Exchange, flow: Flow) -> Option<End> {
     }
 }
 
-fn conclude(exchange: Exchange, end: End) -> Step {
+fn conclude(exchange: Exchange, stage: Stage, end: End) -> Step {
     match end {
         End::Refuse(denial) => Step::Answer(Answer::new(exchange, Say::Refuse(denial))),
         End::Say(say) => Step::Answer(Answer::new(exchange, say)),
-        End::Ask(Query::Collect(question)) => Step::Need(Need::Collect(Ask { question, paused: Box::new(exchange) })),
-        End::Ask(Query::Claim(question)) => Step::Need(Need::Claim(Ask { question, paused: Box::new(exchange) })),
+        End::Ask(Query::Collect(question)) => {
+            Step::Need(Need::Collect(Ask { question, paused: Box::new(exchange), stage }))
+        }
+        End::Ask(Query::Claim(question)) => {
+            Step::Need(Need::Claim(Ask { question, paused: Box::new(exchange), stage }))
+        }
     }
 }
 
@@ -189,14 +195,14 @@ fn conclude(exchange: Exchange, end: End) -> Step {
 impl Ask<Collect> {
     /// Answers the question.
     pub fn reply(self, reply: Collected) -> Resume {
-        Resume { paused: self.paused, reply: Reply::Collect(reply) }
+        Resume { paused: self.paused, stage: self.stage, reply: Reply::Collect(reply) }
     }
 }
 
 impl Ask<Claim> {
     /// Answers the question.
     pub fn reply(self, reply: Claimed) -> Resume {
-        Resume { paused: self.paused, reply: Reply::Claim(reply) }
+        Resume { paused: self.paused, stage: self.stage, reply: Reply::Claim(reply) }
     }
 }
 
@@ -209,21 +215,14 @@ impl<Q: fmt::Debug> fmt::Debug for Ask<Q> {
 // === impl Resume ===
 
 impl Resume {
-    /// Goes on with the stage that asked. `view` is the same request's.
+    /// Goes on with the stage that asked, which finds the answer in the exchange. `view` is the same request's.
     pub fn run(self, view: &View<'_>, env: &Env<'_>) -> Step {
         let mut exchange = *self.paused;
-        let (flow, next) = match self.reply {
-            Reply::Collect(collected) => (body::resume(&mut exchange, view, env, collected), Stage::Claim),
-            Reply::Claim(claimed) => (claim::resume(&mut exchange, claimed), Stage::Claim),
-        };
-        if let Some(end) = judge(&mut exchange, flow) {
-            return conclude(exchange, end);
+        match self.reply {
+            Reply::Collect(collected) => exchange.gathered = Some(Box::new(Gathered::of(&mut exchange, collected))),
+            Reply::Claim(claimed) => exchange.claimed = Some(claimed),
         }
-        // A claim that was answered is not asked again: in observe mode it may have been refused.
-        if matches!(exchange.csrf, CsrfState::Verified(_)) {
-            return run(exchange, view, env, next);
-        }
-        Step::Admit(Admitted::new(exchange))
+        run(exchange, view, env, self.stage)
     }
 }
 

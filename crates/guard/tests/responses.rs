@@ -137,6 +137,18 @@ fn the_token_for_server_rendered_forms_is_a_good_one() {
 }
 
 #[test]
+fn a_page_that_answers_a_form_may_load_files_and_run_nothing_inline() {
+    let gate = gate();
+    let form = post("/api/form").header("sec-fetch-mode", "navigate").header("sec-fetch-site", "same-origin");
+    let (cookie, token) = gate.token();
+    let outcome = gate.send(empty(form.header("cookie", cookie).header("x-csrf-token", token)));
+    let csp = outcome.header("content-security-policy");
+    assert!(csp.contains("script-src 'self';") && csp.contains("style-src 'self'"), "{csp}");
+    let data = gate.send(empty(get("/api/items")));
+    assert!(data.header("content-security-policy").starts_with("default-src 'none'; base-uri 'none'"));
+}
+
+#[test]
 fn what_is_not_a_document_gets_none_of_it() {
     let gate = gate();
     for (name, value) in

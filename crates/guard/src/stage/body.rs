@@ -1,15 +1,16 @@
 //! The body: its size and media type by the head, and the form field that may carry the token.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header;
 use palisade_event::{Code, Stage};
 
 use crate::env::Env;
-use crate::exchange::{CsrfState, Exchange};
+use crate::exchange::{CsrfState, Exchange, Gathered};
 use crate::form::{self, Encoding};
 use crate::stage::csrf_token;
-use crate::step::{Collect, Collected, Denial, Flow, Query};
+use crate::step::{Collect, Denial, Flow, Query};
 use crate::view::{BodyHint, View};
 
 /// How far into a form its token may stand, in bytes.
@@ -19,7 +20,12 @@ const FIELD_TIME: Duration = Duration::from_secs(5);
 /// When a client may try again whose body found no room, in seconds.
 const OVERLOADED_RETRY: u32 = 1;
 
-pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>) -> Flow {
+pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
+    if let Some(gathered) = exchange.gathered.take() {
+        let flow = field(exchange, view, env, &gathered);
+        exchange.gathered = Some(gathered);
+        return flow;
+    }
     let Some(plan) = exchange.route() else { return Flow::refuse(Stage::Body, Code::Internal) };
     let fits = match view.body {
         BodyHint::Empty => true,
@@ -66,14 +72,15 @@ fn plain_utf8(view: &View<'_>) -> bool {
     identity && form::charset(view.headers).is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
 }
 
-pub(crate) fn resume(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, collected: Collected) -> Flow {
-    let (bytes, complete) = match collected {
-        Collected::Prefix { bytes, complete } => (bytes, complete),
-        Collected::TooSlow | Collected::Broken => return Flow::refuse(Stage::Body, Code::BodyMalformed),
+/// The token stands in the beginning of the form that was asked for.
+fn field(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, gathered: &Gathered) -> Flow {
+    let bytes = match &gathered.read {
+        Ok(bytes) => bytes,
+        Err(code) => return Flow::refuse(Stage::Body, *code),
     };
-    let name = exchange.plan.policy.csrf.field.clone();
-    let field = Encoding::of(view.headers).and_then(|encoding| encoding.field(&bytes, &name, complete));
-    match field {
+    let plan = Arc::clone(&exchange.plan);
+    let encoding = Encoding::of(view.headers);
+    match encoding.and_then(|encoding| encoding.field(bytes, &plan.policy.csrf.field, gathered.complete)) {
         Some(token) => csrf_token::verify(exchange, &token, env),
         None => Flow::refuse(Stage::CsrfToken, Code::CsrfTokenMissing),
     }

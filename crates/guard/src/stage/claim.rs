@@ -10,7 +10,10 @@ use crate::step::{Claim, Claimed, Denial, Flow, Query};
 /// When a client whose neighbourhood has used up its share may try again, in seconds.
 const CROWDED_RETRY: u32 = 60;
 
-pub(crate) fn check(exchange: &Exchange) -> Flow {
+pub(crate) fn check(exchange: &mut Exchange) -> Flow {
+    if let Some(claimed) = exchange.claimed.take() {
+        return told(exchange, claimed);
+    }
     let (CsrfState::Verified(token), Some(session)) = (exchange.csrf, exchange.session) else { return Flow::Pass };
     Flow::Ask(Query::Claim(Claim {
         spend: Spend {
@@ -23,7 +26,7 @@ pub(crate) fn check(exchange: &Exchange) -> Flow {
     }))
 }
 
-pub(crate) fn resume(exchange: &mut Exchange, claimed: Claimed) -> Flow {
+fn told(exchange: &mut Exchange, claimed: Claimed) -> Flow {
     exchange.csrf = CsrfState::Spent;
     match claimed {
         Claimed::Told(Spent::First { forgot }) => {

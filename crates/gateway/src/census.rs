@@ -1,0 +1,166 @@
+//! How many connections and tunnels are open, in all and of each client.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use palisade_event::ClientKey;
+use palisade_policy::{Clients, Limits};
+
+/// Tunnels one client may hold open.
+const TUNNELS_PER_CLIENT: u32 = 32;
+
+/// Counts over all threads. Asked once a connection, never once a request.
+///
+/// Its table has an entry for clients with something open and for nobody else, so it is never larger than the number
+/// of connections, which has a limit.
+#[derive(Debug)]
+pub(crate) struct Census {
+    total: u32,
+    per_client: u32,
+    clients: Clients,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    connections: u32,
+    clients: HashMap<ClientKey, Count>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Count {
+    connections: u32,
+    tunnels: u32,
+}
+
+/// Leave to hold one connection or tunnel open; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    census: Arc<Census>,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    /// A connection; of whom, unless the peer is a trusted proxy: behind it are many clients.
+    Connection(Option<ClientKey>),
+    Tunnel(ClientKey),
+}
+
+// === impl Census ===
+
+impl Census {
+    pub(crate) fn new(limits: &Limits, clients: &Clients) -> Arc<Census> {
+        Arc::new(Census {
+            total: limits.connections,
+            per_client: limits.connections_per_client,
+            clients: clients.clone(),
+            open: Mutex::default(),
+        })
+    }
+
+    /// Leave for a connection, unless there are too many, in all or of this peer.
+    pub(crate) fn connection(self: &Arc<Self>, peer: IpAddr) -> Option<Permit> {
+        let peer = peer.to_canonical();
+        let proxy = self.clients.trusted_proxies.iter().any(|net| net.contains(&peer));
+        let client = (!proxy).then(|| ClientKey::of(peer));
+        let mut open = self.open();
+        if open.connections >= self.total {
+            return None;
+        }
+        if let Some(client) = client {
+            let count = open.clients.entry(client).or_default();
+            if count.connections >= self.per_client {
+                return None;
+            }
+            count.connections += 1;
+        }
+        open.connections += 1;
+        Some(Permit { census: Arc::clone(self), what: What::Connection(client) })
+    }
+
+    /// Leave for a tunnel, unless the client has too many. The connection it came over is counted beside.
+    pub(crate) fn tunnel(self: &Arc<Self>, client: IpAddr) -> Option<Permit> {
+        let client = ClientKey::of(client);
+        let mut open = self.open();
+        let count = open.clients.entry(client).or_default();
+        if count.tunnels >= TUNNELS_PER_CLIENT {
+            return None;
+        }
+        count.tunnels += 1;
+        Some(Permit { census: Arc::clone(self), what: What::Tunnel(client) })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Permit ===
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut open = self.census.open();
+        let (client, connections, tunnels) = match self.what {
+            What::Connection(client) => {
+                open.connections = open.connections.saturating_sub(1);
+                (client, 1, 0)
+            }
+            What::Tunnel(client) => (Some(client), 0, 1),
+        };
+        let Some(client) = client else { return };
+        if let Some(count) = open.clients.get_mut(&client) {
+            count.connections = count.connections.saturating_sub(connections);
+            count.tunnels = count.tunnels.saturating_sub(tunnels);
+            if count.connections == 0 && count.tunnels == 0 {
+                open.clients.remove(&client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn census(total: u32, per_client: u32) -> Arc<Census> {
+        let limits = Limits { connections: total, connections_per_client: per_client, ..Limits::default() };
+        let trusted_proxies = vec!["10.0.0.0/8".parse().expect("net")];
+        Census::new(&limits, &Clients { trusted_proxies, ..Clients::default() })
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("address")
+    }
+
+    #[test]
+    fn limits_hold_in_all_and_for_each_client_and_come_back() {
+        let census = census(3, 2);
+        let first = census.connection(ip("192.0.2.1")).expect("room");
+        let _second = census.connection(ip("::ffff:192.0.2.1")).expect("room");
+        assert!(census.connection(ip("192.0.2.1")).is_none());
+        let _other = census.connection(ip("192.0.2.2")).expect("room");
+        assert!(census.connection(ip("192.0.2.3")).is_none());
+        drop(first);
+        assert!(census.connection(ip("192.0.2.1")).is_some());
+    }
+
+    #[test]
+    fn a_trusted_proxy_speaks_for_many_clients() {
+        let census = census(3, 1);
+        let held: Vec<_> = (0..3).filter_map(|_| census.connection(ip("10.0.0.1"))).collect();
+        assert_eq!(held.len(), 3);
+        assert!(census.open().clients.is_empty());
+    }
+
+    #[test]
+    fn tunnels_are_counted_per_client_and_nothing_stays_behind() {
+        let census = census(100, 100);
+        let held: Vec<_> = (0..40).filter_map(|_| census.tunnel(ip("192.0.2.1"))).collect();
+        assert_eq!(held.len(), 32);
+        assert!(census.tunnel(ip("192.0.2.2")).is_some());
+        drop(held);
+        assert!(census.open().clients.is_empty());
+    }
+}

@@ -1,0 +1,22 @@
+//! The reverse proxy.
+//!
+//! [`Gateway::bind`] takes the port, [`Gateway::run`] serves until it is told to stop and has drained. One thread a
+//! core, each with a runtime, a listener, an upstream pool and an event buffer of its own: on its way a request takes
+//! no lock and meets no other thread. Every request passes [`palisade_tower::Gate`]; the upstream takes nothing but
+//! the guarded body that only the gate makes.
+//!
+//! What it does not do: TLS on either side, HTTP/2, more than one upstream, reloading the plan.
+
+mod census;
+mod events;
+mod gateway;
+mod listen;
+mod roster;
+mod serve;
+mod upstream;
+mod watched;
+mod websocket;
+mod worker;
+
+pub use events::{EventSink, Surroundings};
+pub use gateway::{Config, Drained, Gateway};

@@ -1,0 +1,168 @@
+//! One client connection, from accept to close.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use palisade_policy::Limits;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::census::Permit;
+use crate::roster::Place;
+use crate::watched::{Busy, Phase, Pulse, Watch, Watched};
+
+/// Who answers requests.
+pub(crate) trait Answers: 'static {
+    /// The body of an answer.
+    type Body: Body<Data = Bytes, Error = hyper::Error> + Unpin + 'static;
+
+    /// Answers one. `link` is the connection it came over.
+    fn answer(&self, request: Request<Incoming>, link: &Link) -> impl Future<Output = Response<Self::Body>>;
+}
+
+/// What a request knows of its connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) peer: IpAddr,
+    /// Held as long as anything of the connection is open.
+    pub(crate) permit: Rc<Permit>,
+}
+
+/// The body of a response, and with it the knowledge that the request is not over.
+#[derive(Debug)]
+struct Reply<B> {
+    body: B,
+    _busy: Busy,
+}
+
+/// How long a connection that never asked anything has to do so once the gate drains.
+const FIRST_HEAD: Duration = Duration::from_secs(1);
+/// How long what a client still sends is thrown away after the last response, so that it can read that response.
+const LINGER: Duration = Duration::from_secs(2);
+/// hyper takes no less, bytes.
+const MIN_BUFFER: usize = 8 << 10;
+
+/// How hyper serves here.
+///
+/// `pipeline_flush` stays off: with it hyper 1.12 takes frames of a response without bound while the client takes
+/// none, and holds finished frames back as long as unread bytes of the request lie in its buffer. Its header timeout
+/// counts the pause between requests too; [`Watch`] tells the two apart.
+pub(crate) fn builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.half_close(false).keep_alive(true).header_read_timeout(None);
+    let head = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX);
+    builder.max_header_size(head).max_buf_size(head.max(MIN_BUFFER));
+    builder
+}
+
+/// Serves a connection until either end closes it, it stands still for too long, or the thread drains.
+pub(crate) async fn serve<A: Answers>(
+    answers: Rc<A>,
+    builder: &http1::Builder,
+    stream: TcpStream,
+    limits: &Limits,
+    link: Link,
+    mut place: Place,
+) {
+    let (socket, pulse) = Watched::new(stream);
+    let mut watch = Watch::new(pulse.clone(), limits);
+    let service = {
+        let pulse = pulse.clone();
+        service_fn(move |request| {
+            let (answers, link, busy) = (Rc::clone(&answers), link.clone(), pulse.begin());
+            async move {
+                let response = answers.answer(request, &link).await;
+                Ok::<_, Infallible>(response.map(|body| Reply { body, _busy: busy }))
+            }
+        })
+    };
+    let mut connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
+    let mut drain = Drain::No;
+    let ended = poll_fn(|context| {
+        if Pin::new(&mut connection).poll(context).is_ready() {
+            return Poll::Ready(true);
+        }
+        if place.closing(context) && drain.ready(&pulse, context) {
+            Pin::new(&mut connection).graceful_shutdown();
+            context.waker().wake_by_ref();
+        }
+        watch.poll(context).map(|()| false)
+    })
+    .await;
+    if ended && let Some(parts) = connection.into_parts() {
+        linger(parts.io.into_inner().into_stream()).await;
+    }
+}
+
+/// How far a connection is with its end.
+enum Drain {
+    No,
+    /// Nothing was asked yet; what was accepted may ask once.
+    FirstHead(Pin<Box<tokio::time::Sleep>>),
+    Told,
+}
+
+impl Drain {
+    /// Whether hyper is to be told now; true once.
+    fn ready(&mut self, pulse: &Pulse, context: &mut Context<'_>) -> bool {
+        if let Drain::No = self {
+            *self = Drain::FirstHead(Box::pin(sleep(FIRST_HEAD)));
+        }
+        let Drain::FirstHead(sleep) = self else { return false };
+        // hyper closes at once what never sent a head, though one may have arrived.
+        let over = sleep.as_mut().poll(context).is_ready();
+        if pulse.phase() == Phase::Head && !over {
+            return false;
+        }
+        *self = Drain::Told;
+        true
+    }
+}
+
+/// Closing a socket with unread bytes resets it, and the reset overtakes the response: a refused upload would see a
+/// broken connection instead of its refusal. hyper has shut down the sending side; what still comes is thrown away.
+async fn linger(stream: TcpStream) {
+    let deadline = Instant::now() + LINGER;
+    let mut waste = [0; 4096];
+    loop {
+        match stream.try_read(&mut waste) {
+            Ok(0) => return,
+            Ok(_) if Instant::now() < deadline => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                let Ok(Ok(())) = timeout_at(deadline, stream.readable()).await else { return };
+            }
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+// === impl Reply ===
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Reply<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

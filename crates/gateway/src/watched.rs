@@ -1,0 +1,266 @@
+//! A client's socket that knows what it is waiting for, so that whoever keeps a connection open for nothing loses it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use palisade_policy::Limits;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// The socket.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    stream: TcpStream,
+    pulse: Arc<Pulse>,
+}
+
+/// What a connection does. One thread writes and reads it; it is atomic only because hyper wants sockets to be `Send`.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    phase: AtomicU8,
+    /// Requests begun, wrapping.
+    served: AtomicU32,
+    /// Successful writes, wrapping.
+    writes: AtomicU32,
+    /// The last write found no room.
+    stuck: AtomicBool,
+}
+
+/// What the other end owes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The first request head; from the start, or the rest of a later one.
+    Head,
+    /// Nothing: the next request is its own choice.
+    Idle,
+    /// A request is being answered.
+    Busy,
+}
+
+/// Set while a request is being answered.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Pulse>);
+
+/// Closes connections that wait for nothing, by one timer a connection that is hardly ever set anew.
+///
+/// A head must be complete within `header_timeout`. Between requests, or while the client takes no byte of its
+/// response, nothing may stand still for `idle_timeout`; that is checked at quarters, so it may last a quarter longer.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pulse: Arc<Pulse>,
+    header_timeout: Duration,
+    quarter: Duration,
+    sleep: Pin<Box<Sleep>>,
+    armed: Armed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Armed {
+    /// For the head of the request after that many.
+    Head(u32),
+    /// For the next look, since when nothing has moved for that many quarters.
+    Tick { served: u32, writes: u32, quiet: u8 },
+}
+
+// === impl Watched ===
+
+impl Watched {
+    pub(crate) fn new(stream: TcpStream) -> (Watched, Arc<Pulse>) {
+        let pulse = Arc::new(Pulse {
+            phase: AtomicU8::new(Phase::Head as u8),
+            served: AtomicU32::new(0),
+            writes: AtomicU32::new(0),
+            stuck: AtomicBool::new(false),
+        });
+        (Watched { stream, pulse: Arc::clone(&pulse) }, pulse)
+    }
+
+    /// The socket itself.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, read: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = read.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, read))?;
+        if read.filled().len() > before && self.pulse.phase() == Phase::Idle {
+            self.pulse.enter(Phase::Head);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.pulse.wrote(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.pulse.wrote(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+// === impl Pulse ===
+
+impl Pulse {
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            1 => Phase::Idle,
+            2 => Phase::Busy,
+            _ => Phase::Head,
+        }
+    }
+
+    /// A request has come; it lasts until the returned value is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+        self.served.store(self.served.load(Relaxed).wrapping_add(1), Relaxed);
+        self.enter(Phase::Busy);
+        Busy(Arc::clone(self))
+    }
+
+    /// Requests begun, wrapping.
+    pub(crate) fn served(&self) -> u32 {
+        self.served.load(Relaxed)
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+        self.stuck.store(written.is_pending(), Relaxed);
+        if written.is_ready() {
+            self.writes.store(self.writes.load(Relaxed).wrapping_add(1), Relaxed);
+        }
+    }
+
+    fn tick(&self, quiet: u8) -> Armed {
+        Armed::Tick { served: self.served(), writes: self.writes.load(Relaxed), quiet }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Idle);
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    pub(crate) fn new(pulse: Arc<Pulse>, limits: &Limits) -> Watch {
+        let header_timeout = limits.header_timeout;
+        let quarter = (limits.idle_timeout / 4).max(Duration::from_millis(1));
+        Watch { armed: Armed::Head(0), sleep: Box::pin(sleep(header_timeout)), header_timeout, quarter, pulse }
+    }
+
+    /// Ready when the connection is to be closed. Called whenever the connection has been polled.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let (phase, served) = (self.pulse.phase(), self.pulse.served());
+        if phase == Phase::Head && self.armed != Armed::Head(served) {
+            self.arm(Armed::Head(served), self.header_timeout);
+        }
+        loop {
+            ready!(self.sleep.as_mut().poll(context));
+            match self.armed {
+                Armed::Head(of) if phase == Phase::Head && of == served => return Poll::Ready(()),
+                Armed::Head(_) => self.arm(self.pulse.tick(0), self.quarter),
+                Armed::Tick { quiet, .. } if self.armed != self.pulse.tick(quiet) || !self.stands_still(phase) => {
+                    self.arm(self.pulse.tick(0), self.quarter);
+                }
+                Armed::Tick { quiet, .. } if quiet >= 3 => return Poll::Ready(()),
+                Armed::Tick { quiet, .. } => self.arm(self.pulse.tick(quiet + 1), self.quarter),
+            }
+        }
+    }
+
+    fn stands_still(&self, phase: Phase) -> bool {
+        phase == Phase::Idle || self.pulse.stuck.load(Relaxed)
+    }
+
+    fn arm(&mut self, armed: Armed, after: Duration) {
+        self.armed = armed;
+        self.sleep.as_mut().reset(Instant::now() + after);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    fn watch() -> (Watch, Arc<Pulse>) {
+        let (header_timeout, idle_timeout) = (Duration::from_millis(20), Duration::from_millis(40));
+        let limits = Limits { header_timeout, idle_timeout, ..Limits::default() };
+        let pulse = Arc::new(Pulse {
+            phase: AtomicU8::new(0),
+            served: AtomicU32::new(0),
+            writes: AtomicU32::new(0),
+            stuck: AtomicBool::new(false),
+        });
+        (Watch::new(Arc::clone(&pulse), &limits), pulse)
+    }
+
+    async fn closes_within(watch: &mut Watch, time: Duration) -> bool {
+        tokio::time::timeout(time, poll_fn(|context| watch.poll(context))).await.is_ok()
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(test);
+    }
+
+    const LONG: Duration = Duration::from_secs(10);
+    const SHORT: Duration = Duration::from_millis(300);
+
+    #[test]
+    fn a_head_that_does_not_come_and_an_idle_connection_are_closed() {
+        run(async {
+            let (mut watch, pulse) = watch();
+            assert!(closes_within(&mut watch, LONG).await, "no head at all");
+            drop(pulse.begin());
+            assert!(closes_within(&mut watch, LONG).await, "idle");
+            drop(pulse.begin());
+            pulse.enter(Phase::Head);
+            assert!(closes_within(&mut watch, LONG).await, "the second head breaks off");
+        });
+    }
+
+    #[test]
+    fn a_request_may_take_its_time_unless_the_client_takes_nothing() {
+        run(async {
+            let (mut watch, pulse) = watch();
+            let busy = pulse.begin();
+            assert!(!closes_within(&mut watch, SHORT).await, "waits for the application");
+            pulse.wrote(&Poll::Pending);
+            assert!(closes_within(&mut watch, LONG).await, "takes no byte");
+            drop(busy);
+        });
+    }
+}

@@ -1,0 +1,133 @@
+//! WebSocket: the handshake's answer is checked, then bytes are carried both ways, unread.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use palisade_guard::Fault;
+use palisade_tower::Guarded;
+use sha1::{Digest as _, Sha1};
+use tokio::io::copy_bidirectional;
+use tokio::time::sleep;
+
+use crate::census::Permit;
+use crate::roster::Place;
+use crate::upstream::{Received, Upstream};
+
+/// What a tunnel holds as long as it lives.
+pub(crate) struct Holds<T> {
+    /// Its place in the thread's roster.
+    pub(crate) place: Place,
+    /// Its leave to be open.
+    pub(crate) permit: Permit,
+    /// The connection it came over is still counted.
+    pub(crate) connection: T,
+}
+
+/// The longest life of a tunnel: sessions end, and a tunnel does not notice.
+const LIFE: Duration = Duration::from_secs(3600);
+/// RFC 6455 section 1.3.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Whether the guard let an upgrade through: it strips the field from every other request.
+pub(crate) fn asks<B>(request: &Request<B>) -> bool {
+    request.headers().contains_key(header::UPGRADE)
+}
+
+/// Takes a handshake to the application; on its 101 a tunnel begins once the client has been told.
+///
+/// # Errors
+/// [`Fault::Unreachable`] for a 101 that is not the answer to this very handshake, and as [`Upstream::send`].
+pub(crate) async fn open<T: 'static>(
+    upstream: &Upstream,
+    mut request: Request<Guarded<Incoming>>,
+    holds: Holds<T>,
+) -> Result<Response<Received>, Fault> {
+    let client = hyper::upgrade::on(&mut request);
+    let accept = request.headers().get(header::SEC_WEBSOCKET_KEY).and_then(accept);
+    let handshake = upstream.handshake(request).await?;
+    if handshake.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(handshake.response);
+    }
+    if accept.is_none() || !genuine(handshake.response.headers(), accept.as_ref()) {
+        return Err(Fault::Unreachable);
+    }
+    tokio::task::spawn_local(tunnel(client, handshake.upgraded, holds));
+    Ok(handshake.response)
+}
+
+/// `Sec-WebSocket-Accept` for a key (RFC 6455 section 4.2.2).
+fn accept(key: &HeaderValue) -> Option<HeaderValue> {
+    let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(GUID).finalize();
+    HeaderValue::from_str(&STANDARD.encode(digest)).ok()
+}
+
+fn genuine(headers: &HeaderMap, accept: Option<&HeaderValue>) -> bool {
+    let mut accepts = headers.get_all(header::SEC_WEBSOCKET_ACCEPT).iter();
+    let named = |name: header::HeaderName, token: &str| {
+        let mut lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        lines.any(|line| line.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+    };
+    accepts.next() == accept
+        && accepts.next().is_none()
+        && named(header::UPGRADE, "websocket")
+        && named(header::CONNECTION, "upgrade")
+}
+
+/// Carries bytes until either end closes, the tunnel is too old, or the thread drains.
+async fn tunnel<T>(client: OnUpgrade, application: OnUpgrade, mut holds: Holds<T>) {
+    let mut carry = pin!(async {
+        // Both come or the handshake broke off before the client was told.
+        let (Ok(client), Ok(application)) = (client.await, application.await) else { return };
+        let (mut client, mut application) = (TokioIo::new(client), TokioIo::new(application));
+        // A broken end closes the other; nobody is left to be told.
+        let _ = copy_bidirectional(&mut client, &mut application).await;
+    });
+    let mut life = pin!(sleep(LIFE));
+    poll_fn(|context| {
+        if holds.place.closing(context) || life.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        carry.as_mut().poll(context)
+    })
+    .await;
+    drop((holds.permit, holds.connection));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(lines: &[(header::HeaderName, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn only_the_answer_to_this_key_is_genuine() {
+        // The example of RFC 6455 section 1.3.
+        let wanted = accept(&HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
+        let right = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+        assert_eq!(wanted, Some(HeaderValue::from_static(right)));
+        let upgrade = (header::UPGRADE, "WebSocket");
+        let connection = (header::CONNECTION, "keep-alive, Upgrade");
+        let good = answer(&[upgrade.clone(), connection.clone(), (header::SEC_WEBSOCKET_ACCEPT, right)]);
+        assert!(genuine(&good, wanted.as_ref()));
+        let wrong = "s3pPLMBiTxaQ9kYGzzhZRbK+xOp=";
+        for bad in [
+            answer(&[upgrade.clone(), connection.clone(), (header::SEC_WEBSOCKET_ACCEPT, wrong)]),
+            answer(&[upgrade.clone(), connection.clone()]),
+            answer(&[(header::UPGRADE, "h2c"), connection, (header::SEC_WEBSOCKET_ACCEPT, right)]),
+            answer(&[upgrade, (header::SEC_WEBSOCKET_ACCEPT, right)]),
+        ] {
+            assert!(!genuine(&bad, wanted.as_ref()), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The command line, as typed: nothing is read or resolved here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::output::Format;
+
+const EXAMPLES: &str = "\
+Examples:
+  palisade demo                                   an example app behind the gate: the thing to try first
+  palisade serve --upstream http://127.0.0.1:3000 the gate in front of your app, by ./palisade.toml
+  palisade policy check                           every problem of ./palisade.toml, with place and fix
+  palisade policy explain POST /api/contact       what would happen to this request, stage by stage
+  palisade advise POST /api/contact               which protections this route needs, and why
+
+Exit codes: 0 fine, 1 findings, 2 could not run, 64 usage.";
+
+/// Declare each route of a web app once: Palisade enforces it, proves it, and watches it.
+#[derive(Debug, Parser)]
+#[command(name = "palisade", version, after_help = EXAMPLES, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// How results are written: for people, or for machines.
+    #[arg(long, global = true, value_enum, default_value_t = FormatName::Human)]
+    format: FormatName,
+    /// Short for `--format json`.
+    #[arg(long, global = true, conflicts_with = "format")]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatName {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// An example app behind the gate, with a page that lets you try each protection.
+    Demo(Demo),
+    /// The gate in front of [app].upstream.
+    Serve(Serve),
+    /// Look into a policy file.
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Which protections a route needs, and why. Works without a policy file.
+    Advise(Advise),
+    /// Completions for a shell, on stdout.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Every problem of the file at once, with place and fix. Needs no environment.
+    Check(PolicyFile),
+    /// What would happen to a request, stage by stage.
+    Explain(Explain),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  palisade demo --listen 127.0.0.1:9000")]
+pub(crate) struct Demo {
+    /// Where the gate listens.
+    #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  palisade serve
+  palisade serve --env development --env-file .env.local --upstream http://localhost:3000
+  palisade serve --check
+
+Events go to stdout, one JSON object a line; everything for people goes to stderr.")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArgs,
+    /// Where the gate listens [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where the app is; overrides [app].upstream.
+    #[arg(long, value_name = "URL", env = "PALISADE_UPSTREAM")]
+    pub(crate) upstream: Option<String>,
+    /// Threads [default: one for each core].
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Validate policy and environment, and end.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PolicyFile {
+    /// The policy file.
+    #[arg(long, value_name = "FILE", default_value = "palisade.toml")]
+    pub(crate) policy: PathBuf,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct EnvironmentArgs {
+    /// development, staging or production; else PALISADE_ENV, VERCEL_ENV, NODE_ENV; else production.
+    #[arg(long = "env", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Variables from a file, beneath those of the process; may be repeated, the first that sets a name wins.
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  palisade policy explain POST /api/contact
+  palisade policy explain POST /api/contact -H 'Origin: https://evil.example' -H 'Cookie: a=1'")]
+pub(crate) struct Explain {
+    /// The method.
+    pub(crate) method: String,
+    /// The path, with a query if wanted.
+    pub(crate) path: String,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArgs,
+    /// A request header; may be repeated.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// The peer's address.
+    #[arg(long, value_name = "ADDR", default_value = "192.0.2.1")]
+    pub(crate) peer: std::net::IpAddr,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  palisade advise POST /api/contact
+  palisade advise --matrix")]
+pub(crate) struct Advise {
+    /// The method.
+    #[arg(required_unless_present = "matrix", requires = "path")]
+    pub(crate) method: Option<String>,
+    /// The path.
+    pub(crate) path: Option<String>,
+    /// The decision matrix: every kind with its defaults, and the guide's own route types.
+    #[arg(long)]
+    pub(crate) matrix: bool,
+    /// The policy file; without one, the defaults.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+}
+
+impl Args {
+    pub(crate) fn format(&self) -> Format {
+        match (self.json, self.format) {
+            (true, _) | (false, FormatName::Json) => Format::Json,
+            (false, FormatName::Human) => Format::Human,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn json_is_short_for_the_format() {
+        let parse = |args: &[&str]| Args::try_parse_from(args).expect("args").format();
+        assert_eq!(parse(&["palisade", "advise", "--matrix", "--json"]), Format::Json);
+        assert_eq!(parse(&["palisade", "--format", "json", "advise", "--matrix"]), Format::Json);
+        assert_eq!(parse(&["palisade", "advise", "GET", "/"]), Format::Human);
+    }
+}

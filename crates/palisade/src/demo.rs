@@ -1,0 +1,96 @@
+//! `demo`: an example app, the gate in front of it, and what to try.
+
+mod app;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::Context as _;
+use axum::Router;
+use palisade_backend::{SystemEntropy, now};
+use palisade_diag::{FileId, Sources as Texts};
+use palisade_gateway::EventSink;
+use palisade_guard::{Env, Plan, Secrets, State};
+use palisade_policy::{Environment, Origin, Overrides, Policy, Sources, parse};
+
+use crate::args::Demo;
+use crate::output::{self, Exit};
+use crate::serve;
+
+const POLICY: &str = include_str!("demo/palisade.toml");
+const WRITTEN_ORIGIN: &str = "http://127.0.0.1:8080";
+
+pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
+    let probe = std::net::TcpListener::bind(args.listen).with_context(|| format!("cannot listen at {}", args.listen))?;
+    let listen = probe.local_addr()?;
+    drop(probe);
+    let text = POLICY.replace(WRITTEN_ORIGIN, &format!("http://{listen}"));
+    let policy = policy(&text, listen)?;
+
+    let elsewhere = spawn(app::elsewhere(&format!("http://{listen}")))?;
+    let shown = app::Shown { policy: text, elsewhere: format!("http://{elsewhere}/") };
+    let upstream = spawn(app::app(shown))?;
+
+    let env = Env { now: now(), entropy: &SystemEntropy };
+    let state = State::new(&policy.limits, &env);
+    let plan = Plan::compile(policy, &Secrets::ephemeral(&env), &state)?;
+    let upstream = Origin { https: false, authority: upstream.to_string() };
+    let gateway = serve::bind(plan, listen, upstream, None, EventSink::new(std::io::stdout()))?;
+    output::note(&instructions(gateway.local_addr()));
+    serve::drain(gateway)
+}
+
+/// The demo's own policy, read as any policy is.
+fn policy(text: &str, listen: SocketAddr) -> anyhow::Result<Policy> {
+    let (draft, _) = parse(FileId(0), text);
+    let overrides = Overrides { listen: Some(listen.to_string()), ..Overrides::default() };
+    let sources = Sources { variables: BTreeMap::new(), overrides, ..Sources::new(Environment::Development) };
+    let built = draft.build(&sources).inspect_err(|found| {
+        output::diagnostics(found, &Texts::new().with(FileId(0), "the demo's policy", text));
+    })?;
+    Ok(built.policy)
+}
+
+/// Serves a router on a free port of this machine, on a thread of its own.
+fn spawn(router: Router) -> anyhow::Result<SocketAddr> {
+    let (tell, told) = mpsc::channel();
+    thread::Builder::new().name("demo-app".to_owned()).spawn(move || {
+        let serve = || -> anyhow::Result<()> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+                let _ = tell.send(listener.local_addr());
+                Ok(axum::serve(listener, router).await?)
+            })
+        };
+        if let Err(error) = serve() {
+            output::problem(&format!("the example app ended: {error:#}"));
+        }
+    })?;
+    Ok(told.recv().context("the example app did not start")??)
+}
+
+fn instructions(listen: SocketAddr) -> String {
+    let base = format!("http://{listen}");
+    format!(
+        "\
+palisade demo: an example app behind the gate
+
+  open      {base}/
+  stop      Ctrl-C
+
+Or by hand. Ten quick requests, five a minute are allowed:
+  for i in $(seq 10); do curl -s -o /dev/null -w '%{{http_code}} ' {base}/api/test-rate-limit; done; echo
+
+A write without a token, with a made-up one, with a fresh one, and with the same again:
+  curl -s -X POST {base}/api/example-protected -H 'content-type: application/json' -d '{{\"title\":\"Hello\"}}'
+  curl -s -X POST {base}/api/example-protected -H 'content-type: application/json' -d '{{\"title\":\"Hello\"}}' -H 'x-csrf-token: fake'
+  TOKEN=$(curl -s -c /tmp/palisade-demo.jar {base}/api/csrf | sed 's/.*:\"//;s/\".*//')
+  curl -s -X POST {base}/api/example-protected -b /tmp/palisade-demo.jar -H 'content-type: application/json' -d '{{\"title\":\"Hello\"}}' -H \"x-csrf-token: $TOKEN\"
+  curl -s -X POST {base}/api/example-protected -b /tmp/palisade-demo.jar -H 'content-type: application/json' -d '{{\"title\":\"Hello\"}}' -H \"x-csrf-token: $TOKEN\"
+
+Events follow, one JSON object a line (on stdout):"
+    )
+}

@@ -1,0 +1,53 @@
+//! `palisade`: declare each route of a web app once; this program enforces it, explains it, and shows it.
+
+mod advise;
+mod args;
+mod demo;
+mod load;
+mod output;
+mod policy;
+mod serve;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command, PolicyCommand};
+use crate::output::Exit;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are no errors; what was asked for goes to stdout and exits 0.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(args) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::problem(&format!("{error:#}"));
+            Exit::CouldNotRun.into()
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<Exit> {
+    let format = args.format();
+    match args.command {
+        Command::Demo(listen) => demo::run(&listen),
+        Command::Serve(serve) => serve::run(&serve),
+        Command::Advise(wanted) => advise::run(&wanted, format),
+        Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),
+        Command::Policy { command: PolicyCommand::Explain(request) } => policy::explain(&request, format),
+        Command::Completions { shell } => {
+            output::completions(shell);
+            Ok(Exit::Fine)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `policy check` and `policy explain`.
+
+use anyhow::{Context as _, bail};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use palisade_backend::{SystemEntropy, now};
+use palisade_event::Stage;
+use palisade_guard::{BodyHint, Env, Explanation, Peer, Plan, Ruling, Secrets, State, View};
+use palisade_policy::{Environment, Overrides, Policy};
+use serde_json::json;
+
+use crate::args::{Explain, PolicyFile};
+use crate::load;
+use crate::output::{self, Exit, Format};
+
+/// Every problem of the file. Needs no environment: what hangs on variables is left to `serve`.
+pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
+    let file = load::policy(&args.policy)?;
+    let texts = file.texts.clone();
+    let surroundings = load::Surroundings { environment: Environment::Production, variables: placeholders(&file.draft) };
+    let (found, routes) = match file.build(&surroundings, Overrides::default()) {
+        Ok(built) => (built.warnings, Some(built.policy.routes().len())),
+        Err(found) => (found, None),
+    };
+    match format {
+        Format::Json => output::result(&palisade_diag::json(&found, &texts)),
+        Format::Human => {
+            output::diagnostics(&found, &texts);
+            match routes {
+                Some(routes) => output::result(&format!("{} is valid: {routes} routes", args.policy.display())),
+                None => output::problem(&format!("{} problems in {}", found.len(), args.policy.display())),
+            }
+        }
+    }
+    Ok(if found.has_errors() { Exit::Findings } else { Exit::Fine })
+}
+
+/// `public_origin` may come from a variable; a check without environment takes a stand-in for it.
+fn placeholders(draft: &palisade_policy::Draft) -> std::collections::BTreeMap<String, String> {
+    let wanted = draft.wants().into_iter().any(|want| want == palisade_policy::Want::Variable("VERCEL_URL".to_owned()));
+    wanted.then(|| ("VERCEL_URL".to_owned(), "preview.vercel.app".to_owned())).into_iter().collect()
+}
+
+/// What each stage says of a request, and what would be answered.
+pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
+    let surroundings = load::surroundings(&args.environment)?;
+    let file = load::policy(&args.policy.policy)?;
+    let texts = file.texts.clone();
+    let built = match file.build(&surroundings, Overrides::default()) {
+        Ok(built) => built,
+        Err(found) => {
+            output::diagnostics(&found, &texts);
+            bail!("the policy is not valid, so nothing can be explained by it");
+        }
+    };
+    let policy = built.policy;
+    let advice = policy.advise(&args.method, args.path.split('?').next().unwrap_or_default());
+    let explanation = explanation(policy, args)?;
+    let refusal = explanation.refusal();
+    let setting = |stage: Stage| {
+        let found = advice.protections.iter().find(|protection| protection.stage == stage);
+        found.map_or("-".to_owned(), |protection| protection.setting.clone())
+    };
+    match format {
+        Format::Json => {
+            let stages: Vec<_> = explanation
+                .rulings
+                .iter()
+                .map(|(stage, ruling)| {
+                    let (outcome, code) = outcome(*ruling);
+                    json!({ "stage": stage.id(), "ruling": outcome, "code": code, "setting": setting(*stage) })
+                })
+                .collect();
+            let answer = refusal.map(|(stage, code)| json!({ "stage": stage.id(), "code": code.id(), "status": code.status() }));
+            let route = json!({ "path": explanation.route, "kind": explanation.kind.map(palisade_event::Kind::id) });
+            output::result(&serde_json::to_string_pretty(&json!({
+                "method": args.method, "path": args.path, "route": route, "stages": stages, "refusal": answer,
+            }))?);
+        }
+        Format::Human => {
+            output::result(&format!(
+                "{} {} -> {} ({})\n",
+                args.method,
+                args.path,
+                explanation.route.as_deref().unwrap_or("no route"),
+                explanation.kind.map_or("no kind", palisade_event::Kind::id)
+            ));
+            for (stage, ruling) in &explanation.rulings {
+                let (outcome, code) = outcome(*ruling);
+                let outcome = code.map_or(outcome.to_owned(), |code| format!("{outcome} {code}"));
+                output::result(&format!("{:<11} {outcome:<28} {}", stage.id(), setting(*stage)));
+            }
+            output::result(&match refusal {
+                Some((stage, code)) => format!("\nrefused at {stage}: {} {code}", code.status()),
+                None => "\nadmitted".to_owned(),
+            });
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn explanation(policy: Policy, args: &Explain) -> anyhow::Result<Explanation> {
+    let env = Env { now: now(), entropy: &SystemEntropy };
+    let mut headers = HeaderMap::new();
+    let host = policy.app.public_origins.first().map(|origin| origin.authority.clone()).unwrap_or_default();
+    headers.insert(http::header::HOST, HeaderValue::from_str(&host)?);
+    for line in &args.headers {
+        let (name, value) = line.split_once(':').with_context(|| format!("{line} is not NAME: VALUE"))?;
+        let name = HeaderName::from_bytes(name.trim().as_bytes())?;
+        let value = HeaderValue::from_str(value.trim())?;
+        if name == http::header::HOST {
+            headers.insert(name, value);
+        } else {
+            headers.append(name, value);
+        }
+    }
+    let method = Method::from_bytes(args.method.as_bytes()).context("that is no method")?;
+    // A path the gate refuses may also be one that no URI can hold: it is explained all the same.
+    let uri: Uri = args.path.parse().context("that is no path a request could carry")?;
+    let peer = Peer { address: args.peer };
+    let view = View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
+    let state = State::new(&policy.limits, &env);
+    // Tokens of a running gate are not known here: explaining needs no real secret.
+    let plan = Plan::compile(policy, &Secrets::ephemeral(&env), &state)?;
+    Ok(plan.explain(&view, &env))
+}
+
+fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {
+    match ruling {
+        Ruling::Pass => ("pass", None),
+        Ruling::Refuse(code) => ("refuse", Some(code.id())),
+        Ruling::Answer => ("answered by the gate", None),
+        Ruling::ReadBody => ("reads the form's token", None),
+        Ruling::SpendToken => ("spends the token", None),
+    }
+}
+

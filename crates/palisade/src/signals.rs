@@ -1,0 +1,20 @@
+//! SIGTERM and SIGINT: the first begins the drain, the second ends the process at once.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Becomes ready at the first signal. Must run on a runtime with IO.
+pub(crate) async fn shutdown() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        // Without handlers the system's own action ends the process.
+        return std::future::pending().await;
+    };
+    either(&mut term, &mut int).await;
+    tokio::spawn(async move {
+        either(&mut term, &mut int).await;
+        std::process::exit(130);
+    });
+}
+
+async fn either(term: &mut Signal, int: &mut Signal) {
+    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+}

@@ -1,0 +1,259 @@
+//! A draft and what lies outside the file become a policy.
+
+use std::collections::BTreeMap;
+
+use palisade_diag::{Diagnostics, Span};
+
+use crate::file::draft::{Draft, OriginSource, VERCEL};
+use crate::file::values;
+use crate::manifest;
+use crate::model::{Environment, Framework, Origin, Schema};
+use crate::place::{Place, Problems};
+use crate::policy::Policy;
+use crate::wording::shortened;
+
+/// What lies outside the file.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Where the app runs.
+    pub environment: Environment,
+    /// Variables by name. None needs be there: `policy check` builds without any.
+    pub variables: BTreeMap<String, String>,
+    /// Files that [`Draft::wants`] named, by the path written there: the text, or why it could not be read.
+    pub files: BTreeMap<String, Result<String, String>>,
+    /// The framework's manifest of server actions, when there is one.
+    pub manifest: Option<String>,
+    /// Flags and `PALISADE_*` variables.
+    pub overrides: Overrides,
+}
+
+/// Where things are, from flags and `PALISADE_*` variables. They override the file; no protection can be overridden.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--upstream`, `PALISADE_UPSTREAM`.
+    pub upstream: Option<String>,
+    /// `--listen`, `PALISADE_LISTEN`.
+    pub listen: Option<String>,
+    /// `--admin`, `PALISADE_ADMIN`.
+    pub admin: Option<String>,
+    /// `--intake`, `PALISADE_INTAKE`.
+    pub intake: Option<String>,
+}
+
+/// A policy, and what is worth knowing about it.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The policy.
+    pub policy: Policy,
+    /// Warnings only, in the order of their places.
+    pub warnings: Diagnostics,
+}
+
+// === impl Sources ===
+
+impl Sources {
+    /// Nothing outside the file but the environment's name.
+    #[must_use]
+    pub fn new(environment: Environment) -> Sources {
+        Sources {
+            environment,
+            variables: BTreeMap::new(),
+            files: BTreeMap::new(),
+            manifest: None,
+            overrides: Overrides::default(),
+        }
+    }
+}
+
+// === impl Draft ===
+
+impl Draft {
+    /// Builds the policy.
+    ///
+    /// # Errors
+    /// Every problem of the file, those of [`parse`](crate::parse) included, in the order of their places; warnings
+    /// too.
+    pub fn build(mut self, sources: &Sources) -> Result<Built, Diagnostics> {
+        let mut problems = Problems::default();
+        self.builder.environment = sources.environment;
+        self.override_places(&sources.overrides, &mut problems);
+        let origins_told = self.find_origins(sources, &mut problems);
+        self.read_schemas(sources, &mut problems);
+        self.list_variables(sources.environment);
+        self.builder = self.builder.presets(&sources.variables);
+        self.read_manifest(sources, &mut problems);
+        let Draft { builder, places, bad, partial, mut found, .. } = self;
+        let (policy, mut more) = builder.build_with_places();
+        more.items.retain(|problem| !(origins_told && problem.diagnostic.code == "public-origin-missing"));
+        problems.items.extend(more.items);
+        for problem in problems.items {
+            let place = problem.place;
+            let absent = partial.contains(&place) && problem.diagnostic.code.ends_with("-missing");
+            let kind_is_bad = bad.contains(&Place { key: "kind", ..place });
+            if absent || bad.contains(&place) || (kind_is_bad && follows_from_kind(place)) {
+                continue;
+            }
+            let mut diagnostic = problem.diagnostic;
+            if let Some(span) = span_of(&places, place) {
+                diagnostic = diagnostic.at(span, "");
+            }
+            if let Some((span, text)) = problem.related.and_then(|(place, text)| Some((span_of(&places, place)?, text)))
+            {
+                diagnostic = diagnostic.at(span, text);
+            }
+            found.push(diagnostic);
+        }
+        found.sort();
+        if found.has_errors() { Err(found) } else { Ok(Built { policy, warnings: found }) }
+    }
+
+    fn override_places(&mut self, overrides: &Overrides, problems: &mut Problems) {
+        let Overrides { upstream, listen, admin, intake } = overrides;
+        let app = &mut self.builder.app;
+        match upstream.as_deref().map(|text| (text, Origin::parse(text))) {
+            Some((_, Some(origin))) => app.upstream = Some(origin),
+            Some((text, None)) => outside(problems, "--upstream", text, "write it like http://127.0.0.1:3000"),
+            None => {}
+        }
+        let own = &mut self.builder.listen;
+        for (flag, given, slot) in [
+            ("--listen", listen, &mut own.address),
+            ("--admin", admin, &mut own.admin),
+            ("--intake", intake, &mut own.intake),
+        ] {
+            match given.as_deref().map(|text| (text, values::listen_address(text))) {
+                Some((_, Ok(address))) => *slot = Some(address),
+                Some((text, Err(_))) => outside(problems, flag, text, "write it like 127.0.0.1:8080"),
+                None => {}
+            }
+        }
+    }
+
+    /// The origins as written, or as Vercel tells them. Whether it has told why there is none.
+    fn find_origins(&mut self, sources: &Sources, problems: &mut Problems) -> bool {
+        let place = Place::key("app", "public_origin");
+        let origins = &mut self.builder.app.public_origins;
+        for source in &self.origins {
+            match source {
+                OriginSource::Written(origin) => origins.push(origin.clone()),
+                OriginSource::Variable(name) => match sources.variables.get(name).map(|value| told(value)) {
+                    Some(Some(origin)) => origins.push(origin),
+                    Some(None) => problems.error(
+                        place,
+                        "origin-malformed",
+                        format!("{name} holds no origin"),
+                        "set it to the app's address",
+                    ),
+                    None => problems.error(
+                        place,
+                        "public-origin-missing",
+                        format!("{name} is not set"),
+                        "set it, or write the origin itself",
+                    ),
+                },
+            }
+        }
+        if self.origins.is_empty() && !self.bad.contains(&place) {
+            let names = if sources.environment == Environment::Production { VERCEL.get(..2) } else { VERCEL.get(1..) };
+            let values = names.unwrap_or_default().iter().filter_map(|name| sources.variables.get(*name));
+            origins.extend(values.filter_map(|value| told(value)));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        origins.retain(|origin| seen.insert(origin.clone()));
+        origins.is_empty() && !self.origins.is_empty()
+    }
+
+    fn read_schemas(&mut self, sources: &Sources, problems: &mut Problems) {
+        for schema in &self.schemas {
+            let place = Place::route(schema.route, "schema");
+            let path = &schema.path;
+            let fix = "write a JSON Schema there; Zod exports to it: z.toJSONSchema(schema, { io: \"input\" })";
+            let text = match sources.files.get(path) {
+                Some(Ok(text)) => text,
+                Some(Err(why)) => {
+                    problems.error(place, "schema-unreadable", format!("{path} cannot be read: {why}"), fix);
+                    continue;
+                }
+                None => {
+                    problems.error(place, "schema-unreadable", format!("{path} is not there"), fix);
+                    continue;
+                }
+            };
+            match serde_json::from_str::<serde_json::Value>(text) {
+                Ok(serde_json::Value::Object(_) | serde_json::Value::Bool(_)) => {}
+                Ok(_) => problems.error(
+                    place,
+                    "schema-malformed",
+                    format!("{path} is not a schema but another JSON value"),
+                    fix,
+                ),
+                Err(error) => problems.error(place, "schema-malformed", format!("{path} is not JSON: {error}"), fix),
+            }
+            if let Some(route) = self.builder.routes.get_mut(schema.route) {
+                route.schema = Some(Schema::File { path: path.clone(), text: text.clone() });
+            }
+        }
+    }
+
+    /// Variables that `[env.NAME]` lists for this environment.
+    fn list_variables(&mut self, environment: Environment) {
+        let Some(listed) = self.environments.get(&environment) else { return };
+        self.builder.required_variables.extend(listed.required.iter().cloned());
+        self.builder.optional_variables.extend(listed.optional.iter().cloned());
+    }
+
+    fn read_manifest(&mut self, sources: &Sources, problems: &mut Problems) {
+        let Some(Framework::NextJs) = self.builder.app.framework else { return };
+        let place = Place::key("app", "framework");
+        match sources.manifest.as_deref().map(manifest::parse) {
+            Some(Ok(actions)) => self.builder.manifest = Some(actions),
+            Some(Err(why)) => {
+                let what = format!("the manifest of server actions cannot be used: {why}");
+                problems.error(place, "manifest-malformed", what, "build the app again: `next build`");
+            }
+            None => {
+                let path = self.manifest_path().unwrap_or_default();
+                let what = format!("{path} is not there, so no server action is known: in production each is refused");
+                problems.warn(
+                    place,
+                    "manifest-missing",
+                    what,
+                    "build the app before the gate starts, or set [app] directory",
+                );
+            }
+        }
+        let Some(known) = &self.builder.manifest else { return };
+        for (index, action) in self.builder.actions.iter().enumerate() {
+            let named = known.iter().any(|(id, found)| *id == action.name || found.name.as_ref() == Some(&action.name));
+            if !named {
+                let what = format!("the app has no server action `{}`", shortened(&action.name));
+                let place = Place { table: "action", index, key: "name" };
+                problems.warn(place, "action-unknown", what, "remove the entry, or build the app again");
+            }
+        }
+    }
+}
+
+/// An origin as a variable tells it: Vercel's have no scheme, and are https.
+fn told(value: &str) -> Option<Origin> {
+    let value = value.trim().trim_end_matches('/');
+    if value.contains("://") { Origin::parse(value) } else { Origin::parse(&format!("https://{value}")) }
+}
+
+/// A problem of a flag or a variable, which has no place in the file.
+fn outside(problems: &mut Problems, flag: &'static str, text: &str, fix: &str) {
+    let what = format!("{flag}: `{}` is not an address", shortened(text));
+    problems.error(Place::key("(outside)", flag), "address-malformed", what, fix);
+}
+
+/// Where a place is: the key's value; for what a route lacks, its kind; else the table.
+fn span_of(places: &BTreeMap<Place, Span>, place: Place) -> Option<Span> {
+    let at = |key| places.get(&Place { key, ..place }).copied();
+    at(place.key).or_else(|| at("kind")).or_else(|| at(""))
+}
+
+/// Whether a problem follows from the kind of a route or an action.
+fn follows_from_kind(place: Place) -> bool {
+    let own = matches!(place.key, "path" | "limit" | "cost" | "schema" | "because");
+    matches!(place.table, "route" | "action") && !own
+}

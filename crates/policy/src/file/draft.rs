@@ -1,0 +1,129 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use palisade_diag::{Diagnostics, Span};
+
+use crate::builder::PolicyBuilder;
+use crate::file::reader::Reader;
+use crate::model::{Environment, Framework, Origin};
+use crate::place::Place;
+use crate::policy::Policy;
+use crate::services;
+
+/// A policy file that was read, before what lies outside it is known.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub(super) builder: PolicyBuilder,
+    /// Origins as written; those of variables are known when the policy is built.
+    pub(super) origins: Vec<OriginSource>,
+    /// Schema files by route.
+    pub(super) schemas: Vec<SchemaSource>,
+    pub(super) environments: BTreeMap<Environment, Variables>,
+    pub(super) found: Diagnostics,
+    pub(super) places: BTreeMap<Place, Span>,
+    pub(super) bad: BTreeSet<Place>,
+    pub(super) partial: BTreeSet<Place>,
+}
+
+/// Something outside the file that [`Draft::build`] wants to know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Want {
+    /// The text of a JSON Schema, by its path relative to the policy file.
+    Schema(String),
+    /// The text of the framework's manifest of server actions, by its path relative to the policy file.
+    Manifest(String),
+    /// The value of a variable, if it is set.
+    Variable(String),
+}
+
+/// Where an origin comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum OriginSource {
+    Written(Origin),
+    Variable(String),
+}
+
+/// A schema file that a route names.
+#[derive(Debug, Clone)]
+pub(super) struct SchemaSource {
+    pub(super) route: usize,
+    pub(super) path: String,
+}
+
+/// `[env.NAME]`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Variables {
+    pub(super) required: Vec<String>,
+    pub(super) optional: Vec<String>,
+}
+
+/// Where Next.js puts the list of server actions, below the project's directory.
+const MANIFEST: &str = ".next/server/server-reference-manifest.json";
+
+/// Variables by which Vercel tells an app where it is served.
+pub(super) const VERCEL: [&str; 3] = ["VERCEL_PROJECT_PRODUCTION_URL", "VERCEL_URL", "VERCEL_BRANCH_URL"];
+
+impl Draft {
+    /// A draft of nothing.
+    pub(super) fn new(reader: Reader) -> Draft {
+        Draft {
+            builder: Policy::builder("app", Vec::new()),
+            origins: Vec::new(),
+            schemas: Vec::new(),
+            environments: BTreeMap::new(),
+            found: reader.found,
+            places: reader.places,
+            bad: reader.bad,
+            partial: reader.partial,
+        }
+    }
+
+    /// A file that was not read at all: nothing that follows from its emptiness is told.
+    pub(super) fn unread(mut reader: Reader) -> Draft {
+        reader.bad.insert(Place::key("app", "public_origin"));
+        Draft::new(reader)
+    }
+
+    /// What [`Draft::build`] wants to know, each once: files relative to the policy file, and variables. Whoever
+    /// collects it opens files without following links, inside the policy's folder (the manifest: below
+    /// `[app] directory`).
+    #[must_use]
+    pub fn wants(&self) -> Vec<Want> {
+        let mut wants: BTreeSet<Want> = self.schemas.iter().map(|schema| Want::Schema(schema.path.clone())).collect();
+        wants.extend(self.manifest_path().map(Want::Manifest));
+        wants.extend(self.variables().into_iter().map(Want::Variable));
+        wants.into_iter().collect()
+    }
+
+    /// The manifest of the framework, if it has one.
+    pub(super) fn manifest_path(&self) -> Option<String> {
+        let Framework::NextJs = self.builder.app.framework?;
+        let directory = self.builder.app.directory.as_deref().unwrap_or(".").trim_end_matches('/');
+        Some(if matches!(directory, "" | ".") { MANIFEST.to_owned() } else { format!("{directory}/{MANIFEST}") })
+    }
+
+    /// Every variable that the file or its presets speak of, in any environment.
+    fn variables(&self) -> BTreeSet<String> {
+        let mut names: BTreeSet<String> = services::ALWAYS.iter().map(|name| (*name).to_owned()).collect();
+        names.extend(VERCEL.iter().map(|name| (*name).to_owned()));
+        for service in &self.builder.app.services {
+            let preset = services::variables(*service);
+            names.extend(preset.required.iter().chain(preset.optional).map(|name| (*name).to_owned()));
+        }
+        for listed in self.environments.values() {
+            names.extend(listed.required.iter().chain(&listed.optional).cloned());
+        }
+        for signature in self.builder.routes.iter().filter_map(|route| route.signature.as_ref()) {
+            names.extend(signature.secrets.iter().cloned());
+        }
+        for origin in &self.origins {
+            if let OriginSource::Variable(name) = origin {
+                names.insert(name.clone());
+            }
+        }
+        if self.builder.identity.is_some() {
+            names.extend([services::CLERK_KEY.to_owned(), "CLERK_JWT_KEY".to_owned()]);
+        }
+        names.extend(self.builder.state.redis.clone());
+        names
+    }
+}

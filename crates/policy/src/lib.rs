@@ -1,0 +1,39 @@
+//! The policy of an app as data: every route by its kind, the defaults that follow from it with their reasons, and
+//! the one matcher that the gate, `advise` and `explain` all ask.
+//!
+//! Nothing here reads a file, a variable, a clock or a socket: texts and values are arguments.
+
+mod advise;
+mod builder;
+mod defaults;
+mod environment;
+mod file;
+mod manifest;
+mod matcher;
+mod model;
+mod place;
+mod policy;
+mod preset;
+mod rules;
+mod secret;
+mod services;
+mod suggest;
+mod template;
+mod tree;
+mod wording;
+
+pub use advise::{
+    Advice, Guess, Guide, GuideLimit, GuideRow, KindRow, Outcome, Protection, guess, guide_matrix, matrix, matrix_json,
+};
+pub use builder::PolicyBuilder;
+pub use defaults::{KindDefaults, Reason};
+pub use environment::{environment_problems, live_secrets, start_problems};
+pub use file::{Built, Draft, Overrides, Sources, Want, parse};
+pub use matcher::page_path;
+pub use model::{
+    Access, ActionRule, App, Clients, Cors, CspProfile, CspSources, Csrf, CsrfStrength, DEFAULT_BUFFERED, Environment,
+    ForwardingHeader, Framework, Identity, IdentityNeed, IdentityProvider, Limit, Limits, Listen, Method, Methods,
+    Mode, Origin, Outage, Route, RouteSource, Schema, Service, SharedState, Signals, Signature, SignatureScheme,
+    Success, Tls, Undeclared,
+};
+pub use policy::{Found, ManifestAction, Policy, RouteId};

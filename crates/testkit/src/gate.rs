@@ -1,0 +1,206 @@
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use palisade_event::Kind;
+use palisade_gateway::{Config, Drained, EventSink, Gateway};
+use palisade_guard::{Plan, Secrets, State};
+use palisade_policy::{Limits, Method, Origin, Policy, PolicyBuilder, Route};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::{Client, FixedEnv, PATIENCE};
+
+/// The host that gates of tests answer for, under https.
+pub const HOST: &str = "shop.example";
+
+/// A gate in this process.
+#[derive(Debug)]
+pub struct RunningGate {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it counts in.
+    pub state: Arc<State>,
+    /// What it tells.
+    pub events: Events,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<io::Result<Drained>>>,
+}
+
+/// The event lines of a gate, in the order they were written.
+#[derive(Debug)]
+pub struct Events {
+    lines: Receiver<String>,
+}
+
+/// A policy for `https://shop.example` in production.
+///
+/// # Panics
+/// Never.
+pub fn builder() -> PolicyBuilder {
+    Policy::builder("shop", vec![Origin::parse("https://shop.example").expect("origin")])
+}
+
+/// A policy with routes that want nothing but a well-formed request: `GET /free/{*rest}`, which is not limited, and
+/// `POST` and `PUT /in/{*rest}`, up to a mebibyte.
+pub fn open() -> PolicyBuilder {
+    builder()
+        .route(route("/free/{*rest}", Kind::PublicRead, &[]))
+        .route(route("/in/{*rest}", Kind::Delegated, &[Method::Post, Method::Put]))
+}
+
+/// A route of that kind and those methods.
+#[must_use]
+pub fn route(path: &str, kind: Kind, methods: &[Method]) -> Route {
+    let route = Route::new(path, kind);
+    if methods.is_empty() { route } else { Route { methods: methods.iter().copied().collect(), ..route } }
+}
+
+// === impl RunningGate ===
+
+impl RunningGate {
+    /// Starts a gate of one thread with fixed secrets.
+    ///
+    /// # Panics
+    /// If the policy is not valid.
+    #[must_use]
+    pub fn start(policy: PolicyBuilder, upstream: &Origin) -> RunningGate {
+        RunningGate::with_threads(policy, upstream, 1)
+    }
+
+    /// Starts a gate of so many threads.
+    ///
+    /// # Panics
+    /// If the policy is not valid.
+    #[must_use]
+    pub fn with_threads(policy: PolicyBuilder, upstream: &Origin, threads: usize) -> RunningGate {
+        let (tx, lines) = channel();
+        let sink = EventSink::new(Lines { tx, partial: Vec::new() });
+        let plan = plan(policy);
+        let state = Arc::clone(plan.state());
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let config = Config { listen, upstream: upstream.clone(), threads, plan, sink };
+        let gateway = Gateway::bind(config).expect("bind");
+        let address = gateway.local_addr();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            gateway.run(async {
+                let _ = stopped.await;
+            })
+        });
+        RunningGate { address, state, events: Events { lines }, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// A connection to it.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Tells it to drain, and does not wait.
+    pub fn shut_down(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// If it failed.
+    pub fn join(&mut self) -> Drained {
+        let thread = self.thread.take().expect("joined once");
+        thread.join().expect("no panic").expect("no failure")
+    }
+
+    /// Drains it, and waits.
+    pub fn stop(&mut self) -> Drained {
+        self.shut_down();
+        self.join()
+    }
+}
+
+impl Drop for RunningGate {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+/// Compiles a policy with fixed secrets.
+///
+/// # Panics
+/// If it is not valid.
+#[must_use]
+pub fn plan(policy: PolicyBuilder) -> Arc<Plan> {
+    let policy = policy.build().unwrap_or_else(|problems| panic!("{problems:?}"));
+    let env = FixedEnv::at(1_793_577_600);
+    let limits: &Limits = &policy.limits;
+    let state = State::new(limits, &env.env());
+    Plan::compile(policy, &Secrets::ephemeral(&env.env()), &state).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+// === impl Events ===
+
+impl Events {
+    /// The next event.
+    ///
+    /// # Panics
+    /// If none comes, or what comes is not JSON.
+    pub fn next(&self) -> Value {
+        self.within(PATIENCE).expect("an event")
+    }
+
+    /// Events up to the one that `wanted` accepts, which comes last.
+    ///
+    /// # Panics
+    /// If it does not come.
+    pub fn until(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut seen = Vec::new();
+        loop {
+            seen.push(self.next());
+            if seen.last().is_some_and(&wanted) {
+                return seen;
+            }
+        }
+    }
+
+    /// What is left once the gate has ended.
+    pub fn rest(&self) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        std::iter::from_fn(|| self.within(deadline.saturating_duration_since(Instant::now()))).collect()
+    }
+
+    fn within(&self, time: Duration) -> Option<Value> {
+        match self.lines.recv_timeout(time) {
+            Ok(line) => Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+}
+
+/// Cuts what is written into lines.
+struct Lines {
+    tx: Sender<String>,
+    partial: Vec<u8>,
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for byte in bytes {
+            if *byte == b'\n' {
+                let line = String::from_utf8(std::mem::take(&mut self.partial)).map_err(io::Error::other)?;
+                self.tx.send(line).map_err(io::Error::other)?;
+            } else {
+                self.partial.push(*byte);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! What tests need around the gate: a fake upstream, a scripted client, fixed time and randomness, and a gate in this
+//! process. Plain blocking sockets and threads, and no HTTP library: what is tested and what tests it share no code.
+//!
+//! Everything panics on failure, with what was expected; nothing sleeps. Reads give up after ten seconds.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's helper fails the test by panicking, and says what it expected"
+)]
+
+mod client;
+mod env;
+mod gate;
+mod message;
+mod upstream;
+
+pub use client::Client;
+pub use env::FixedEnv;
+pub use gate::{Events, HOST, RunningGate, builder, open, plan, route};
+pub use message::{Head, Response, header};
+pub use upstream::{Exchange, Recorded, Upstream};
+
+use std::time::{Duration, Instant};
+
+/// How long anything that must happen may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until `done` says so.
+///
+/// # Panics
+/// If it does not within [`PATIENCE`].
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
