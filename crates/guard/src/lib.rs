@@ -12,6 +12,7 @@
 mod action;
 mod admitted;
 mod answer;
+mod blocks;
 mod client;
 mod cookie;
 mod csp;
@@ -39,6 +40,7 @@ mod view;
 
 pub use admitted::{Admitted, BodyFate, BodyPlan, Fault, Finish};
 pub use answer::Answer;
+pub use blocks::{Blocks, MAX_BLOCKS};
 pub use client::{Client, client};
 pub use cookie::{Cookie, cookie};
 pub use env::{Entropy, Env, MonoMicros, Now, WallMicros};

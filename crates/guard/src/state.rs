@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use palisade_policy::{Limit, Limits};
 
+use crate::blocks::Blocks;
 use crate::env::Env;
 use crate::ledger::Ledger;
 use crate::limiter::{Limiter, Seed};
@@ -16,6 +17,8 @@ use crate::limiter::{Limiter, Seed};
 pub struct State {
     /// Which tokens have been used.
     pub ledger: Ledger,
+    /// Who is shut out.
+    pub blocks: Blocks,
     seed: Seed,
     slots: u32,
     /// One table for each distinct limit. Grows with the policy, never with clients.
@@ -41,6 +44,7 @@ impl State {
     pub fn new(limits: &Limits, env: &Env<'_>) -> Arc<State> {
         Arc::new(State {
             ledger: Ledger::new(LEDGER_SESSIONS),
+            blocks: Blocks::default(),
             seed: Seed::new(env.random()),
             slots: limits.limiter_slots,
             limiters: Mutex::default(),

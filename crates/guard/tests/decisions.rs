@@ -467,6 +467,20 @@ fn refusals_that_are_cheap_to_cause_grow_quiet() {
 }
 
 #[test]
+fn a_blocked_client_is_refused_before_anything_is_counted() {
+    let gate = gate();
+    let now = gate.env().now.mono;
+    let client = palisade_event::ClientKey::of([198, 51, 100, 1].into());
+    assert!(gate.plan.state().blocks.add(client, palisade_guard::MonoMicros(now.0 + 30_000_000), now));
+    let refused = gate.send(empty(get("/api/items")));
+    assert_eq!((refused.status(), refused.code(), refused.stage()), (403, Some(Code::Blocked), Some(Stage::Block)));
+    assert_eq!((refused.header("retry-after"), refused.header("ratelimit")), ("30", ""));
+    assert!(gate.send(empty(from("203.0.113.5", get("/api/items")))).admitted(), "others are served");
+    let later = Gate { seconds: gate.seconds + 30, ..gate };
+    assert!(later.send(empty(get("/api/items"))).admitted());
+}
+
+#[test]
 fn development_answers_at_this_machines_names_too() {
     let origins = vec![origin("http://127.0.0.1:8080")];
     let listen = Listen { address: Some("127.0.0.1:8080".to_owned()), ..Listen::default() };
