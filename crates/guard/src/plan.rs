@@ -7,7 +7,7 @@ use http::HeaderValue;
 use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_event::Kind;
 use palisade_policy::{
-    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Policy, Route, RouteId, RouteSource,
+    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Origin, Policy, Route, RouteId, RouteSource,
 };
 use siphasher::sip::SipHasher13;
 
@@ -142,7 +142,7 @@ impl RoutePlan {
             limit: Some(CSRF_ENDPOINT_LIMIT),
             csrf: CsrfStrength::None,
             identity: IdentityNeed::None,
-            mode: Mode::Enforce,
+            mode: policy.app.mode,
             source: RouteSource::Preset,
             ..Route::new(&policy.csrf.path, Kind::PublicRead)
         };
