@@ -22,7 +22,9 @@ pub struct Blocks {
 impl Blocks {
     /// Shuts a client out until a time. `false` where the table is full of live blocks, or the client is this machine.
     pub fn add(&self, client: ClientKey, until: MonoMicros, now: MonoMicros) -> bool {
-        if client.v4().is_some_and(|v4| v4.is_loopback()) || client == ClientKey::of(std::net::Ipv6Addr::LOCALHOST.into()) {
+        if client.v4().is_some_and(|v4| v4.is_loopback())
+            || client == ClientKey::of(std::net::Ipv6Addr::LOCALHOST.into())
+        {
             return false;
         }
         let mut blocks = self.until.write().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +66,10 @@ mod tests {
     #[test]
     fn a_block_ends_by_itself_or_by_hand() {
         let blocks = Blocks::default();
-        assert!(blocks.add(client(1), MonoMicros(100), MonoMicros(0)) && blocks.add(client(2), MonoMicros(100), MonoMicros(0)));
+        assert!(
+            blocks.add(client(1), MonoMicros(100), MonoMicros(0))
+                && blocks.add(client(2), MonoMicros(100), MonoMicros(0))
+        );
         assert_eq!(blocks.holds(client(1), MonoMicros(99)), Some(MonoMicros(100)));
         assert_eq!(blocks.holds(client(1), MonoMicros(100)), None);
         assert!(blocks.remove(client(2)) && blocks.holds(client(2), MonoMicros(1)).is_none());

@@ -79,6 +79,8 @@ pub(crate) struct Asks {
     pub(crate) navigates: bool,
     /// There is a Cookie header.
     pub(crate) cookies: bool,
+    /// There are credentials that a browser attaches by itself: cookies, Basic, Digest, Negotiate.
+    pub(crate) ambient: bool,
     /// A WebSocket handshake on a route that takes it.
     pub(crate) upgrade: bool,
     /// Another site caused the request.
@@ -132,7 +134,8 @@ impl Exchange {
     pub(crate) fn mode(&self) -> Mode {
         match self.route {
             Some(_) => self.route().map_or(Mode::Enforce, |plan| plan.route.mode),
-            None => self.plan.policy.app.mode,
+            // The route is not known yet, and one that is enforced may be meant.
+            None => self.plan.unrouted,
         }
     }
 
@@ -163,7 +166,11 @@ impl Asks {
         let mut asks = Asks::default();
         for (name, value) in view.headers {
             match name.as_str() {
-                "cookie" => asks.cookies = true,
+                "cookie" => {
+                    asks.cookies = true;
+                    asks.ambient = true;
+                }
+                "authorization" => asks.ambient |= !value.as_bytes().starts_with(b"Bearer "),
                 "accept" => accept = Some(value),
                 "sec-fetch-dest" => dest = Some(value.as_bytes()),
                 "sec-fetch-mode" => mode = Some(value.as_bytes()),

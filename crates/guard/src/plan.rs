@@ -7,7 +7,7 @@ use http::HeaderValue;
 use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_event::Kind;
 use palisade_policy::{
-    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Origin, Policy, Route, RouteId, RouteSource,
+    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Policy, Route, RouteId, RouteSource,
 };
 use siphasher::sip::SipHasher13;
 
@@ -31,6 +31,8 @@ pub struct Plan {
     /// Counts refusals that are cheap to cause, so that they cannot fill the event channel.
     pub(crate) noise: Arc<Limiter>,
     pub(crate) csp: Csp,
+    /// Whether a request is refused before its route is known: observed only where every route is.
+    pub(crate) unrouted: Mode,
     pub(crate) hsts: bool,
     pub(crate) detailed: bool,
 }
@@ -88,6 +90,7 @@ impl Plan {
             hosts: hosts(&policy),
             csp: Csp::compile(&policy, https),
             noise: state.limiter(NOISE_LIMIT),
+            unrouted: unrouted(&policy),
             hsts: https && policy.environment == Environment::Production,
             detailed: policy.environment == Environment::Development,
             state: Arc::clone(state),
@@ -174,6 +177,11 @@ fn scope_number(scope: &str) -> u32 {
     let mut hasher = SipHasher13::new();
     hasher.write(scope.as_bytes());
     (hasher.finish() >> 32) as u32
+}
+
+fn unrouted(policy: &Policy) -> Mode {
+    let enforced = policy.routes().iter().any(|route| route.mode == Mode::Enforce);
+    if enforced { Mode::Enforce } else { policy.app.mode }
 }
 
 /// The origins the gate answers for. Development adds this machine's names at the listening port.

@@ -43,7 +43,7 @@ impl State {
     #[must_use]
     pub fn new(limits: &Limits, env: &Env<'_>) -> Arc<State> {
         Arc::new(State {
-            ledger: Ledger::new(LEDGER_SESSIONS),
+            ledger: Ledger::new(LEDGER_SESSIONS, env.now.wall.millis()),
             blocks: Blocks::default(),
             seed: Seed::new(env.random()),
             slots: limits.limiter_slots,

@@ -128,6 +128,7 @@ pub(crate) enum Flow {
 }
 
 /// A question before it is bound to its exchange.
+#[derive(Clone, Copy)]
 pub(crate) enum Query {
     Collect(Collect),
     Claim(Claim),
@@ -157,6 +158,7 @@ fn run(mut exchange: Exchange, view: &View<'_>, env: &Env<'_>, from: Stage) -> S
 }
 
 /// What ends or pauses the run.
+#[derive(Clone, Copy)]
 enum End {
     Refuse(Denial),
     Say(Say),

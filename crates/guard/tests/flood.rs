@@ -95,7 +95,8 @@ fn a_flood_of_strangers_gives_nobody_more_and_takes_nothing_for_long() {
     assert!(network <= 16 * LIMIT, "a /48 has sixteen quotas, and got {network}");
 
     // Then nobody but those who are refused: they neither get through nor wear the table down.
-    let refused: Vec<IpAddr> = (0..2_000).map(|n| v4(0x0a00_0000 + n)).filter(|address| !crowd.admits(*address)).collect();
+    let refused: Vec<IpAddr> =
+        (0..2_000).map(|n| v4(0x0a00_0000 + n)).filter(|address| !crowd.admits(*address)).collect();
     let again: usize = refused.iter().map(|address| crowd.burst(*address, 50)).sum();
     assert_eq!(again, 0, "of {} refused", refused.len());
 

@@ -12,8 +12,7 @@ use http::{Request, Response};
 use palisade_event::{Code, Decision, Kind};
 use palisade_guard::{BodyHint, Claimed, Collected, Fault, Need, Peer, Record, Step, View};
 use palisade_policy::{
-    Limit, Limits, Method as Verb, Methods, PolicyBuilder, Route, Schema, Signature, SignatureScheme, Success,
-    Undeclared,
+    Limit, Method as Verb, Methods, PolicyBuilder, Route, Schema, Signature, SignatureScheme, Success, Undeclared,
 };
 use support::{Gate, Outcome, builder, empty, request};
 
@@ -77,9 +76,9 @@ const TABLE: [Row; 20] = [
     row(Kind::Delegated, ALL, Proof::Origin, Wants::Nothing),
 ];
 
-/// Paths that nobody declared, where `[undeclared]` is left alone and where it says `unsafe = "origin"`.
-const UNDECLARED: Row = row(Kind::Page, READ, Proof::Origin, Wants::Nothing);
-const UNDECLARED_UNSAFE: Row = row(Kind::Page, ALL, Proof::Origin, Wants::Nothing);
+/// Paths that nobody declared, and those where `[undeclared]` says `unsafe = "origin"`. Of a kind without limit.
+const UNDECLARED: Row = row(Kind::Delegated, READ, Proof::Origin, Wants::Nothing);
+const UNDECLARED_UNSAFE: Row = row(Kind::Delegated, ALL, Proof::Origin, Wants::Nothing);
 
 const METHODS: [&str; 11] =
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PURGE", "get"];
@@ -257,7 +256,9 @@ impl Bench {
         };
         request = match case.provenance {
             Provenance::Silent => request,
-            Provenance::Ours => request.header("origin", "https://shop.example").header("sec-fetch-site", "same-origin"),
+            Provenance::Ours => {
+                request.header("origin", "https://shop.example").header("sec-fetch-site", "same-origin")
+            }
             Provenance::CrossSite => request.header("sec-fetch-site", "cross-site"),
             Provenance::ForeignOrigin => request.header("origin", "https://evil.example"),
         };
@@ -373,10 +374,8 @@ fn nothing_that_the_table_forbids_is_forwarded_and_every_response_is_protected()
         Bench::new(builder().route(route(row, row.methods))).walk(row, true, &mut codes);
     }
     for (row, unsafe_origin) in [(UNDECLARED, false), (UNDECLARED_UNSAFE, true)] {
-        let policy = builder()
-            .limits(Limits { limiter_slots: 1024, ..Limits::default() })
-            .undeclared(Kind::Delegated, Undeclared { deny: false, unsafe_origin });
-        Bench::new(policy).walk(&row, false, &mut codes);
+        let undeclared = Undeclared { deny: false, unsafe_origin };
+        Bench::new(builder().undeclared(row.kind, undeclared)).walk(&row, false, &mut codes);
     }
     let reached = [
         Code::PathMalformed,
@@ -532,12 +531,7 @@ fn request_like(builder: &http::request::Builder) -> http::request::Builder {
 }
 
 /// Answers every question in the same way, up to the refusal.
-fn drive(
-    gate: &Gate,
-    request: http::request::Builder,
-    body: Collected,
-    claimed: Claimed,
-) -> (Response<Bytes>, Record) {
+fn drive(gate: &Gate, request: http::request::Builder, body: Collected, claimed: Claimed) -> (Response<Bytes>, Record) {
     let (head, ()) = request.body(()).expect("request").into_parts();
     let view = View {
         method: &head.method,
