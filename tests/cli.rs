@@ -1,5 +1,7 @@
 //! The command line, from outside: exit codes, what goes where, and the gate in front of an app.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+
 #[path = "support/http.rs"]
 mod http;
 

@@ -1,5 +1,7 @@
 //! `palisade demo`, as its visitor meets it.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+
 #[path = "support/http.rs"]
 mod http;
 #[path = "support/table.rs"]

@@ -104,6 +104,8 @@ impl Admitted {
         forwarded(exchange, head);
         if exchange.asks.document {
             document(exchange, &mut head.headers, env);
+        } else if is_page_post(exchange) {
+            nonce(exchange, &mut head.headers, env);
         }
         let route = exchange.route().map(|plan| (plan.route.body, plan.route.trailers));
         let (cap, trailers) = route.unwrap_or_default();
@@ -179,8 +181,15 @@ fn forwarded(exchange: &Exchange, head: &mut request::Parts) {
     head.headers.insert(X_REQUEST_ID, exchange.id.header());
 }
 
-fn document(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
-    headers::strip_conditional(headers);
+/// A form sent to a page by navigation: the answer is that page again, with its scripts.
+fn is_page_post(exchange: &Exchange) -> bool {
+    exchange.asks.navigates
+        && exchange.method == http::Method::POST
+        && exchange.route().is_some_and(|plan| plan.route.csp == CspProfile::Auto)
+}
+
+/// Gives the application a nonce, in the header where frameworks look for it.
+fn nonce(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
     let mut nonce = [0; NONCE_CHARS];
     if STANDARD_NO_PAD.encode_slice(env.random::<16>(), &mut nonce) != Ok(NONCE_CHARS) {
         return;
@@ -190,6 +199,11 @@ fn document(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
         let csp = exchange.plan.csp.page(nonce);
         headers.insert(header::CONTENT_SECURITY_POLICY, csp);
     }
+}
+
+fn document(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
+    headers::strip_conditional(headers);
+    nonce(exchange, headers, env);
     let session = exchange.session.unwrap_or_else(|| {
         exchange.asks.fresh_session = true;
         Session::fresh(env)

@@ -150,13 +150,15 @@ fn is_shared(head: &response::Parts) -> bool {
 
 /// Whether some cache may answer another request with it.
 fn reusable(head: &response::Parts) -> bool {
+    let targeted = || TARGETED.iter().any(|name| head.headers.contains_key(name));
     let kept = || {
-        headers::cache_control(&head.headers).any(|(name, value)| {
-            name.eq_ignore_ascii_case("max-age")
-                && value.and_then(|age| age.parse::<u64>().ok()).is_some_and(|age| age > 0)
-        })
+        head.headers.contains_key(header::EXPIRES)
+            || headers::cache_control(&head.headers).any(|(name, value)| {
+                name.eq_ignore_ascii_case("max-age")
+                    && value.and_then(|age| age.parse::<u64>().ok()).is_some_and(|age| age > 0)
+            })
     };
-    head.status.is_success() && (is_shared(head) || kept())
+    head.status.is_success() && (is_shared(head) || targeted() || kept())
 }
 
 fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool) {
@@ -167,6 +169,8 @@ fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool) 
         (CspProfile::Data, _) if exchange.asks.navigates => csp.plain(),
         (CspProfile::Data, _) => csp::DATA,
         (CspProfile::Auto, Some(nonce)) if !shared => csp.page(nonce),
+        // Without a nonce, what is rendered for one visitor may be shown later all the same: a prefetch is.
+        (CspProfile::Auto, _) if !shared => csp.plain(),
         (CspProfile::Auto | CspProfile::Static, _) => csp.fixed(),
     };
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
@@ -266,6 +270,10 @@ pub(crate) fn rate_fields(exchange: &Exchange, headers: &mut HeaderMap) {
 /// Lets a configured origin read the answer; removes what would let others.
 pub(crate) fn cors_fields(exchange: &Exchange, headers: &mut HeaderMap) {
     let Some(cors) = &exchange.plan.policy.cors else { return };
+    // The gate's own endpoint is for this site's pages alone.
+    if exchange.route().is_some_and(|plan| plan.own) {
+        return;
+    }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);

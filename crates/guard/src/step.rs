@@ -116,6 +116,7 @@ pub struct Denial {
 }
 
 /// What a stage came to.
+#[derive(Clone, Copy)]
 pub(crate) enum Flow {
     /// The next stage.
     Pass,

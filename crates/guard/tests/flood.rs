@@ -1,5 +1,8 @@
 //! A million strangers, and what they change for a few real clients: nothing. SECURITY.md, test 7, through the gate.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+#![allow(clippy::result_large_err, clippy::too_many_lines, clippy::type_complexity, reason = "tables and doubles")]
+
 #[path = "support/gate.rs"]
 mod support;
 

@@ -1,5 +1,8 @@
 //! Attacks that should fail. Each is written as the attacker plays it; while the hole is open the test fails.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+#![allow(clippy::result_large_err, clippy::too_many_lines, clippy::type_complexity, reason = "tables and doubles")]
+
 #[path = "support/gate.rs"]
 mod support;
 
@@ -10,7 +13,9 @@ use bytes::Bytes;
 use http::{Response, header, request};
 use palisade_event::{ClientKey, Code, Kind};
 use palisade_guard::{Ledger, Limiter, MonoMicros, Seed, Spend, Spent, TOKEN_LIFE_MILLIS};
-use palisade_policy::{Csrf, Framework, Limit, ManifestAction, Method, Mode, PolicyBuilder, Route, Undeclared};
+use palisade_policy::{
+    Cors, Csrf, Environment, Framework, Limit, ManifestAction, Method, Mode, PolicyBuilder, Route, Undeclared,
+};
 use support::{Gate, Outcome, body, builder, empty, from, get, navigate, origin, post, route};
 
 const OURS: &str = "https://shop.example";
@@ -105,6 +110,19 @@ fn an_escaped_reserved_character_is_no_second_spelling_of_a_declared_path() {
         assert_eq!(gate.send(empty(get(declared))).code(), Some(Code::AuthRequired), "{declared}");
         assert!(!gate.send(empty(get(spelled))).admitted(), "{spelled} slips past {declared}");
     }
+}
+
+/// In development an unknown action is taken for one that was just compiled, and judged as an undeclared page, also
+/// where a declared route handler answers: what refuses in production passes on the developer's machine, unseen.
+#[test]
+fn an_unknown_action_lifts_no_rules_in_development_either() {
+    let gate = Gate::new(builder().environment(Environment::Development).framework(Framework::NextJs).route(route(
+        Method::Post,
+        "/api/posts",
+        Kind::ProtectedWrite,
+    )));
+    let outcome = gate.send(body(ours(post("/api/posts")).header("next-action", "made-up"), "{}"));
+    assert!(!outcome.admitted(), "decided as an undeclared page");
 }
 
 // === observe mode ===
@@ -279,7 +297,7 @@ const TARGETED: [(&str, &str); 6] = [
 
 /// An application that caches a page at its edge by such a field gets the gate's nonce, token and session cookie into
 /// it: the gate writes `private, no-store`, and the cache obeys the other field. Measured with nginx 1.22 in
-/// `crates/gateway/tests/cache.rs`: both visitors got one token and one session.
+/// `crates/gateway/tests/cache.rs`: the second returning visitor got the first one's nonce and token.
 #[test]
 fn a_targeted_cache_field_never_keeps_what_is_personal() {
     let gate = pages();
@@ -320,6 +338,70 @@ fn a_file_that_sets_a_cookie_is_kept_by_no_shared_cache() {
         let cache = outcome.header("cache-control");
         let safe = outcome.header("set-cookie").is_empty() || cache.contains("private") || cache.contains("no-store");
         assert!(safe, "{path} {kept:?}: {cache}");
+    }
+}
+
+/// What a client has left of its quota is nobody else's; `public` and `max-age` are not the only marks of a response
+/// that caches keep.
+#[test]
+fn rate_fields_leave_whatever_caches_keep() {
+    let limited = Route { limit: Limit::parse("60/min").ok(), ..route(Method::Get, "/api/items", Kind::PublicRead) };
+    let gate = Gate::new(builder().route(limited));
+    for field in TARGETED.into_iter().chain([("expires", "Thu, 01 Jan 2037 00:00:00 GMT")]) {
+        let outcome = answered(&gate, get("/api/items"), &[field]);
+        assert_eq!((outcome.header("ratelimit"), outcome.header("x-ratelimit-remaining")), ("", ""), "{field:?}");
+    }
+}
+
+fn partners() -> Gate {
+    let cors = Cors {
+        origins: vec![origin("https://partner.example")],
+        methods: vec!["PUT".to_owned()],
+        headers: Vec::new(),
+        credentials: true,
+        max_age: std::time::Duration::from_secs(60),
+    };
+    Gate::new(builder().cors(cors).route(route(Method::Put, "/api/items", Kind::Delegated)))
+}
+
+/// The token's path never tells another origin anything, not even a refusal (SECURITY.md 4).
+#[test]
+fn the_token_endpoint_grants_no_origin_anything() {
+    let gate = partners();
+    for site in ["cross-site", "same-site", "same-origin"] {
+        let ask = get("/api/csrf").header("origin", "https://partner.example").header("sec-fetch-site", site);
+        let outcome = gate.send(empty(ask));
+        assert_eq!((outcome.status(), outcome.header("access-control-allow-origin")), (403, ""), "{site}");
+    }
+}
+
+/// A granted preflight is an answer of the gate like any other (SECURITY.md 9).
+#[test]
+fn a_preflights_answer_varies_as_every_answer_does() {
+    let ask = support::request("OPTIONS", "/api/items")
+        .header("origin", "https://partner.example")
+        .header("access-control-request-method", "PUT");
+    let outcome = partners().send(empty(ask));
+    assert_eq!(outcome.header("access-control-allow-methods"), "PUT");
+    let lines = outcome.response.headers().get_all("vary").iter().filter_map(|line| line.to_str().ok());
+    let vary = lines.collect::<Vec<_>>().join(", ");
+    for name in ["Origin", "Accept", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Cookie"] {
+        assert!(vary.contains(name), "{name}: {vary}");
+    }
+}
+
+/// A page that is prefetched gets no nonce, and in its place the policy of prerendered pages, which lets inline scripts
+/// run. Whoever has found a place to inject markup (`/search?q=<script>`), and is stopped by the nonce, has the visitor's
+/// browser prefetch that address first (speculation rules, `rel=prefetch`, from a sibling site) and then go there: the
+/// browser shows the prefetched response, under its policy.
+#[test]
+fn prefetching_a_page_does_not_weaken_its_policy() {
+    let gate = pages();
+    for (name, value) in [("sec-purpose", "prefetch"), ("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch")] {
+        let outcome = gate.send(empty(navigate("/search?q=markup").header(name, value)));
+        let csp = outcome.header("content-security-policy");
+        let scripts = csp.split(';').find(|directive| directive.trim().starts_with("script-src")).unwrap_or_default();
+        assert!(!scripts.contains("'unsafe-inline'"), "{name}: {value} turns inline scripts on: {scripts}");
     }
 }
 

@@ -2,6 +2,9 @@
 //! hand: what the table forbids is never forwarded, and every response carries the protections and one record.
 //! SECURITY.md, test 2; SIGNATURES.md, "Where it will rot" 2.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+#![allow(clippy::result_large_err, clippy::too_many_lines, clippy::type_complexity, reason = "tables and doubles")]
+
 #[path = "support/gate.rs"]
 mod support;
 
@@ -175,8 +178,13 @@ fn satisfied(wants: Wants, credential: Credential) -> Result<(), Code> {
 }
 
 impl Credential {
-    /// Whether a browser sends it along unasked. DESIGN.md 2 names the cookie; for Basic see `holes.rs`.
+    /// Whether a browser sends it along unasked: cookies, and what SECURITY.md 6 counts with them.
     fn is_ambient(self) -> bool {
+        self == Credential::Basic || self.has_session()
+    }
+
+    /// Whether the session's cookie comes along, without which no token is good.
+    fn has_session(self) -> bool {
         matches!(self, Credential::Cookie | Credential::BearerAndCookie)
     }
 
@@ -217,7 +225,7 @@ fn proven(row: &Row, case: &Case) -> Result<(), Code> {
         Proof::Origin => silent && case.credential.is_ambient(),
         Proof::Token => !case.credential.is_exempt(row.wants),
     };
-    match (token, case.token, case.credential.is_ambient()) {
+    match (token, case.token, case.credential.has_session()) {
         (false, _, _) | (true, true, true) => Ok(()),
         (true, false, _) => Err(Code::CsrfTokenMissing),
         // A token without the session it belongs to.

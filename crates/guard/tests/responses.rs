@@ -1,5 +1,8 @@
 //! What leaves the gate, in both directions: headers, policies, caches, masks.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+#![allow(clippy::result_large_err, clippy::too_many_lines, clippy::type_complexity, reason = "tables and doubles")]
+
 #[path = "support/gate.rs"]
 mod support;
 

@@ -90,7 +90,8 @@ fn action(exchange: &mut Exchange, view: &View<'_>, path: &str) -> Result<Option
         return if accepted { Ok(Some(action.route)) } else { Err(deny(Code::RouteUndeclared)) };
     }
     // The development server makes ids up as it compiles, and writes no manifest that could be read in time.
-    if plan.policy.environment == Environment::Development && plan.policy.manifest.is_none() {
+    let unlisted = plan.policy.environment == Environment::Development && plan.policy.manifest.is_none();
+    if unlisted && is_page(&plan.policy, path) {
         exchange.tag(Tag::ActionUnknown);
         return Ok(Some(exchange.plan.policy.undeclared_route().0));
     }
