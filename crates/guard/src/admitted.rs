@@ -127,17 +127,20 @@ impl Admitted {
     /// Shapes the application's response for the client.
     pub fn finish(mut self, head: &mut response::Parts, env: &Env<'_>) -> Finish {
         self.exchange.gathered = None;
+        let failed = head.status.is_server_error();
         let masked = finish::upstream(&mut self.exchange, head, env);
         let body = match masked {
             None => BodyFate::Keep,
             Some(Text { content_type, body }) => {
-                self.exchange.tag(Tag::ErrorMasked);
+                if failed {
+                    self.exchange.tag(Tag::ErrorMasked);
+                }
                 head.headers.insert(header::CONTENT_TYPE, content_type);
                 BodyFate::Replace(body)
             }
         };
         let status = head.status.as_u16();
-        let code = head.status.is_server_error().then(|| finish::fault_code(head.status));
+        let code = failed.then(|| finish::fault_code(head.status));
         Finish { body, record: self.record(code, status, env) }
     }
 

@@ -59,6 +59,10 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     harden(exchange, &mut head.headers);
     // What carries this visitor's nonce is nobody else's, however the application marks it.
     let shared = is_shared(head) && !echoes_nonce(exchange, &head.headers);
+    let page = exchange.route().is_some_and(|plan| plan.route.csp == CspProfile::Auto);
+    if exchange.asks.prefetch && page && !shared && head.status.is_success() {
+        return Some(unfetched(exchange, head));
+    }
     content_security(exchange, &mut head.headers, shared);
     cache(exchange, head, shared);
     if !reusable(head) {
@@ -67,6 +71,17 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     cors_fields(exchange, &mut head.headers);
     next_token(exchange, &mut head.headers, env);
     mask(exchange, head)
+}
+
+/// A page rendered for one visitor is not fetched ahead: without a nonce it would not run when it is shown. Browsers that
+/// get 503 for a prefetch load the page when it is wanted.
+fn unfetched(exchange: &Exchange, head: &mut response::Parts) -> Text {
+    head.headers.clear();
+    harden(exchange, &mut head.headers);
+    head.headers.insert(header::CONTENT_SECURITY_POLICY, csp::DATA);
+    head.headers.insert(header::CACHE_CONTROL, NO_STORE);
+    head.status = StatusCode::SERVICE_UNAVAILABLE;
+    Text { content_type: HeaderValue::from_static("text/plain"), body: bytes::Bytes::new() }
 }
 
 /// The fields that every response carries.

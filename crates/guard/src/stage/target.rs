@@ -33,9 +33,12 @@ fn find(exchange: &mut Exchange, view: &View<'_>) -> Result<(), Denial> {
         exchange.route = Some(route);
         return Ok(());
     }
-    let route = declared(exchange, view.method.as_str(), path)?;
-    exchange.route = Some(route);
-    Ok(())
+    let found = declared(exchange, view.method.as_str(), path);
+    // What is refused on a path that nobody declared is refused, or observed, as `[undeclared]` is.
+    let undeclared = exchange.plan.undeclared();
+    let stray = || matches!(exchange.plan.policy.find("GET", path), Found::Route(id, _) if id == undeclared);
+    exchange.route = found.ok().or_else(|| stray().then_some(undeclared.0));
+    found.map(|_| ())
 }
 
 fn declared(exchange: &Exchange, method: &str, path: &str) -> Result<u16, Denial> {
