@@ -146,7 +146,8 @@ mod tests {
 
     fn keys(csrf: &[&str]) -> Keys {
         let session = vec!["session secret, long enough to be one".to_owned()];
-        Keys::derive(&Secrets { csrf: csrf.iter().map(|s| (*s).to_owned()).collect(), session, ..Secrets::default() }).expect("keys")
+        Keys::derive(&Secrets { csrf: csrf.iter().map(|s| (*s).to_owned()).collect(), session, ..Secrets::default() })
+            .expect("keys")
     }
 
     const ONE: &str = "first csrf secret, long enough to be one";

@@ -16,7 +16,8 @@ use crate::output::{self, Exit, Format};
 pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
     let file = load::policy(&args.policy)?;
     let texts = file.texts.clone();
-    let surroundings = load::Surroundings { environment: Environment::Production, variables: placeholders(&file.draft) };
+    let surroundings =
+        load::Surroundings { environment: Environment::Production, variables: placeholders(&file.draft) };
     let (found, routes) = match file.build(&surroundings, Overrides::default()) {
         Ok(built) => (built.warnings, Some(built.policy.routes().len())),
         Err(found) => (found, None),
@@ -70,7 +71,8 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
                     json!({ "stage": stage.id(), "ruling": outcome, "code": code, "setting": setting(*stage) })
                 })
                 .collect();
-            let answer = refusal.map(|(stage, code)| json!({ "stage": stage.id(), "code": code.id(), "status": code.status() }));
+            let answer =
+                refusal.map(|(stage, code)| json!({ "stage": stage.id(), "code": code.id(), "status": code.status() }));
             let route = json!({ "path": explanation.route, "kind": explanation.kind.map(palisade_event::Kind::id) });
             output::result(&serde_json::to_string_pretty(&json!({
                 "method": args.method, "path": args.path, "route": route, "stages": stages, "refusal": answer,
@@ -117,7 +119,8 @@ fn explanation(policy: Policy, args: &Explain) -> anyhow::Result<Explanation> {
     // A path the gate refuses may also be one that no URI can hold: it is explained all the same.
     let uri: Uri = args.path.parse().context("that is no path a request could carry")?;
     let peer = Peer { address: args.peer };
-    let view = View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
+    let view =
+        View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
     let state = State::new(&policy.limits, &env);
     // Tokens of a running gate are not known here: explaining needs no real secret.
     let plan = Plan::compile(policy, &Secrets::ephemeral(&env), &state)?;
@@ -133,4 +136,3 @@ fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {
         Ruling::SpendToken => ("spends the token", None),
     }
 }
-

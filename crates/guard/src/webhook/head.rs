@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::HeaderName;
 use http::HeaderMap;
+use http::header::HeaderName;
 use palisade_event::Code;
 use palisade_policy::SignatureScheme;
 
@@ -213,7 +213,9 @@ mod tests {
     #[test]
     fn a9_times_are_plain_decimal_numbers() {
         assert_eq!(decimal("1614265330"), Some(1_614_265_330));
-        for text in ["", "0", "01614265330", "+1614265330", "-1", " 1", "1 ", "1614265330abc", "1e9", "1_000", "１", "1.5"] {
+        for text in
+            ["", "0", "01614265330", "+1614265330", "-1", " 1", "1 ", "1614265330abc", "1e9", "1_000", "１", "1.5"]
+        {
             assert_eq!(decimal(text), None, "{text}");
         }
         assert_eq!(decimal(&"9".repeat(12)), Some(999_999_999_999));

@@ -54,7 +54,9 @@ impl Key {
     pub(crate) fn parse(scheme: SignatureScheme, secret: &str) -> Result<Key, BadSecret> {
         match scheme {
             SignatureScheme::Standard | SignatureScheme::Svix => Key::standard(secret),
-            SignatureScheme::Stripe | SignatureScheme::GitHub | SignatureScheme::Slack => Key::sha256(secret.as_bytes()),
+            SignatureScheme::Stripe | SignatureScheme::GitHub | SignatureScheme::Slack => {
+                Key::sha256(secret.as_bytes())
+            }
             SignatureScheme::Vercel if secret.is_empty() => Err(BadSecret::Empty),
             SignatureScheme::Vercel => {
                 Hmac::new_from_slice(secret.as_bytes()).map(Key::Sha1).map_err(|_| BadSecret::Empty)

@@ -48,9 +48,10 @@ fn a9_a_message_is_known_by_what_its_signature_covers() {
         assert_eq!(stripe("1", "/hook", body).message, stripe("2", "/hook", body).message, "{body}");
         assert_ne!(stripe("1", "/hook", body).message, stripe("1", "/hook", "evt_1").message, "{body}");
     }
-    assert_eq!(stripe("1", "/", &format!("{{\"x\":{},\"id\":\"e\"}}", "[".repeat(9000) + &"]".repeat(9000))).message, {
-        stripe("2", "/", r#"{"id":"e"}"#).message
-    });
+    assert_eq!(
+        stripe("1", "/", &format!("{{\"x\":{},\"id\":\"e\"}}", "[".repeat(9000) + &"]".repeat(9000))).message,
+        { stripe("2", "/", r#"{"id":"e"}"#).message }
+    );
 }
 
 #[test]

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Version, request};
 use palisade_event::{Code, Kind, Stage};
 use palisade_guard::{
-    Admitted, BodyFate, BodyHint, Collected, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Record, Secrets,
-    State, Step, View, WallMicros,
+    Admitted, BodyFate, BodyHint, Collected, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Record, Secrets, State,
+    Step, View, WallMicros,
 };
 use palisade_policy::{Environment, Limits, Method as Verb, Methods, Origin, Policy, PolicyBuilder, Route};
 
