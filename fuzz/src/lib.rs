@@ -7,12 +7,20 @@
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use palisade_diag::{Diagnostics, FileId};
 use palisade_event::{ClientKey, Code, Decision, Event, Kind, Stage, Tag};
-use palisade_guard::{Cookie, Peer, canonical, client, cookie};
-use palisade_policy::{Clients, Environment, ForwardingHeader, Found, Policy, RouteSource, Sources};
+use palisade_guard::{
+    BodyHint, Collected, Cookie, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Secrets, SigningSecret, State, Step,
+    View, WallMicros, canonical, client, cookie,
+};
+use palisade_policy::{
+    Clients, Environment, ForwardingHeader, Found, Origin, Policy, Route, RouteSource, Signature, SignatureScheme,
+    Sources,
+};
 
 /// A target: any bytes go in; it panics where a promise is broken.
 pub type Target = fn(&[u8]);
@@ -24,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("forwarding_headers", forwarding_headers),
     ("policy_text", policy_text),
     ("request_target", request_target),
+    ("signature_headers", signature_headers),
 ];
 
 /// Cookie lines: the guard's answer is that of the slow obvious reading, and one more cookie of the name is noticed.
@@ -141,6 +150,90 @@ pub fn event_line(data: &[u8]) {
     assert!(text.iter().all(|byte| (0x20..0x7f).contains(byte)), "a line for terminals");
     let read: serde_json::Value = serde_json::from_slice(text).expect("a line of JSON");
     assert_eq!(read["url.path"], path[..path.floor_char_boundary(CAP)]);
+}
+
+/// Header lines, an empty line, a body: whatever they say, a webhook of any scheme is refused by a code of its own, as
+/// nobody can sign without the secret, and the room that the body took is given back.
+pub fn signature_headers(data: &[u8]) {
+    let split = data.windows(2).position(|pair| pair == b"\n\n");
+    let (head, body) = split.map_or((data, &b""[..]), |at| (&data[..at], &data[at + 2..]));
+    let body = Bytes::copy_from_slice(body);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::HOST, HeaderValue::from_static("shop.example"));
+    for line in head.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let value = line[colon + 1..].trim_ascii();
+        // A second Host, or another one, is refused before a signature is looked at.
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(value))
+            && ![header::HOST, header::COOKIE].contains(&name)
+        {
+            headers.append(name, value);
+        }
+    }
+    for scheme in SignatureScheme::ALL {
+        let uri = Uri::try_from(format!("/{}", scheme.id())).expect("a path");
+        match send(&HOOKS, &uri, &headers, &body) {
+            Code::SignatureMissing | Code::SignatureInvalid | Code::SignatureStale | Code::HeaderMalformed => {}
+            code => panic!("{code} from {}", scheme.id()),
+        }
+        assert_eq!(HOOKS.state().buffered(), 0);
+    }
+}
+
+/// One webhook for each scheme, with secrets that no input knows, at the time of the seeds.
+static HOOKS: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+    let hook = |scheme: SignatureScheme| {
+        let signature = Some(Signature { scheme, secrets: vec!["HOOK".to_owned()] });
+        Route { signature, limit: None, ..Route::new(format!("/{}", scheme.id()), Kind::Webhook) }
+    };
+    let builder = Policy::builder("fuzz", vec![Origin::parse("https://shop.example").expect("an origin")]);
+    let policy = SignatureScheme::ALL.into_iter().map(hook).fold(builder, |builder, route| builder.route(route));
+    let policy = policy.build().expect("a policy");
+    let secret = |text: &str| SigningSecret::from(text.to_owned());
+    let secrets = Secrets {
+        csrf: vec!["c".repeat(32)],
+        session: vec!["s".repeat(32)],
+        webhooks: [("HOOK".to_owned(), vec![secret("bm90IHRoZSBzZWNyZXQgb2YgYW55IHNlZWQh")])].into(),
+        ..Secrets::default()
+    };
+    let state = State::new(&policy.limits, &still());
+    Plan::compile(policy, &secrets, &state).expect("a plan")
+});
+
+/// Sends one request up to the refusal, its body in pieces as the gate asks for them.
+fn send(plan: &Arc<Plan>, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Code {
+    let view = View {
+        method: &Method::POST,
+        uri,
+        version: Version::HTTP_11,
+        headers,
+        peer: Peer { address: address("192.0.2.1") },
+        body: if body.is_empty() { BodyHint::Empty } else { BodyHint::Chunked },
+    };
+    let mut step = plan.inspect(&view, &still());
+    loop {
+        step = match step {
+            Step::Admit(_) | Step::Need(Need::Claim(_)) => panic!("a forged message passed"),
+            Step::Answer(answer) => return answer.denial().expect("a refusal").code(),
+            Step::Need(Need::Collect(ask)) => {
+                let bytes = body.slice(..body.len().min(ask.question.limit));
+                let complete = bytes.len() == body.len();
+                ask.reply(Collected::Prefix { bytes, complete }).run(&view, &still())
+            }
+        };
+    }
+}
+
+/// No randomness, and a clock that stands still.
+fn still() -> Env<'static> {
+    struct Zeros;
+    impl Entropy for Zeros {
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(0);
+        }
+    }
+    let micros = 1_614_265_330_000_000;
+    Env { now: Now { wall: WallMicros(micros), mono: MonoMicros(micros) }, entropy: &Zeros }
 }
 
 fn lie_inside(problems: &Diagnostics, text: &str) {
