@@ -80,6 +80,6 @@ pub fn plan(entropy: &Counter) -> Arc<Plan> {
     }
     let policy = builder.build().expect("policy");
     let state = State::new(&policy.limits, &env(entropy, 0));
-    let secrets = Secrets { csrf: vec!["c".repeat(32)], session: vec!["s".repeat(32)] };
+    let secrets = Secrets { csrf: vec!["c".repeat(32)], session: vec!["s".repeat(32)], ..Secrets::default() };
     Plan::compile(policy, &secrets, &state).expect("plan")
 }

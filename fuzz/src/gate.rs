@@ -126,7 +126,7 @@ fn plan(secret: &str) -> Arc<Plan> {
         .build()
         .expect("a policy");
     let state = State::new(&policy.limits, &env());
-    let secrets = Secrets { csrf: vec![secret.repeat(32)], session: vec!["s".repeat(32)] };
+    let secrets = Secrets { csrf: vec![secret.repeat(32)], session: vec!["s".repeat(32)], ..Secrets::default() };
     Plan::compile(policy, &secrets, &state).expect("a plan")
 }
 

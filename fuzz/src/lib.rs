@@ -9,12 +9,20 @@
 mod gate;
 
 use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use palisade_diag::{Diagnostics, FileId};
 use palisade_event::{ClientKey, Code, Decision, Event, Kind, Stage, Tag};
-use palisade_guard::{Cookie, Peer, canonical, client, cookie};
-use palisade_policy::{Clients, Environment, ForwardingHeader, Found, Policy, RouteSource, Sources};
+use palisade_guard::{
+    BodyHint, Collected, Cookie, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Secrets, SigningSecret, State, Step,
+    View, WallMicros, canonical, client, cookie,
+};
+use palisade_policy::{
+    Clients, Environment, ForwardingHeader, Found, Origin, Policy, Route, RouteSource, Signature, SignatureScheme,
+    Sources,
+};
 
 use crate::gate::{GATE, Outcome};
 
@@ -30,6 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("forwarding_headers", forwarding_headers),
     ("policy_text", policy_text),
     ("request_target", request_target),
+    ("signature_headers", signature_headers),
 ];
 
 /// Cookie lines: the guard's answer is that of the slow obvious reading, and one more cookie of the name is noticed.
@@ -224,14 +233,108 @@ pub fn event_line(data: &[u8]) {
     assert_eq!(read["url.path"], path[..path.floor_char_boundary(CAP)]);
 }
 
-/// Every value of a cookie of that name, read slowly and obviously.
+/// Every value of a cookie of that name, read slowly and obviously; one that is not text stands twice, as it may be read
+/// in two ways.
 fn values_of(headers: &HeaderMap, wanted: &str) -> Vec<String> {
-    let trimmed = |text: &str| String::from(text.trim_matches([' ', '\t']));
-    let texts = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = texts
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| trimmed(pair).split_once('=').map(|(name, value)| (trimmed(name), trimmed(value))));
-    pairs.filter(|(name, _)| name == wanted).map(|(_, value)| value).collect()
+    let trimmed = |text: &[u8]| {
+        let text: Vec<char> = text.iter().copied().map(char::from).collect();
+        String::from_iter(text).trim_matches([' ', '\t']).chars().map(|c| c as u8).collect::<Vec<u8>>()
+    };
+    let mut values = Vec::new();
+    for pair in headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';')) {
+        let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { continue };
+        if trimmed(&pair[..equals]) == wanted.as_bytes() {
+            match String::from_utf8(trimmed(&pair[equals + 1..])) {
+                Ok(value) => values.push(value),
+                Err(_) => values.extend([String::new(), String::new()]),
+            }
+        }
+    }
+    values
+}
+
+/// Header lines, an empty line, a body: whatever they say, a webhook of any scheme is refused by a code of its own, as
+/// nobody can sign without the secret, and the room that the body took is given back.
+pub fn signature_headers(data: &[u8]) {
+    let split = data.windows(2).position(|pair| pair == b"\n\n");
+    let (head, body) = split.map_or((data, &b""[..]), |at| (&data[..at], &data[at + 2..]));
+    let body = Bytes::copy_from_slice(body);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::HOST, HeaderValue::from_static("shop.example"));
+    for line in head.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let value = line[colon + 1..].trim_ascii();
+        // A second Host, or another one, is refused before a signature is looked at.
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(value))
+            && ![header::HOST, header::COOKIE].contains(&name)
+        {
+            headers.append(name, value);
+        }
+    }
+    for scheme in SignatureScheme::ALL {
+        let uri = Uri::try_from(format!("/{}", scheme.id())).expect("a path");
+        match send(&HOOKS, &uri, &headers, &body) {
+            Code::SignatureMissing | Code::SignatureInvalid | Code::SignatureStale | Code::HeaderMalformed => {}
+            code => panic!("{code} from {}", scheme.id()),
+        }
+        assert_eq!(HOOKS.state().buffered(), 0);
+    }
+}
+
+/// One webhook for each scheme, with secrets that no input knows, at the time of the seeds.
+static HOOKS: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+    let hook = |scheme: SignatureScheme| {
+        let signature = Some(Signature { scheme, secrets: vec!["HOOK".to_owned()] });
+        Route { signature, limit: None, ..Route::new(format!("/{}", scheme.id()), Kind::Webhook) }
+    };
+    let builder = Policy::builder("fuzz", vec![Origin::parse("https://shop.example").expect("an origin")]);
+    let policy = SignatureScheme::ALL.into_iter().map(hook).fold(builder, |builder, route| builder.route(route));
+    let policy = policy.build().expect("a policy");
+    let secret = |text: &str| SigningSecret::from(text.to_owned());
+    let secrets = Secrets {
+        csrf: vec!["c".repeat(32)],
+        session: vec!["s".repeat(32)],
+        webhooks: [("HOOK".to_owned(), vec![secret("bm90IHRoZSBzZWNyZXQgb2YgYW55IHNlZWQh")])].into(),
+        ..Secrets::default()
+    };
+    let state = State::new(&policy.limits, &still());
+    Plan::compile(policy, &secrets, &state).expect("a plan")
+});
+
+/// Sends one request up to the refusal, its body in pieces as the gate asks for them.
+fn send(plan: &Arc<Plan>, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Code {
+    let view = View {
+        method: &Method::POST,
+        uri,
+        version: Version::HTTP_11,
+        headers,
+        peer: Peer { address: address("192.0.2.1") },
+        body: if body.is_empty() { BodyHint::Empty } else { BodyHint::Chunked },
+    };
+    let mut step = plan.inspect(&view, &still());
+    loop {
+        step = match step {
+            Step::Admit(_) | Step::Need(Need::Claim(_)) => panic!("a forged message passed"),
+            Step::Answer(answer) => return answer.denial().expect("a refusal").code(),
+            Step::Need(Need::Collect(ask)) => {
+                let bytes = body.slice(..body.len().min(ask.question.limit));
+                let complete = bytes.len() == body.len();
+                ask.reply(Collected::Prefix { bytes, complete }).run(&view, &still())
+            }
+        };
+    }
+}
+
+/// No randomness, and a clock that stands still.
+fn still() -> Env<'static> {
+    struct Zeros;
+    impl Entropy for Zeros {
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(0);
+        }
+    }
+    let micros = 1_614_265_330_000_000;
+    Env { now: Now { wall: WallMicros(micros), mono: MonoMicros(micros) }, entropy: &Zeros }
 }
 
 fn lie_inside(problems: &Diagnostics, text: &str) {

@@ -32,7 +32,8 @@ fn main() {
     let mut line = Vec::with_capacity(4096);
     let mut once = |index: u32| {
         // Admitted requests come from many clients and a moving clock; refused ones hammer with one address.
-        let (client, seconds) = if matches!(case.as_str(), "admit" | "decide") { (index % 1000, u64::from(index)) } else { (1, 0) };
+        let (client, seconds) =
+            if matches!(case.as_str(), "admit" | "decide") { (index % 1000, u64::from(index)) } else { (1, 0) };
         let env = env(&entropy, seconds);
         let step = plan.inspect(&sample.view(client), &env);
         match (case.as_str(), step) {

@@ -1,4 +1,4 @@
-//! What the guard asks, answered natively: tokens are spent in this process, time is the system's, randomness a
+//! What the guard asks, answered natively: tokens are spent and messages reserved in this process, time is the system's, randomness a
 //! cryptographic generator's.
 //!
 //! With the `axum` feature, [`Inside`] puts it all together for an app that carries the gate within.

@@ -1,7 +1,7 @@
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
-use palisade_guard::{Ask, Claim, Claimed, Resume, State};
+use palisade_guard::{Ask, Claim, Resume, Settle, State};
 use palisade_tower::Backend;
 
 use crate::system;
@@ -24,7 +24,11 @@ impl Backend for Local {
     type Answer = Ready<Resume>;
 
     fn claim(&self, ask: Ask<Claim>) -> Ready<Resume> {
-        let spent = self.state.ledger.spend(&ask.question.spend, system::now().wall.millis());
-        ready(ask.reply(Claimed::Told(spent)))
+        let claimed = self.state.claim(&ask.question, system::now());
+        ready(ask.reply(claimed))
+    }
+
+    fn settle(&self, settle: Settle) {
+        self.state.settle(&settle, system::now());
     }
 }

@@ -35,7 +35,8 @@ pub enum Tag {
     ForwardedMalformed,
     /// The limiter's set was full of refused clients; a shared cell was charged.
     LimiterOverflow,
-    /// The table of used tokens forgot some; older tokens of forgotten sessions are refused.
+    /// The table of used tokens forgot some; older tokens of forgotten sessions are refused. Or that of accepted
+    /// messages did.
     ClaimWatermark,
     /// A server action came without a manifest to decide by.
     ActionUnknown,
@@ -43,17 +44,20 @@ pub enum Tag {
     ErrorMasked,
     /// The application answered a route that the policy does not declare.
     RouteUndeclared,
+    /// A provider sent a message again that the application had accepted: its answer was lost.
+    MessageRepeated,
 }
 
 impl Tag {
     /// Every tag, in the order they are written.
-    pub const ALL: [Tag; 6] = [
+    pub const ALL: [Tag; 7] = [
         Tag::ForwardedMalformed,
         Tag::LimiterOverflow,
         Tag::ClaimWatermark,
         Tag::ActionUnknown,
         Tag::ErrorMasked,
         Tag::RouteUndeclared,
+        Tag::MessageRepeated,
     ];
 
     /// The name in events.
@@ -66,6 +70,7 @@ impl Tag {
             Tag::ActionUnknown => "action-unknown",
             Tag::ErrorMasked => "error-masked",
             Tag::RouteUndeclared => "route-undeclared",
+            Tag::MessageRepeated => "message-repeated",
         }
     }
 

@@ -16,6 +16,7 @@ use crate::env::Env;
 use crate::exchange::Exchange;
 use crate::finish;
 use crate::headers;
+use crate::inbox::Settle;
 use crate::record::Record;
 use crate::stage::NEXT_ACTION;
 use crate::token::{Session, Token};
@@ -50,6 +51,8 @@ pub enum BodyFate {
 pub struct Finish {
     /// What becomes of its body.
     pub body: BodyFate,
+    /// What is to be told to whoever answered the claim; nothing waits for it.
+    pub settle: Option<Settle>,
     /// What happened.
     pub record: Record,
 }
@@ -128,6 +131,7 @@ impl Admitted {
     pub fn finish(mut self, head: &mut response::Parts, env: &Env<'_>) -> Finish {
         self.exchange.gathered = None;
         let failed = head.status.is_server_error();
+        let settle = self.settle(head.status.is_success());
         let masked = finish::upstream(&mut self.exchange, head, env);
         let body = match masked {
             None => BodyFate::Keep,
@@ -141,16 +145,23 @@ impl Admitted {
         };
         let status = head.status.as_u16();
         let code = failed.then(|| finish::fault_code(head.status));
-        Finish { body, record: self.record(code, status, env) }
+        Finish { body, settle, record: self.record(code, status, env) }
     }
 
     /// Answers in place of the application.
     #[must_use]
-    pub fn fail(self, fault: Fault, env: &Env<'_>) -> (response::Parts, Bytes, Record) {
+    pub fn fail(mut self, fault: Fault, env: &Env<'_>) -> (response::Parts, Bytes, Record, Option<Settle>) {
+        let settle = self.settle(false);
         let code = fault.code();
         let (head, body) = answer::fault(&self.exchange, code);
         let status = head.status.as_u16();
-        (head, body, self.record(Some(code), status, env))
+        (head, body, self.record(Some(code), status, env), settle)
+    }
+
+    /// How a reserved message ends, and gives back the room its body took.
+    fn settle(&mut self, accepted: bool) -> Option<Settle> {
+        let message = self.exchange.message.take().filter(|message| message.held)?;
+        Some(if accepted { Settle::Confirm(message.reserve) } else { Settle::Release(message.reserve) })
     }
 
     fn record(self, code: Option<Code>, status: u16, env: &Env<'_>) -> Record {

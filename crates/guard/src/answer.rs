@@ -36,6 +36,8 @@ pub(crate) enum Say {
     Options(Methods),
     /// Yes, another origin may ask that.
     Preflight,
+    /// The message came before, and was accepted.
+    Acknowledge,
 }
 
 /// A text in the shape the asker reads, and its type.
@@ -65,7 +67,7 @@ impl Answer {
     pub fn denial(&self) -> Option<Denial> {
         match self.say {
             Say::Refuse(denial) => Some(denial),
-            Say::CsrfToken | Say::Options(_) | Say::Preflight => None,
+            Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge => None,
         }
     }
 
@@ -77,6 +79,7 @@ impl Answer {
             Say::CsrfToken => token(&mut self.exchange, env),
             Say::Options(methods) => (options(&self.exchange, methods), Bytes::new()),
             Say::Preflight => (preflight(&self.exchange), Bytes::new()),
+            Say::Acknowledge => acknowledgement(&self.exchange),
         };
         let quiet = self.denial().is_some_and(|denial| {
             matches!(denial.stage, Stage::Target | Stage::Block) && !noteworthy(&self.exchange, env)
@@ -237,6 +240,14 @@ fn token(exchange: &mut Exchange, env: &Env<'_>) -> (response::Parts, Bytes) {
     head.headers.insert(header::SET_COOKIE, session_cookie(exchange, &session));
     finish::rate_fields(exchange, &mut head.headers);
     (head, format!("{{\"csrfToken\":\"{token}\"}}").into())
+}
+
+/// What a provider hears that sends a message again whose answer it missed: nothing is left to do.
+fn acknowledgement(exchange: &Exchange) -> (response::Parts, Bytes) {
+    let mut head = own(exchange, 200);
+    head.headers.insert(header::CONTENT_TYPE, JSON);
+    finish::rate_fields(exchange, &mut head.headers);
+    (head, Bytes::from_static(b"{\"received\":true}"))
 }
 
 /// RFC 6265 with the `__Host-` prefix under https: no Domain, path `/`, Secure.

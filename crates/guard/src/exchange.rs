@@ -19,6 +19,7 @@ use crate::state::Reserved;
 use crate::step::{Claimed, Collected};
 use crate::token::{Session, Token};
 use crate::view::View;
+use crate::webhook::Message;
 
 /// One request and its answer. Kept small: it moves with the request.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub(crate) struct Exchange {
     pub(crate) reserved: Option<Box<Reserved>>,
     pub(crate) gathered: Option<Box<Gathered>>,
     pub(crate) claimed: Option<Claimed>,
+    pub(crate) message: Option<Box<Message>>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     pub(crate) asks: Asks,
@@ -67,7 +69,7 @@ pub(crate) struct Gathered {
     /// Whether they are the whole body.
     pub(crate) complete: bool,
     /// Their share of the memory budget, held until the response's head.
-    _reserved: Option<Box<Reserved>>,
+    pub(crate) reserved: Option<Box<Reserved>>,
 }
 
 /// What a request's head says of the asker, as bits that many parts read.
@@ -112,6 +114,7 @@ impl Exchange {
             reserved: None,
             gathered: None,
             claimed: None,
+            message: None,
             cors: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
             asks: Asks::of(view),
@@ -156,7 +159,7 @@ impl Gathered {
             Collected::Prefix { bytes, complete } => (Ok(bytes), complete),
             Collected::TooSlow | Collected::Broken => (Err(Code::BodyMalformed), false),
         };
-        Gathered { read, complete, _reserved: exchange.reserved.take() }
+        Gathered { read, complete, reserved: exchange.reserved.take() }
     }
 }
 

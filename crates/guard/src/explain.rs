@@ -34,7 +34,7 @@ pub enum Ruling {
     Answer,
     /// It would read the beginning of the body and look for the token there.
     ReadBody,
-    /// It would spend the token.
+    /// It would spend the token, or reserve the message.
     SpendToken,
 }
 
@@ -69,7 +69,7 @@ impl Ruling {
             Flow::Pass => Ruling::Pass,
             Flow::Refuse(denial) => Ruling::Refuse(denial.code),
             Flow::Say(Say::Refuse(denial)) => Ruling::Refuse(denial.code),
-            Flow::Say(Say::CsrfToken | Say::Options(_) | Say::Preflight) => Ruling::Answer,
+            Flow::Say(Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => Ruling::Answer,
             Flow::Ask(Query::Collect(_)) => Ruling::ReadBody,
             Flow::Ask(Query::Claim(_)) => Ruling::SpendToken,
         }

@@ -1,5 +1,6 @@
 //! Secrets, and the keys made of them: one key a purpose, so that what one signs another never accepts.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use hkdf::Hkdf;
@@ -20,6 +21,17 @@ pub struct Secrets {
     pub csrf: Vec<String>,
     /// `SESSION_SECRET`.
     pub session: Vec<String>,
+    /// The webhooks' variables by their names, as the providers made them.
+    pub webhooks: BTreeMap<String, Vec<SigningSecret>>,
+}
+
+/// A value of a webhook's variable: `NAME`, or `NAME_PREVIOUS` until its date.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningSecret {
+    /// The secret as the provider shows it.
+    pub value: String,
+    /// When it ceases to hold, in seconds since the epoch.
+    pub until_seconds: Option<u64>,
 }
 
 /// A secret is missing or too short.
@@ -54,13 +66,27 @@ impl Secrets {
     #[must_use]
     pub fn ephemeral(env: &Env<'_>) -> Secrets {
         let secret = || env.random::<32>().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Secrets { csrf: vec![secret()], session: vec![secret()] }
+        Secrets { csrf: vec![secret()], session: vec![secret()], ..Secrets::default() }
     }
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets {{ csrf: {} set, session: {} set }}", self.csrf.len(), self.session.len())
+        let Secrets { csrf, session, webhooks } = self;
+        let webhooks: Vec<_> = webhooks.keys().collect();
+        write!(f, "Secrets {{ csrf: {} set, session: {} set, webhooks: {webhooks:?} }}", csrf.len(), session.len())
+    }
+}
+
+impl From<String> for SigningSecret {
+    fn from(value: String) -> SigningSecret {
+        SigningSecret { value, until_seconds: None }
+    }
+}
+
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningSecret(until {:?})", self.until_seconds)
     }
 }
 

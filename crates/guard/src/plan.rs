@@ -16,6 +16,7 @@ use crate::csp::Csp;
 use crate::keys::{Keys, Secrets};
 use crate::limiter::Limiter;
 use crate::state::State;
+use crate::webhook::Signing;
 use std::hash::Hasher as _;
 
 /// A policy ready to decide. Immutable: a reload makes another one, and requests finish under the one they began with.
@@ -44,6 +45,8 @@ pub(crate) struct RoutePlan {
     pub(crate) rate: Option<RatePlan>,
     pub(crate) own: bool,
     pub(crate) action: bool,
+    /// The signature it wants, with its keys.
+    pub(crate) signing: Option<Signing>,
 }
 
 /// The limit of a route, with its table.
@@ -73,7 +76,7 @@ impl Plan {
     /// `state` keeps the counters; hand the same one to the next plan and nothing is forgotten.
     ///
     /// # Errors
-    /// Every problem at once: secrets that are missing or short, routes beyond 65,000.
+    /// Every problem at once: secrets that are missing or short or no key of their scheme, routes beyond 65,000.
     pub fn compile(policy: Policy, secrets: &Secrets, state: &Arc<State>) -> Result<Arc<Plan>, Diagnostics> {
         let keys = Keys::derive(secrets).map_err(|weak| {
             let fix = "create one with `palisade secrets new`, or 32 random bytes in base64url";
@@ -85,6 +88,7 @@ impl Plan {
         routes.push(RoutePlan::csrf_endpoint(&policy, state));
         let csrf_route = u16::try_from(routes.len() - 1)
             .map_err(|_| Diagnostics::from(Diagnostic::error("routes-too-many", "a policy takes 65,000 routes")))?;
+        sign(&mut routes, secrets)?;
         let https = policy.app.public_origins.iter().all(|origin| origin.https);
         Ok(Arc::new(Plan {
             hosts: hosts(&policy),
@@ -130,13 +134,13 @@ impl RoutePlan {
     pub(crate) fn compile(route: Route, state: &State) -> RoutePlan {
         let scope = format!("{} {}", route.methods, route.path);
         let rate = route.limit.map(|limit| RatePlan::new(limit, &scope, route.kind, state));
-        RoutePlan { route, rate, own: false, action: false }
+        RoutePlan { route, rate, own: false, action: false, signing: None }
     }
 
     /// A server action: its limit key is the action, never the path it was sent to.
     pub(crate) fn action(route: Route, id: &str, state: &State) -> RoutePlan {
         let rate = route.limit.map(|limit| RatePlan::new(limit, &format!("action {id}"), route.kind, state));
-        RoutePlan { route, rate, own: false, action: true }
+        RoutePlan { route, rate, own: false, action: true, signing: None }
     }
 
     fn csrf_endpoint(policy: &Policy, state: &State) -> RoutePlan {
@@ -170,6 +174,28 @@ impl RatePlan {
             limit_header: HeaderValue::from(limit.count),
         }
     }
+}
+
+/// Gives each webhook its keys.
+fn sign(routes: &mut [RoutePlan], secrets: &Secrets) -> Result<(), Diagnostics> {
+    let mut found = Diagnostics::new();
+    for plan in routes {
+        match Signing::compile(&plan.route, secrets) {
+            Ok(signing) => plan.signing = signing,
+            Err(problem) => found.push(problem),
+        }
+    }
+    if found.has_errors() { Err(found) } else { Ok(()) }
+}
+
+/// What is wrong with the webhooks' secrets: each is read as the scheme of its route reads it.
+#[must_use]
+pub fn signing_problems(policy: &Policy, secrets: &Secrets) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    for problem in policy.routes().iter().filter_map(|route| Signing::compile(route, secrets).err()) {
+        found.push(problem);
+    }
+    found
 }
 
 /// A number for a route that stays the same over reloads and over nodes, so that counts survive both.

@@ -31,7 +31,7 @@ pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env:
         Stage::Rate => rate::check(exchange, env),
         Stage::Origin => origin::check(exchange, view),
         Stage::CsrfToken => csrf_token::check(exchange, view, env),
-        Stage::Signature => signature::check(exchange),
+        Stage::Signature => signature::check(exchange, view, env),
         Stage::Identity => identity::check(exchange),
         Stage::Quota => quota::check(exchange),
         Stage::Access => access::check(exchange),

@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use palisade_policy::{Limit, Limits};
 
 use crate::blocks::Blocks;
-use crate::env::Env;
+use crate::env::{Env, Now};
+use crate::inbox::{Inbox, Settle};
 use crate::ledger::Ledger;
 use crate::limiter::{Limiter, Seed};
+use crate::step::{Claim, Claimed};
 
 /// The gate's memory. Create one for a process and hand it to every plan, so that a new plan forgets nothing.
 pub struct State {
@@ -19,6 +21,8 @@ pub struct State {
     pub ledger: Ledger,
     /// Who is shut out.
     pub blocks: Blocks,
+    /// Which signed messages are handled, and which were.
+    pub inbox: Inbox,
     seed: Seed,
     slots: u32,
     /// One table for each distinct limit. Grows with the policy, never with clients.
@@ -35,6 +39,8 @@ pub(crate) struct Reserved {
 
 /// Sessions in each partition of the ledger.
 const LEDGER_SESSIONS: usize = 1 << 16;
+/// Messages in each room of the inbox.
+const INBOX_MESSAGES: usize = 1 << 16;
 
 // === impl State ===
 
@@ -45,12 +51,26 @@ impl State {
         Arc::new(State {
             ledger: Ledger::new(LEDGER_SESSIONS, env.now.wall.millis()),
             blocks: Blocks::default(),
+            inbox: Inbox::new(INBOX_MESSAGES),
             seed: Seed::new(env.random()),
             slots: limits.limiter_slots,
             limiters: Mutex::default(),
             buffered: AtomicU64::new(0),
             buffered_cap: limits.buffered,
         })
+    }
+
+    /// Answers a claim from this process's memory: atomically, once.
+    pub fn claim(&self, claim: &Claim, now: Now) -> Claimed {
+        match claim {
+            Claim::Spend(spend) => Claimed::Told(self.ledger.spend(spend, now.wall.millis())),
+            Claim::Reserve(reserve) => Claimed::Held(self.inbox.reserve(reserve, now)),
+        }
+    }
+
+    /// Ends a reservation.
+    pub fn settle(&self, settle: &Settle, now: Now) {
+        self.inbox.settle(settle, now);
     }
 
     /// The table of that limit, made when a plan first names it.
@@ -62,9 +82,12 @@ impl State {
 
     /// Takes bytes from the budget, or nothing when they are not there.
     pub(crate) fn reserve(self: &Arc<Self>, bytes: u64) -> Option<Reserved> {
+        self.take(bytes).then(|| Reserved { state: Arc::clone(self), bytes })
+    }
+
+    fn take(&self, bytes: u64) -> bool {
         let take = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.buffered_cap);
-        self.buffered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
-        Some(Reserved { state: Arc::clone(self), bytes })
+        self.buffered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
     /// Bytes held for requests right now.
@@ -77,6 +100,16 @@ impl State {
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State").field("buffered", &self.buffered()).finish_non_exhaustive()
+    }
+}
+
+impl Reserved {
+    /// Takes more, up to `bytes` in all; where they are not there it keeps what it has.
+    pub(crate) fn grow(&mut self, bytes: u64) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let taken = self.state.take(more);
+        self.bytes += if taken { more } else { 0 };
+        taken
     }
 }
 
@@ -108,7 +141,10 @@ mod tests {
         drop(first);
         assert_eq!(state.buffered(), 40);
         assert!(state.reserve(u64::MAX).is_none());
-        drop(second);
+        let mut growing = state.reserve(10).expect("room");
+        assert!(growing.grow(60) && state.buffered() == 100 && growing.grow(20));
+        assert!(!growing.grow(61) && state.buffered() == 100);
+        drop((second, growing));
         assert_eq!(state.buffered(), 0);
     }
 

@@ -13,6 +13,7 @@ use crate::admitted::Admitted;
 use crate::answer::{Answer, Say};
 use crate::env::Env;
 use crate::exchange::{Exchange, Gathered};
+use crate::inbox::{Held, Reserve};
 use crate::ledger::{Spend, Spent};
 use crate::plan::Plan;
 use crate::stage::check;
@@ -37,7 +38,7 @@ pub enum Step {
 pub enum Need {
     /// The beginning of the body.
     Collect(Ask<Collect>),
-    /// A token to be spent.
+    /// A token to be spent, or a message to be reserved.
     Claim(Ask<Claim>),
 }
 
@@ -50,7 +51,8 @@ pub struct Ask<Q> {
     stage: Stage,
 }
 
-/// Read the beginning of the body, up to a number of bytes and a time.
+/// Read the beginning of the body, up to a number of bytes and a time. Asked again with a higher number, the answer
+/// begins with the same bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Collect {
     /// Bytes to read at most.
@@ -75,19 +77,23 @@ pub enum Collected {
     Broken,
 }
 
-/// Spend a token: atomically, once.
+/// Claim something for this request alone: atomically, once.
 #[derive(Debug, Clone, Copy)]
-pub struct Claim {
-    /// The token.
-    pub spend: Spend,
+pub enum Claim {
+    /// Spend a token.
+    Spend(Spend),
+    /// Reserve a signed message, until it is settled.
+    Reserve(Reserve),
 }
 
 /// The answer to [`Claim`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
-    /// What the ledger said.
+    /// What the ledger said of the token.
     Told(Spent),
-    /// No ledger could be asked.
+    /// What the inbox said of the message.
+    Held(Held),
+    /// Neither could be asked.
     Unavailable,
 }
 

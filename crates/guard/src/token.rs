@@ -148,7 +148,8 @@ mod tests {
 
     fn keys(csrf: &[&str]) -> Keys {
         let session = vec!["session secret, long enough to be one".to_owned()];
-        Keys::derive(&Secrets { csrf: csrf.iter().map(|s| (*s).to_owned()).collect(), session }).expect("keys")
+        Keys::derive(&Secrets { csrf: csrf.iter().map(|s| (*s).to_owned()).collect(), session, ..Secrets::default() })
+            .expect("keys")
     }
 
     const ONE: &str = "first csrf secret, long enough to be one";
@@ -198,9 +199,9 @@ mod tests {
 
     #[test]
     fn secrets_of_less_than_32_characters_make_no_keys() {
-        let weak = Secrets { csrf: vec!["short".to_owned()], session: vec![ONE.to_owned()] };
+        let weak = Secrets { csrf: vec!["short".to_owned()], session: vec![ONE.to_owned()], ..Secrets::default() };
         assert_eq!(Keys::derive(&weak).err(), Some(WeakSecretOf::CSRF));
-        let none = Secrets { csrf: vec![ONE.to_owned()], session: Vec::new() };
+        let none = Secrets { csrf: vec![ONE.to_owned()], ..Secrets::default() };
         assert_eq!(Keys::derive(&none).err(), Some(WeakSecretOf::SESSION));
     }
 

@@ -514,7 +514,7 @@ fn provoke(cause: Cause, navigates: bool) -> (Response<Bytes>, Record) {
         Cause::Fault(fault) => {
             let (head, _) = empty(shown(request("GET", "/"))).into_parts();
             let admitted = gate.decide(&head, &Bytes::new()).expect("admitted");
-            let (head, body, record) = admitted.fail(fault, &gate.env());
+            let (head, body, record, _) = admitted.fail(fault, &gate.env());
             (Response::from_parts(head, body), record)
         }
         Cause::Expired => {

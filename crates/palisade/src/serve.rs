@@ -1,5 +1,6 @@
 //! `serve`: validates everything before it binds, then runs the gate.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,8 +9,8 @@ use anyhow::Context as _;
 use palisade_backend::{SystemEntropy, now};
 use palisade_diag::Diagnostics;
 use palisade_gateway::{Config, EventSink, Gateway};
-use palisade_guard::{Env, Plan, Secrets, State};
-use palisade_policy::{Built, Overrides, Policy, environment_problems, live_secrets, start_problems};
+use palisade_guard::{Env, Plan, Secrets, SigningSecret, State, signing_problems};
+use palisade_policy::{Built, Overrides, Policy, dated_secrets, environment_problems, live_secrets, start_problems};
 
 use crate::args::Serve;
 use crate::load::{self, Surroundings};
@@ -64,8 +65,24 @@ fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics
     let listen: SocketAddr = address.parse().with_context(|| format!("{address} is not an address to listen at"))?;
     found.append(start_problems(policy, listen));
     let live = |name: &str| live_secrets(&surroundings.variables, name, seconds);
-    let secrets = Secrets { csrf: live("CSRF_SECRET"), session: live("SESSION_SECRET") };
+    let secrets = Secrets {
+        csrf: live("CSRF_SECRET"),
+        session: live("SESSION_SECRET"),
+        webhooks: signing_secrets(policy, &surroundings.variables),
+    };
+    found.append(signing_problems(policy, &secrets));
     Ok((!found.has_errors()).then_some(Ready { listen, secrets }))
+}
+
+/// The webhooks' secrets, each with its date, so that an old one ends while the gate runs.
+fn signing_secrets(policy: &Policy, variables: &BTreeMap<String, String>) -> BTreeMap<String, Vec<SigningSecret>> {
+    let names = policy.routes().iter().filter_map(|route| route.signature.as_ref()).flat_map(|it| &it.secrets);
+    let dated = |(value, ends): (String, Option<i64>)| SigningSecret {
+        value,
+        until_seconds: ends.map(|end| u64::try_from(end).unwrap_or_default()),
+    };
+    let values = |name: &String| dated_secrets(variables, name).into_iter().map(dated).collect();
+    names.map(|name| (name.clone(), values(name))).collect()
 }
 
 fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {

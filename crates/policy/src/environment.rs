@@ -84,10 +84,20 @@ pub fn environment_problems(
 /// The values of a secret that hold now: `NAME`, which signs, and after it `NAME_PREVIOUS` until `NAME_PREVIOUS_UNTIL`.
 #[must_use]
 pub fn live_secrets(variables: &BTreeMap<String, String>, name: &str, now_unix_seconds: i64) -> Vec<String> {
+    let live = |(text, ends): (String, Option<i64>)| ends.is_none_or(|end| end > now_unix_seconds).then_some(text);
+    dated_secrets(variables, name).into_iter().filter_map(live).collect()
+}
+
+/// The values of a secret and when each ends, in seconds since the epoch: `NAME`, which has no end, and after it
+/// `NAME_PREVIOUS`, if `NAME_PREVIOUS_UNTIL` says until when.
+#[must_use]
+pub fn dated_secrets(variables: &BTreeMap<String, String>, name: &str) -> Vec<(String, Option<i64>)> {
     let value = |suffix: &str| variables.get(&format!("{name}{suffix}")).map(|value| value.trim());
     let ends = value("_PREVIOUS_UNTIL").and_then(time::unix_seconds);
-    let previous = value("_PREVIOUS").filter(|_| ends.is_some_and(|end| end > now_unix_seconds));
-    value("").into_iter().chain(previous).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    let current = value("").map(|text| (text, None));
+    let previous = value("_PREVIOUS").zip(ends).map(|(text, end)| (text, Some(end)));
+    let set = current.into_iter().chain(previous).filter(|(text, _)| !text.is_empty());
+    set.map(|(text, end)| (text.to_owned(), end)).collect()
 }
 
 /// Ours always, also for a policy built in code; then what the policy lists.

@@ -1,15 +1,18 @@
 use std::future::Future;
 use std::time::Duration;
 
-use palisade_guard::{Ask, Claim, Entropy, Now, Record, Resume};
+use palisade_guard::{Ask, Claim, Entropy, Now, Record, Resume, Settle};
 
 /// Who answers what the guard asks: state in this process, or shared by many.
 pub trait Backend {
     /// The answer to come.
     type Answer: Future<Output = Resume>;
 
-    /// Spends a token, once over all who share the state.
+    /// Spends a token or reserves a message, once over all who share the state.
     fn claim(&self, ask: Ask<Claim>) -> Self::Answer;
+
+    /// Ends a reservation. Called at the response head; must not wait. What is lost ends by its time.
+    fn settle(&self, settle: Settle);
 }
 
 /// What surrounds the gate: time, randomness, and somewhere to report to.

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{Request, Response, request};
 use http_body::Body;
 use palisade_guard::{
-    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Need, Peer, Plan, Step, View,
+    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Need, Peer, Plan, Settle, Step, View,
 };
 
 use crate::ambient::{Ambient, Backend};
@@ -104,6 +104,7 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             Ok(response) => {
                 let (mut head, body) = response.into_parts();
                 let finish = admitted.finish(&mut head, &self.env());
+                self.settle(finish.settle);
                 self.ambient.record(finish.record);
                 let body = match finish.body {
                     BodyFate::Keep => GateBody::Inner(body),
@@ -113,10 +114,17 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             }
             Err(error) => {
                 let fault = if overrun.happened() { Fault::BodyTooLarge } else { error.into() };
-                let (head, body, record) = admitted.fail(fault, &self.env());
+                let (head, body, record, settle) = admitted.fail(fault, &self.env());
+                self.settle(settle);
                 self.ambient.record(record);
                 Response::from_parts(head, GateBody::Own(body))
             }
+        }
+    }
+
+    fn settle(&self, settle: Option<Settle>) {
+        if let Some(settle) = settle {
+            self.backend.settle(settle);
         }
     }
 
@@ -126,12 +134,16 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         response.map(GateBody::Own)
     }
 
-    /// Reads the beginning of the body; what was read is forwarded later, byte for byte.
+    /// Reads the beginning of the body, on from where an earlier question ended; what was read is forwarded later, byte
+    /// for byte.
     async fn collect<B: Body<Data = Bytes> + Unpin>(&self, passing: &mut Passing<B>, collect: Collect) -> Collected {
         let mut sleep = pin!(self.ambient.sleep(collect.within));
-        let mut read = BytesMut::new();
+        let mut read = BytesMut::from(std::mem::take(&mut passing.prefix));
         let outcome = poll_fn(|context| {
             loop {
+                if read.len() >= collect.limit {
+                    return Poll::Ready(Ok(passing.body.is_none()));
+                }
                 let Some(body) = passing.body.as_mut() else { return Poll::Ready(Ok(true)) };
                 match Pin::new(body).poll_frame(context) {
                     Poll::Ready(None) => return Poll::Ready(Ok(true)),
@@ -140,9 +152,6 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
                         // Trailers end a body whose fields nobody asked for.
                         let Ok(data) = frame.into_data() else { return Poll::Ready(Ok(true)) };
                         read.extend_from_slice(data.chunk());
-                        if read.len() >= collect.limit {
-                            return Poll::Ready(Ok(false));
-                        }
                     }
                     Poll::Pending => {
                         return sleep.as_mut().poll(context).map(|()| Err(Collected::TooSlow));
@@ -151,9 +160,10 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             }
         })
         .await;
+        // Observing, the request goes on whatever came of the question, and must be whole.
+        passing.prefix = read.freeze();
         match outcome {
             Ok(complete) => {
-                passing.prefix = read.freeze();
                 if complete {
                     passing.body = None;
                 }

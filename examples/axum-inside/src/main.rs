@@ -70,7 +70,7 @@ async fn example(Json(input): Json<Value>) -> (StatusCode, Json<Value>) {
 fn secrets() -> Secrets {
     let variable = |name| std::env::var(name).ok();
     match (variable("CSRF_SECRET"), variable("SESSION_SECRET")) {
-        (Some(csrf), Some(session)) => Secrets { csrf: vec![csrf], session: vec![session] },
+        (Some(csrf), Some(session)) => Secrets { csrf: vec![csrf], session: vec![session], ..Secrets::default() },
         // An example may do with secrets that end with the process; an app must not.
         _ => Secrets::ephemeral(&Env { now: now(), entropy: &SystemEntropy }),
     }

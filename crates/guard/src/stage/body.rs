@@ -59,11 +59,16 @@ fn ask_for_field(exchange: &mut Exchange, view: &View<'_>) -> Flow {
         return Flow::refuse(Stage::Body, Code::MediaType);
     }
     let Some(reserved) = exchange.plan.state.reserve(FIELD_WITHIN as u64) else {
-        let denial = Denial::new(Stage::Body, Code::Overloaded);
-        return Flow::Refuse(Denial { retry_after: Some(OVERLOADED_RETRY), ..denial });
+        return overloaded();
     };
     exchange.reserved = Some(Box::new(reserved));
     Flow::Ask(Query::Collect(Collect { limit: FIELD_WITHIN, within: FIELD_TIME }))
+}
+
+/// The memory budget is spent.
+pub(crate) fn overloaded() -> Flow {
+    let denial = Denial::new(Stage::Body, Code::Overloaded);
+    Flow::Refuse(Denial { retry_after: Some(OVERLOADED_RETRY), ..denial })
 }
 
 /// What is compressed or in another charset would be read by the application as other text than by the gate.

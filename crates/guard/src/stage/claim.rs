@@ -1,29 +1,35 @@
-//! The last stage: the token is spent, in one atomic step, right before the first byte goes to the application. What
-//! any stage before refuses spends nothing.
+//! The last stage: a token is spent, a signed message reserved, in one atomic step, right before the first byte goes to
+//! the application. What any stage before refuses spends nothing.
 
 use palisade_event::{Code, Stage, Tag};
+use palisade_policy::Mode;
 
+use crate::answer::Say;
 use crate::exchange::{CsrfState, Exchange};
+use crate::inbox::Held;
 use crate::ledger::{Spend, Spent};
 use crate::step::{Claim, Claimed, Denial, Flow, Query};
 
 /// When a client whose neighbourhood has used up its share may try again, in seconds.
 const CROWDED_RETRY: u32 = 60;
+/// When a provider whose message found no room may send it again, in seconds.
+const UNAVAILABLE_RETRY: u32 = 5;
 
 pub(crate) fn check(exchange: &mut Exchange) -> Flow {
     if let Some(claimed) = exchange.claimed.take() {
-        return told(exchange, claimed);
+        return if exchange.message.is_some() { held(exchange, claimed) } else { told(exchange, claimed) };
+    }
+    if let Some(message) = &exchange.message {
+        return Flow::Ask(Query::Claim(Claim::Reserve(message.reserve)));
     }
     let (CsrfState::Verified(token), Some(session)) = (exchange.csrf, exchange.session) else { return Flow::Pass };
-    Flow::Ask(Query::Claim(Claim {
-        spend: Spend {
-            session: session.number(),
-            nonce: token.nonce,
-            issued_millis: token.issued_millis,
-            client: exchange.client,
-            verified: false,
-        },
-    }))
+    Flow::Ask(Query::Claim(Claim::Spend(Spend {
+        session: session.number(),
+        nonce: token.nonce,
+        issued_millis: token.issued_millis,
+        client: exchange.client,
+        verified: false,
+    })))
 }
 
 fn told(exchange: &mut Exchange, claimed: Claimed) -> Flow {
@@ -37,10 +43,36 @@ fn told(exchange: &mut Exchange, claimed: Claimed) -> Flow {
         }
         Claimed::Told(Spent::Again) => Flow::refuse(Stage::Claim, Code::CsrfTokenReused),
         Claimed::Told(Spent::Forgotten) => Flow::refuse(Stage::Claim, Code::CsrfTokenExpired),
-        Claimed::Told(Spent::Crowded) => {
-            let denial = Denial::new(Stage::Claim, Code::RateLimited);
-            Flow::Refuse(Denial { retry_after: Some(CROWDED_RETRY), ..denial })
-        }
-        Claimed::Unavailable => Flow::refuse(Stage::Claim, Code::StateUnavailable),
+        Claimed::Told(Spent::Crowded) => later(Code::RateLimited, CROWDED_RETRY),
+        // The answer to another question is none.
+        Claimed::Held(_) | Claimed::Unavailable => Flow::refuse(Stage::Claim, Code::StateUnavailable),
     }
+}
+
+fn held(exchange: &mut Exchange, claimed: Claimed) -> Flow {
+    match claimed {
+        Claimed::Held(Held::First { forgot }) => {
+            if forgot {
+                exchange.tag(Tag::ClaimWatermark);
+            }
+            if let Some(message) = exchange.message.as_mut() {
+                message.held = true;
+            }
+            Flow::Pass
+        }
+        Claimed::Held(Held::InFlight { seconds }) => later(Code::InFlight, u32::from(seconds).max(1)),
+        Claimed::Held(Held::DoneSame) => Flow::refuse(Stage::Claim, Code::SignatureReplayed),
+        Claimed::Held(Held::DoneFresh) => {
+            exchange.tag(Tag::MessageRepeated);
+            // Observing, the gate says nothing by itself that the application would have said.
+            if exchange.mode() == Mode::Enforce { Flow::Say(Say::Acknowledge) } else { Flow::Pass }
+        }
+        Claimed::Held(Held::Forgotten | Held::Crowded) | Claimed::Told(_) | Claimed::Unavailable => {
+            later(Code::StateUnavailable, UNAVAILABLE_RETRY)
+        }
+    }
+}
+
+fn later(code: Code, seconds: u32) -> Flow {
+    Flow::Refuse(Denial { retry_after: Some(seconds), ..Denial::new(Stage::Claim, code) })
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Version, request};
 use palisade_event::{Code, Kind, Stage};
 use palisade_guard::{
-    Admitted, BodyFate, BodyHint, Claimed, Collected, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Record, Secrets,
-    State, Step, View, WallMicros,
+    Admitted, BodyFate, BodyHint, Collected, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Record, Secrets, State,
+    Step, View, WallMicros,
 };
 use palisade_policy::{Environment, Limits, Method as Verb, Methods, Origin, Policy, PolicyBuilder, Route};
 
@@ -60,16 +60,20 @@ pub fn route(method: Verb, path: &str, kind: Kind) -> Route {
 }
 
 pub fn secrets() -> Secrets {
-    Secrets { csrf: vec!["c".repeat(32)], session: vec!["s".repeat(32)] }
+    Secrets { csrf: vec!["c".repeat(32)], session: vec!["s".repeat(32)], ..Secrets::default() }
 }
 
 impl Gate {
     pub fn new(builder: PolicyBuilder) -> Gate {
+        Gate::with(builder, &secrets())
+    }
+
+    pub fn with(builder: PolicyBuilder, secrets: &Secrets) -> Gate {
         let policy = builder.build().expect("policy");
         let entropy = Counting::default();
         let now = Now { wall: WallMicros(0), mono: MonoMicros(0) };
         let state = State::new(&policy.limits, &Env { now, entropy: &entropy });
-        let plan = Plan::compile(policy, &secrets(), &state).expect("plan");
+        let plan = Plan::compile(policy, secrets, &state).expect("plan");
         Gate { plan, entropy, seconds: 1_800_000_000 }
     }
 
@@ -95,6 +99,9 @@ impl Gate {
                 let _ = admitted.forward(&mut head, &self.env());
                 let (mut parts, body) = app(&head).into_parts();
                 let finish = admitted.finish(&mut parts, &self.env());
+                if let Some(settle) = finish.settle {
+                    self.plan.state().settle(&settle, self.env().now);
+                }
                 let body = match finish.body {
                     BodyFate::Keep => body,
                     BodyFate::Replace(bytes) => bytes,
@@ -123,8 +130,8 @@ impl Gate {
                 Step::Admit(admitted) => return Ok(admitted),
                 Step::Answer(answer) => return Err(answer),
                 Step::Need(Need::Claim(ask)) => {
-                    let spent = self.plan.state().ledger.spend(&ask.question.spend, env.now.wall.millis());
-                    ask.reply(Claimed::Told(spent))
+                    let claimed = self.plan.state().claim(&ask.question, env.now);
+                    ask.reply(claimed)
                 }
                 Step::Need(Need::Collect(ask)) => {
                     let limit = ask.question.limit.min(body.len());
