@@ -13,10 +13,11 @@ use crate::client;
 use crate::csp::NONCE_CHARS;
 use crate::env::{Env, Now};
 use crate::id::RequestId;
+use crate::identity::Identity;
 use crate::limiter::Charge;
 use crate::plan::{Plan, RoutePlan};
 use crate::state::Reserved;
-use crate::step::{Claimed, Collected};
+use crate::step::{Claimed, Collected, Keys};
 use crate::token::{Session, Token};
 use crate::view::View;
 
@@ -41,6 +42,10 @@ pub(crate) struct Exchange {
     pub(crate) reserved: Option<Box<Reserved>>,
     pub(crate) gathered: Option<Box<Gathered>>,
     pub(crate) claimed: Option<Claimed>,
+    /// The verified caller.
+    pub(crate) identity: Option<Identity>,
+    /// The issuer's keys, once they were asked for.
+    pub(crate) keys: Option<Keys>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     pub(crate) asks: Asks,
@@ -53,10 +58,12 @@ pub(crate) enum CsrfState {
     Unneeded,
     /// A token is wanted, and may come in the body.
     Needed,
+    /// None is wanted if the bearer token, which no browser sends by itself, is then verified.
+    Bearer,
     /// A genuine token came; it is spent last.
     Verified(Token),
-    /// The token was spent.
-    Spent,
+    /// The token was spent; it was made for this identity.
+    Spent([u8; 8]),
 }
 
 /// What was read of the body, for the stage that asked.
@@ -85,6 +92,8 @@ pub(crate) struct Asks {
     pub(crate) foreign: bool,
     /// The session is new to the browser.
     pub(crate) fresh_session: bool,
+    /// The request was charged to its subject.
+    pub(crate) counted: bool,
 }
 
 impl Exchange {
@@ -108,6 +117,8 @@ impl Exchange {
             reserved: None,
             gathered: None,
             claimed: None,
+            identity: None,
+            keys: None,
             cors: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
             asks: Asks::of(view),
@@ -138,6 +149,34 @@ impl Exchange {
 
     pub(crate) fn tag(&mut self, tag: Tag) {
         self.tags |= tag.bit();
+    }
+
+    /// What tokens made now are bound to: a keyed digest of the verified session, zero for nobody.
+    pub(crate) fn binding(&self) -> [u8; 8] {
+        let digest = self.identity.as_ref().and_then(|identity| {
+            let (kind, text) = identity.binding();
+            self.plan.keys.identity.prefixes(&[&[kind], text]).next()
+        });
+        digest.unwrap_or_default()
+    }
+
+    /// Whether a digest is that of the verified session, under any secret that is still accepted; zero is nobody's.
+    pub(crate) fn is_bound(&self, digest: [u8; 8]) -> bool {
+        let Some(identity) = &self.identity else { return digest == [0; 8] };
+        let (kind, text) = identity.binding();
+        self.plan.keys.identity.prefixes(&[&[kind], text]).any(|own| own == digest)
+    }
+
+    /// The session that tokens made now belong to: the visitor's own, unless it is new, or somebody has signed in, or
+    /// somebody else has. Then it is replaced, and what was made for the old one is worth nothing.
+    pub(crate) fn renew_session(&mut self, env: &Env<'_>) -> Session {
+        let kept = self.session.filter(|session| self.identity.is_none() || self.is_bound(session.identity));
+        let session = kept.unwrap_or_else(|| {
+            self.asks.fresh_session = true;
+            Session { identity: self.binding(), ..Session::fresh(env) }
+        });
+        self.session = Some(session);
+        session
     }
 
     pub(crate) fn nonce(&self) -> Option<&str> {

@@ -23,6 +23,7 @@ mod form;
 mod headers;
 mod html;
 mod id;
+mod identity;
 mod keys;
 mod ledger;
 mod limiter;
@@ -36,6 +37,7 @@ mod target;
 mod testing;
 mod token;
 mod view;
+mod vouched;
 
 pub use admitted::{Admitted, BodyFate, BodyPlan, Fault, Finish};
 pub use answer::Answer;
@@ -45,13 +47,17 @@ pub use env::{Entropy, Env, MonoMicros, Now, WallMicros};
 pub use explain::{Explanation, Ruling};
 pub use headers::trailer_passes;
 pub use id::RequestId;
+pub use identity::{
+    Alg, BadKeys, Identity, KeySet, Keyring, MAX_JWKS, MAX_TOKEN, Providers, PublicKey, TokenFault, Verify, open,
+};
 pub use keys::{MIN_SECRET, Secrets, WeakSecret};
 pub use ledger::{Ledger, Spend, Spent};
 pub use limiter::{Charge, Limiter, Seed};
 pub use plan::Plan;
 pub use record::{Lane, Record};
 pub use state::State;
-pub use step::{Ask, Claim, Claimed, Collect, Collected, Denial, Need, Resume, Step};
+pub use step::{Ask, Claim, Claimed, Collect, Collected, Denial, Keys, Keyset, Need, Resume, Step};
 pub use target::{MAX_PATH, Malformed, canonical};
 pub use token::{SESSION_CHARS, TOKEN_CHARS, TOKEN_LIFE_MILLIS};
 pub use view::{BodyHint, Peer, View};
+pub use vouched::Vouched;

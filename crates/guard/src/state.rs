@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use palisade_policy::{Limit, Limits};
 
 use crate::env::Env;
+use crate::identity::{Keyring, Verified};
 use crate::ledger::Ledger;
 use crate::limiter::{Limiter, Seed};
 
@@ -16,6 +17,10 @@ use crate::limiter::{Limiter, Seed};
 pub struct State {
     /// Which tokens have been used.
     pub ledger: Ledger,
+    /// The issuer's keys.
+    pub keyring: Keyring,
+    /// Tokens that were verified.
+    pub(crate) verified: Verified,
     seed: Seed,
     slots: u32,
     /// One table for each distinct limit. Grows with the policy, never with clients.
@@ -41,6 +46,8 @@ impl State {
     pub fn new(limits: &Limits, env: &Env<'_>) -> Arc<State> {
         Arc::new(State {
             ledger: Ledger::new(LEDGER_SESSIONS),
+            keyring: Keyring::default(),
+            verified: Verified::default(),
             seed: Seed::new(env.random()),
             slots: limits.limiter_slots,
             limiters: Mutex::default(),
@@ -61,6 +68,12 @@ impl State {
         let take = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.buffered_cap);
         self.buffered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
         Some(Reserved { state: Arc::clone(self), bytes })
+    }
+
+    /// How many verified tokens are remembered.
+    #[must_use]
+    pub fn verified_tokens(&self) -> usize {
+        self.verified.len()
     }
 
     /// Bytes held for requests right now.

@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use palisade_guard::{Ask, Claim, Entropy, Now, Record, Resume};
+use palisade_guard::{Ask, Claim, Entropy, Keyset, Now, Record, Resume};
 
 /// Who answers what the guard asks: state in this process, or shared by many.
 pub trait Backend {
@@ -10,6 +10,9 @@ pub trait Backend {
 
     /// Spends a token, once over all who share the state.
     fn claim(&self, ask: Ask<Claim>) -> Self::Answer;
+
+    /// Gets the issuer's keys: one fetch for all who ask at a time, and not again for a while.
+    fn keys(&self, ask: Ask<Keyset>) -> Self::Answer;
 }
 
 /// What surrounds the gate: time, randomness, and somewhere to report to.

@@ -1,0 +1,157 @@
+//! The issuer's keys, fetched. One thread of its own fetches for all: one fetch at a time, however many ask.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use palisade_guard::{Keys, KeySet, Keyset, State};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep_until, timeout};
+
+use crate::fetch::{self, FetchError, Source};
+
+/// Fetches the keys of one issuer and keeps them new: at start, every five minutes, and when a token names a key that
+/// is not among them, then at most once in thirty seconds. While the issuer cannot be reached the last good keys stay.
+///
+/// Cheap to clone. When the last clone goes, so does the thread.
+#[derive(Clone)]
+pub struct Jwks {
+    wanted: mpsc::Sender<()>,
+    told: watch::Receiver<Told>,
+    cooldown: Duration,
+}
+
+/// What the thread has to tell.
+#[derive(Clone, Default)]
+struct Told {
+    keys: Option<Arc<KeySet>>,
+    /// Fetches that have ended, well or not.
+    ended: u64,
+    /// When the last one that a question caused was begun.
+    asked: Option<Instant>,
+    last_error: Option<Arc<FetchError>>,
+}
+
+/// How long, and how often.
+#[derive(Debug, Clone, Copy)]
+pub struct JwksTimes {
+    /// Between two fetches that nobody asked for.
+    pub refresh: Duration,
+    /// Between two fetches because of unknown keys.
+    pub cooldown: Duration,
+    /// For one fetch.
+    pub timeout: Duration,
+}
+
+/// As long as there are no keys at all, how soon the next question may cause a fetch.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Default for JwksTimes {
+    fn default() -> JwksTimes {
+        JwksTimes {
+            refresh: Duration::from_secs(300),
+            cooldown: Duration::from_secs(30),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Jwks {
+    /// Starts fetching from `url` at once, and puts what comes into `state`.
+    ///
+    /// # Errors
+    /// When the URL is none this fetches from (https, or http on loopback), or no thread can be started.
+    pub fn start(url: &str, state: &Arc<State>, times: JwksTimes) -> io::Result<Jwks> {
+        let source = Source::parse(url).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let (wanted, wants) = mpsc::channel(1);
+        let (tell, told) = watch::channel(Told::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let state = Arc::clone(state);
+        thread::Builder::new()
+            .name("jwks".to_owned())
+            .spawn(move || runtime.block_on(keep(&source, &state, times, wants, &tell)))?;
+        Ok(Jwks { wanted, told, cooldown: times.cooldown })
+    }
+
+    /// Why the last fetch failed, if it did.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.told.borrow().last_error.as_ref().map(ToString::to_string)
+    }
+
+    /// The answer to the guard's question.
+    pub(crate) async fn answer(mut self, question: Keyset) -> Keys {
+        let now = self.told.borrow_and_update().clone();
+        let changed = now.keys.as_ref().is_some_and(|keys| question.known != Some(keys.digest()));
+        if changed || !self.may_fetch(&now) {
+            return now.into();
+        }
+        // A full channel means that a fetch is already wanted.
+        let _ = self.wanted.try_send(());
+        let ended = self.told.wait_for(|told| told.ended > now.ended).await.map(|told| told.clone());
+        ended.unwrap_or(now).into()
+    }
+
+    /// The very first fetch is always worth waiting for.
+    fn may_fetch(&self, told: &Told) -> bool {
+        let cooldown = if told.keys.is_some() { self.cooldown } else { RETRY.min(self.cooldown) };
+        told.ended == 0 || told.asked.is_none_or(|asked| asked.elapsed() >= cooldown)
+    }
+}
+
+/// Fetches at once, then whenever it is time or somebody wants it, until nobody is left who could.
+async fn keep(
+    source: &Source,
+    state: &State,
+    times: JwksTimes,
+    mut wants: mpsc::Receiver<()>,
+    tell: &watch::Sender<Told>,
+) {
+    let mut asked = None;
+    loop {
+        let begun = Instant::now();
+        // Nobody who asks before now needs another fetch.
+        while wants.try_recv().is_ok() {}
+        let fetched = match timeout(times.timeout, fetch::jwks(source)).await {
+            Ok(fetched) => fetched,
+            Err(_) => Err(FetchError::Timeout),
+        };
+        tell.send_modify(|told| {
+            told.ended += 1;
+            told.asked = asked;
+            match fetched {
+                Ok(keys) => {
+                    let keys = Arc::new(keys);
+                    state.keyring.replace(Arc::clone(&keys));
+                    told.keys = Some(keys);
+                    told.last_error = None;
+                }
+                Err(error) => told.last_error = Some(Arc::new(error)),
+            }
+        });
+        // Without keys everything waits for them: try again sooner.
+        let pause = if tell.borrow().keys.is_some() { times.refresh } else { times.cooldown.min(times.refresh) };
+        tokio::select! {
+            want = wants.recv() => match want {
+                Some(()) => asked = Some(Instant::now()),
+                None => return,
+            },
+            () = sleep_until((begun + pause).into()) => {}
+        }
+    }
+}
+
+impl From<Told> for Keys {
+    fn from(told: Told) -> Keys {
+        told.keys.map_or(Keys::Unavailable, Keys::Are)
+    }
+}
+
+impl fmt::Debug for Jwks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = self.told.borrow();
+        f.debug_struct("Jwks").field("keys", &told.keys.as_ref().map(|keys| keys.len())).finish_non_exhaustive()
+    }
+}
