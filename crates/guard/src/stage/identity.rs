@@ -13,7 +13,7 @@ use crate::answer::Say;
 use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange};
 use crate::identity::{Identity, Issuer, KeySet, Verified};
-use crate::step::{Denial, Flow, Keys, Keyset, Query};
+use crate::step::{Denial, Flow, Keyset, Query};
 use crate::view::View;
 
 /// What a request's token came to.
@@ -83,14 +83,7 @@ fn who(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Who {
         Ok(None) => return Who::Nobody,
         Ok(Some(token)) => token,
     };
-    let replied = exchange.keys.take();
-    let asked = replied.is_some();
-    if let Some(Keys::Are(keys)) = replied {
-        let newer = plan.state.keyring.current().is_none_or(|known| known.digest() != keys.digest());
-        if newer {
-            plan.state.keyring.replace(keys);
-        }
-    }
+    let asked = exchange.asks.asked_keys;
     let keys = keys(exchange, issuer);
     let hash = Verified::hash(token);
     let known = keys.as_ref().and_then(|keys| plan.state.verified.find(&hash, issuer.epoch(keys), env.now.wall));
