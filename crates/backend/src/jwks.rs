@@ -19,7 +19,8 @@ use crate::fetch::{self, FetchError, Source};
 /// Cheap to clone. When the last clone goes, so does the thread.
 #[derive(Clone)]
 pub struct Jwks {
-    wanted: mpsc::Sender<()>,
+    /// Carries how many fetches had ended when somebody wanted another.
+    wanted: mpsc::Sender<u64>,
     told: watch::Receiver<Told>,
     cooldown: Duration,
 }
@@ -100,7 +101,7 @@ impl Jwks {
             return now.into();
         }
         // A full channel means that a fetch is already wanted.
-        let _ = self.wanted.try_send(());
+        let _ = self.wanted.try_send(now.ended);
         let ended = self.told.wait_for(|told| told.ended > now.ended).await.map(|told| told.clone());
         ended.unwrap_or(now).into()
     }
@@ -117,14 +118,12 @@ async fn keep(
     source: &Source,
     state: &State,
     times: JwksTimes,
-    mut wants: mpsc::Receiver<()>,
+    mut wants: mpsc::Receiver<u64>,
     tell: &watch::Sender<Told>,
 ) {
     let mut asked = None;
     loop {
         let begun = Instant::now();
-        // Nobody who asks before now needs another fetch.
-        while wants.try_recv().is_ok() {}
         let fetched = match timeout(times.timeout, fetch::jwks(source)).await {
             Ok(fetched) => fetched,
             Err(_) => Err(FetchError::Timeout),
@@ -144,12 +143,20 @@ async fn keep(
         });
         // Without keys everything waits for them: try again sooner.
         let pause = if tell.borrow().keys.is_some() { times.refresh } else { times.cooldown.min(times.refresh) };
-        tokio::select! {
-            want = wants.recv() => match want {
-                Some(()) => asked = Some(Instant::now()),
-                None => return,
-            },
-            () = sleep_until((begun + pause).into()) => {}
+        let ended = tell.borrow().ended;
+        loop {
+            tokio::select! {
+                want = wants.recv() => match want {
+                    Some(seen) if seen >= ended => {
+                        asked = Some(Instant::now());
+                        break;
+                    }
+                    // Whoever wanted it meanwhile has it already.
+                    Some(_) => {}
+                    None => return,
+                },
+                () = sleep_until((begun + pause).into()) => break,
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+#[cfg(feature = "axum")]
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use palisade_event::Code;

@@ -33,7 +33,7 @@ impl<'a> Parts<'a> {
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenFault::Shape)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenFault::Shape)?;
-        if payload.contains('.') || header.is_empty() || payload.is_empty() || signature.is_empty() {
+        if payload.contains('.') || header.is_empty() || signature.is_empty() {
             return Err(TokenFault::Shape);
         }
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Encoding);
