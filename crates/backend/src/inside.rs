@@ -75,7 +75,15 @@ impl Inside {
         let jwks = Jwks::of(&policy, &providers, &state)
             .map_err(|error| Diagnostics::from(Diagnostic::error("identity-jwks", error.to_string())))?;
         let plan = Plan::compile_with(policy, &secrets, &state, &providers)?;
-        Ok(Inside { builder, secrets, providers, jwks, state, plan, ambient: InsideAmbient { events: Arc::new(print) } })
+        Ok(Inside {
+            builder,
+            secrets,
+            providers,
+            jwks,
+            state,
+            plan,
+            ambient: InsideAmbient { events: Arc::new(print) },
+        })
     }
 
     /// Hands each event to `events` instead of printing it. It is called on the request's task and must not block.

@@ -6,6 +6,7 @@
 mod fetch;
 #[cfg(feature = "axum")]
 mod inside;
+mod issuer;
 mod jwks;
 mod local;
 mod system;
@@ -13,6 +14,7 @@ mod verify;
 
 #[cfg(feature = "axum")]
 pub use inside::{Inside, InsideAmbient};
+pub use issuer::DemoIssuer;
 pub use jwks::{Jwks, JwksTimes};
 pub use local::{Answering, Local};
 pub use system::{SystemEntropy, now};

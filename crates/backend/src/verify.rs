@@ -26,11 +26,6 @@ fn rsa(how: &'static signature::RsaParameters, n: &[u8], e: &[u8], message: &[u8
     RsaPublicKeyComponents { n, e }.verify(how, message, signature).is_ok()
 }
 
-fn plain(
-    how: &'static dyn signature::VerificationAlgorithm,
-    key: &[u8],
-    message: &[u8],
-    signature: &[u8],
-) -> bool {
+fn plain(how: &'static dyn signature::VerificationAlgorithm, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     UnparsedPublicKey::new(how, key).verify(message, signature).is_ok()
 }

@@ -211,9 +211,7 @@ fn conclude(exchange: Exchange, stage: Stage, end: End) -> Step {
         End::Ask(Query::Claim(question)) => {
             Step::Need(Need::Claim(Ask { question, paused: Box::new(exchange), stage }))
         }
-        End::Ask(Query::Keys(question)) => {
-            Step::Need(Need::Keys(Ask { question, paused: Box::new(exchange), stage }))
-        }
+        End::Ask(Query::Keys(question)) => Step::Need(Need::Keys(Ask { question, paused: Box::new(exchange), stage })),
     }
 }
 

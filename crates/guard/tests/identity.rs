@@ -135,7 +135,10 @@ fn same_origin(builder: http::request::Builder) -> http::request::Builder {
 fn a7_required_identity_admits_the_verified_and_tells_the_app_who_it_is() {
     let gate = gate();
     let anonymous = gate.send(empty(get("/api/me")));
-    assert_eq!((anonymous.status(), anonymous.code(), anonymous.stage()), (401, Some(Code::AuthRequired), Some(Stage::Identity)));
+    assert_eq!(
+        (anonymous.status(), anonymous.code(), anonymous.stage()),
+        (401, Some(Code::AuthRequired), Some(Stage::Identity))
+    );
     assert_eq!(anonymous.json()["error"], "Unauthorized");
     let good = token(&json!({}));
     let forged = bearer("/api/me", &good).header("x-palisade-user", "root").header("x-palisade-org", "evil");
@@ -283,7 +286,9 @@ fn a7_the_authorization_header_is_read_as_clerks_sdk_does() {
 fn a7_clerks_suffixed_cookie_is_preferred_as_by_its_sdk() {
     let gate = gate();
     let (old, new) = (token(&json!({ "sub": "user_old", "iat": NOW - 50 })), token(&json!({ "sub": "user_new" })));
-    let who = |cookie: String| gate.send(empty(get("/api/me").header("cookie", cookie))).up("x-palisade-user").map(str::to_owned);
+    let who = |cookie: String| {
+        gate.send(empty(get("/api/me").header("cookie", cookie))).up("x-palisade-user").map(str::to_owned)
+    };
     let both = |plain: &str, suffixed: &str| {
         format!("__session={plain}; __session_naoXFJnI={suffixed}; __client_uat=5; __client_uat_naoXFJnI=5")
     };
@@ -353,7 +358,9 @@ fn a8_role_permission_plan_feature_and_owner_are_enforced() {
         assert_eq!(outcome.status(), if code.is_some() { 403 } else { 200 }, "{path}");
         assert_eq!(gate.send(empty(get(path))).code(), Some(Code::AuthRequired), "{path} anonymously");
     }
-    let first = token(&json!({ "v": null, "o": null, "org_id": "org_1", "org_role": "org:owner", "org_permissions": ["org:teams:manage"] }));
+    let first = token(
+        &json!({ "v": null, "o": null, "org_id": "org_1", "org_role": "org:owner", "org_permissions": ["org:teams:manage"] }),
+    );
     assert_eq!(gate.send(empty(bearer("/api/owners", &first))).code(), None);
     assert_eq!(gate.send(empty(bearer("/api/teams", &first))).code(), None);
     assert_eq!(gate.send(empty(bearer("/api/pro", &first))).code(), Some(Code::ForbiddenPlan));
@@ -383,17 +390,15 @@ fn a13_a_browser_is_sent_to_sign_in_and_a_program_is_told() {
     assert_eq!(gate.send(empty(fetched)).status(), 401, "a part of a page is no document");
     let invalid = navigate("/api/me").header("cookie", "__session=x.y.z");
     assert_eq!(gate.send(empty(invalid)).status(), 401);
-    let signing_in = Gate::with(
-        policy().route(route(Method::Get, "/sign-in", Kind::ProtectedRead)),
-        &providers(),
-    );
+    let signing_in = Gate::with(policy().route(route(Method::Get, "/sign-in", Kind::ProtectedRead)), &providers());
     assert_eq!(signing_in.send(empty(navigate("/sign-in"))).status(), 401, "never in a circle");
 }
 
 #[test]
 fn a13_clerks_handshake_passes_untouched() {
     let gate = gate();
-    let query = "/dashboard?__clerk_handshake_nonce=n&__clerk_db_jwt=dvb_1&__session=x&suffixed_cookies=true&format=nonce";
+    let query =
+        "/dashboard?__clerk_handshake_nonce=n&__clerk_db_jwt=dvb_1&__session=x&suffixed_cookies=true&format=nonce";
     let expired = format!("__session={}; __client_uat=5; __refresh_naoXFJnI=r", token(&json!({ "exp": NOW - 60 })));
     let request = navigate(query).header("cookie", &expired).header("referer", "https://accounts.example.com/");
     let outcome = gate.send_to(empty(request), |_| {
@@ -414,7 +419,10 @@ fn a13_clerks_handshake_passes_untouched() {
     assert_eq!(outcome.up("referer"), Some("https://accounts.example.com/"));
     assert_eq!(outcome.up("x-forwarded-host"), Some("shop.example"));
     let cookies: Vec<_> = support::headers_of(&outcome).get_all("set-cookie").iter().collect();
-    assert!(cookies.len() >= 3 && cookies[0] == "__clerk_redirect_count=1; SameSite=Lax; HttpOnly; Max-Age=2", "{cookies:?}");
+    assert!(
+        cookies.len() >= 3 && cookies[0] == "__clerk_redirect_count=1; SameSite=Lax; HttpOnly; Max-Age=2",
+        "{cookies:?}"
+    );
     assert!(outcome.header("cache-control").contains("no-store"));
     assert_eq!(outcome.header("location"), "https://clerk.example.com/v1/client/handshake?redirect_url=x");
     let cross = get("/dashboard").header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "navigate");
@@ -435,7 +443,9 @@ fn a3_a_csrf_token_serves_the_session_it_was_made_for_and_no_other() {
     let one = format!("__session={}", token(&json!({})));
     let two = format!("__session={}", token(&json!({ "sid": "sess_2", "sub": "user_2" })));
     let write = |cookie: &str, sid: &str, token: &str| {
-        gate.send(empty(same_origin(post("/api/posts")).header("cookie", format!("{cookie}; {sid}")).header("x-csrf-token", token)))
+        gate.send(empty(
+            same_origin(post("/api/posts")).header("cookie", format!("{cookie}; {sid}")).header("x-csrf-token", token),
+        ))
     };
     let (sid, nobodys) = csrf(&gate, "a=1");
     assert_eq!(write(&one, &sid, &nobodys).code(), Some(Code::CsrfTokenInvalid), "made before sign-in");
@@ -456,7 +466,9 @@ fn a3_a_csrf_token_serves_the_session_it_was_made_for_and_no_other() {
     assert_eq!(lapsed, signed_in);
     // Anybody's form takes the token of whoever is signed in, once.
     let (sid, token) = csrf(&gate, &one);
-    let form = |sid: &str| same_origin(post("/api/contact")).header("cookie", format!("{one}; {sid}")).header("x-csrf-token", &token);
+    let form = |sid: &str| {
+        same_origin(post("/api/contact")).header("cookie", format!("{one}; {sid}")).header("x-csrf-token", &token)
+    };
     assert_eq!(gate.send(empty(form(&sid))).code(), None);
     assert_eq!(write(&one, &sid, &token).code(), Some(Code::CsrfTokenReused), "in one ledger for both");
 }
@@ -536,7 +548,10 @@ fn a1_an_office_behind_one_address_is_counted_by_subject() {
     for n in 0..30 {
         ask(&mule, &format!("198.51.100.{}", n + 10), &staff(n));
     }
-    let passed = (0..30).flat_map(|n| (0..4).map(move |_| n)).filter(|n| ask(&mule, "203.0.113.7", &staff(*n)).admitted()).count();
+    let passed = (0..30)
+        .flat_map(|n| (0..4).map(move |_| n))
+        .filter(|n| ask(&mule, "203.0.113.7", &staff(*n)).admitted())
+        .count();
     assert_eq!(passed, 50);
     // And one account with ever more addresses does, too.
     let roaming = gate();
@@ -635,7 +650,8 @@ fn other_issuers_take_their_own_audience_and_claims() {
     let providers = Providers { verify: Some(Arc::new(Hashes)), ..Providers::default() };
     let policy: Result<Policy, _> = builder().identity(identity.clone()).build();
     assert_eq!(policy.expect("policy").environment, Environment::Production);
-    let gate = Gate { keys: Some(keys(&[("k", 1)])), ..Gate::with(builder().identity(identity).route(owned), &providers) };
+    let gate =
+        Gate { keys: Some(keys(&[("k", 1)])), ..Gate::with(builder().identity(identity).route(owned), &providers) };
     let claims = |changes: &Value| {
         let base = json!({ "iss": "https://id.example", "sub": "auth0|1", "aud": ["x", "shop"], "exp": NOW + 60, "tenant": "t1" });
         let mut claims = base.as_object().expect("object").clone();
@@ -652,7 +668,11 @@ fn other_issuers_take_their_own_audience_and_claims() {
     ] {
         assert_eq!(gate.send(empty(bearer(path, &claims(&changes)))).code(), code, "{path} {changes}");
     }
-    let nameless = token_of(&json!({ "alg": "RS256" }), &json!({ "iss": "https://id.example", "sub": "a", "aud": "shop", "exp": NOW + 60, "tenant": "t1" }), 1);
+    let nameless = token_of(
+        &json!({ "alg": "RS256" }),
+        &json!({ "iss": "https://id.example", "sub": "a", "aud": "shop", "exp": NOW + 60, "tenant": "t1" }),
+        1,
+    );
     assert!(gate.send(empty(bearer("/t/t1", &nameless))).admitted(), "one key, no kid");
 }
 
@@ -661,7 +681,9 @@ fn a_configuration_that_cannot_verify_is_refused_at_start() {
     let compile = |providers: &Providers| {
         let policy = policy().build().expect("policy");
         let gate = Gate::new(builder());
-        palisade_guard::Plan::compile_with(policy, &support::secrets(), gate.plan.state(), providers).err().map(|found| format!("{found:?}"))
+        palisade_guard::Plan::compile_with(policy, &support::secrets(), gate.plan.state(), providers)
+            .err()
+            .map(|found| format!("{found:?}"))
     };
     let with = |key: Option<&str>, pem: Option<&str>| Providers {
         clerk_publishable_key: key.map(str::to_owned),

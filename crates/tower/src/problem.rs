@@ -32,7 +32,9 @@ impl Problem {
     pub fn internal(environment: Environment, error: &dyn fmt::Display) -> Problem {
         let message = match environment {
             Environment::Development => error.to_string(),
-            Environment::Staging | Environment::Production => "An unexpected error occurred. Please try again later.".into(),
+            Environment::Staging | Environment::Production => {
+                "An unexpected error occurred. Please try again later.".into()
+            }
         };
         Problem::of(Code::Internal, message)
     }

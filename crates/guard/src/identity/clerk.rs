@@ -97,7 +97,18 @@ impl Clerk {
 /// The first 8 characters of base64 of the key's SHA-1, made fit for a cookie's name.
 fn suffix(key: &str) -> String {
     let hash = STANDARD.encode(Sha1::digest(key.as_bytes()));
-    hash.chars().take(8).map(|c| if c == '+' { '-' } else if c == '/' { '_' } else { c }).collect()
+    hash.chars()
+        .take(8)
+        .map(|c| {
+            if c == '+' {
+                '-'
+            } else if c == '/' {
+                '_'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// The cookie of that name; an empty one is none.
@@ -108,7 +119,6 @@ pub(crate) fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a s
         Cookie::Ambiguous => Err(Tossed),
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -131,7 +141,9 @@ mod tests {
             assert_eq!(clerk.session, format!("__session_{suffix}"));
             assert_eq!(clerk.uat, format!("__client_uat_{suffix}"));
         }
-        for key in ["", "pk_live_", "sk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "pk_live_Y2xlcms", "pk_live_eA", "pk_live_YSRiLmMk"] {
+        for key in
+            ["", "pk_live_", "sk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "pk_live_Y2xlcms", "pk_live_eA", "pk_live_YSRiLmMk"]
+        {
             assert_eq!(Clerk::of(key), None, "{key}");
         }
     }

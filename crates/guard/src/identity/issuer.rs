@@ -152,7 +152,8 @@ impl Issuer {
             let named = match claims.get("aud") {
                 Some(Value::String(aud)) => listed(audience, aud),
                 Some(Value::Array(auds)) => {
-                    auds.iter().all(Value::is_string) && auds.iter().filter_map(Value::as_str).any(|aud| listed(audience, aud))
+                    auds.iter().all(Value::is_string)
+                        && auds.iter().filter_map(Value::as_str).any(|aud| listed(audience, aud))
                 }
                 _ => false,
             };

@@ -334,7 +334,10 @@ mod tests {
             audience: Vec::new(),
             authorized_parties: Vec::new(),
             sign_in_url: None,
-            claims: claims.iter().map(|(name, path)| ((*name).to_owned(), (*path).to_owned())).collect::<BTreeMap<_, _>>(),
+            claims: claims
+                .iter()
+                .map(|(name, path)| ((*name).to_owned(), (*path).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
         }
     }
 

@@ -59,7 +59,9 @@ fn decode(segment: &str) -> Option<Cow<'_, str>> {
     }
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();
-    let hex = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+    let hex = |byte: Option<u8>| {
+        byte.and_then(|byte| char::from(byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
+    };
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'%' => hex(rest.next())? << 4 | hex(rest.next())?,

@@ -117,7 +117,8 @@ fn keys(exchange: &Exchange, issuer: &Issuer) -> Option<Arc<KeySet>> {
 fn refuse(exchange: &Exchange, code: Code) -> Flow {
     let denial = Denial::new(Stage::Identity, code);
     let over = matches!(code, Code::AuthRequired | Code::TokenExpired);
-    let there = exchange.plan.sign_in_url().is_some_and(|url| url.split(['?', '#']).next() != Some(exchange.target.path()));
+    let there =
+        exchange.plan.sign_in_url().is_some_and(|url| url.split(['?', '#']).next() != Some(exchange.target.path()));
     if over && there && exchange.asks.document && exchange.mode() == Mode::Enforce {
         return Flow::Say(Say::SignIn(denial));
     }

@@ -5,8 +5,8 @@ use palisade_policy::{IdentityNeed, Mode};
 
 use crate::env::Env;
 use crate::exchange::Exchange;
-use crate::limiter::Charge;
 use crate::identity::Identity;
+use crate::limiter::Charge;
 use crate::plan::RatePlan;
 use crate::stage::identity;
 use crate::step::{Denial, Flow};
