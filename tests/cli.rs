@@ -1,1 +1,332 @@
-//! The command line, from outside.
+//! The command line, from outside: exit codes, what goes where, and the gate in front of an app.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+
+#[path = "support/http.rs"]
+mod http;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use http::Running;
+use serde_json::Value;
+
+const SECRETS: [(&str, &str); 2] =
+    [("CSRF_SECRET", "0f3c6a1b9d8e7f2a4c5b6d7e8f9a0b1c"), ("SESSION_SECRET", "9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d")];
+
+/// A folder of its own, gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("palisade-cli-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).expect("folder");
+        Folder(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).expect("file");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn palisade(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.current_dir(folder).args(args).env_clear();
+    command
+}
+
+fn run(folder: &Folder, args: &[&str]) -> Output {
+    palisade(&folder.0, args).output().expect("palisade runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("utf-8")
+}
+
+/// An application that answers every request with the path it was asked for.
+fn app() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = listener.local_addr().expect("address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0) {
+                    head.push(byte[0]);
+                }
+                let body = text(&head).split(' ').nth(1).unwrap_or_default().to_owned();
+                let length = body.len();
+                let _ =
+                    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            });
+        }
+    });
+    address
+}
+
+const TEN_MISTAKES: &str = r#"[app]
+name = "shop"
+upstream = "ftp://127.0.0.1:3000"
+public_origin = "https://shop.example/path"
+mod = "observe"
+
+[clients]
+trusted_proxies = ["0.0.0.0/0"]
+
+[[route]]
+path = "/api/contact"
+methods = ["POST"]
+kind = "public-from"
+
+[[route]]
+path = "/api/posts"
+methods = ["POST"]
+kind = "public-form"
+limit = "0/min"
+
+[[route]]
+path = "/api/posts"
+methods = ["POST"]
+kind = "public-form"
+
+[[route]]
+path = "/api/open"
+methods = ["POST"]
+kind = "public-form"
+csrf = "none"
+
+[[route]]
+path = "/api/webhooks/stripe"
+kind = "webhook"
+signature = { scheme = "stripe", secrets = ["whsec_abcdefghijklmnopqrstuvwxyz012345"] }
+
+[[route]]
+path = "relative"
+kind = "public-read"
+
+[[route]]
+path = "/api/login"
+methods = ["POST"]
+kind = "login"
+"#;
+
+#[test]
+fn policy_check_names_every_mistake_with_its_place_and_fix() {
+    let folder = Folder::new("mistakes");
+    folder.file("palisade.toml", TEN_MISTAKES);
+    let human = run(&folder, &["policy", "check"]);
+    assert_eq!(human.status.code(), Some(1));
+    assert!(!text(&human.stderr).contains("whsec_"), "a secret is never repeated");
+    let json = run(&folder, &["policy", "check", "--json"]);
+    let found: Vec<Value> = serde_json::from_slice(&json.stdout).expect("json");
+    let places: Vec<(&str, u64, u64)> = found
+        .iter()
+        .map(|item| {
+            assert!(!item["fix"].as_str().unwrap_or_default().is_empty(), "{item} has no fix");
+            let number = |name: &str| item[name].as_u64().expect("number");
+            (item["code"].as_str().expect("code"), number("line"), number("column"))
+        })
+        .collect();
+    let expect = [
+        ("origin-malformed", 3, 12),
+        ("origin-malformed", 4, 17),
+        ("unknown-key", 5, 1),
+        ("trusted-proxies-wide", 8, 20),
+        ("kind-unknown", 13, 8),
+        ("limit-zero", 19, 9),
+        ("route-duplicate", 22, 8),
+        ("csrf-weakened", 30, 8),
+        ("secret-in-file", 35, 46),
+        ("path-malformed", 38, 8),
+        ("success-missing", 44, 8),
+    ];
+    assert_eq!(places, expect);
+    for (code, line, column) in expect {
+        assert!(
+            text(&human.stderr).contains(code)
+                && text(&human.stderr).contains(&format!("palisade.toml:{line}:{column}"))
+        );
+    }
+}
+
+const POLICY: &str = r#"[app]
+name = "shop"
+upstream = "http://127.0.0.1:3000"
+public_origin = "http://127.0.0.1:8080"
+
+[[route]]
+path = "/api/contact"
+methods = ["POST"]
+kind = "public-form"
+"#;
+
+#[test]
+fn policy_explain_prints_each_stage_and_its_ruling() {
+    let folder = Folder::new("explain");
+    folder.file("palisade.toml", POLICY);
+    let args =
+        ["policy", "explain", "POST", "/api/contact", "-H", "Origin: https://evil.example", "--env", "development"];
+    let output = run(&folder, &args);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stages: Vec<&str> = palisade_event::ORDER.iter().map(|stage| stage.id()).collect();
+    let lines: Vec<&str> = told.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(stages.iter().all(|stage| lines.contains(stage)), "{told}");
+    assert!(told.contains("refused at origin: 403 csrf-cross-origin"), "{told}");
+    let json: Value = serde_json::from_slice(&run(&folder, &[&args[..], &["--json"]].concat()).stdout).expect("json");
+    assert_eq!(json["refusal"]["code"], "csrf-cross-origin");
+    assert_eq!(json["stages"].as_array().map(Vec::len), Some(11));
+    assert_eq!(json["route"]["kind"], "public-form");
+}
+
+#[test]
+fn a6_advise_answers_with_and_without_a_policy() {
+    let folder = Folder::new("advise");
+    let ask = |args: &[&str]| -> Value {
+        let output = run(&folder, &[args, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("json")
+    };
+    let guessed = ask(&["advise", "POST", "/api/contact"]);
+    assert_eq!(guessed["kind"], "public-form");
+    let stages: Vec<&str> =
+        guessed["protections"].as_array().expect("list").iter().filter_map(|p| p["stage"].as_str()).collect();
+    assert!(stages.contains(&"rate") && stages.contains(&"csrf-token"));
+    let matrix = ask(&["advise", "--matrix"]);
+    assert_eq!(matrix["kinds"].as_array().map(Vec::len), Some(18));
+    assert!(matrix["guide"].as_array().is_some_and(|rows| rows.len() >= 6));
+    folder.file("palisade.toml", POLICY);
+    assert_eq!(ask(&["advise", "GET", "/api/contact"])["method"], "GET");
+}
+
+#[test]
+fn b6_serve_names_every_problem_at_once_and_does_not_start() {
+    let folder = Folder::new("b6");
+    folder.file("palisade.toml", &format!("{POLICY}\n[env.production]\nrequired = [\"DATABASE_URL\"]\n"));
+    let output =
+        palisade(&folder.0, &["serve", "--env", "production"]).env("CSRF_SECRET", "short").output().expect("runs");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    for wanted in ["CSRF_SECRET has 5 characters", "SESSION_SECRET is not set", "DATABASE_URL is not set"] {
+        assert!(told.contains(wanted), "{wanted} is missing from:\n{told}");
+    }
+    assert!(!told.contains("short\""), "values are never told");
+    let fine = palisade(&folder.0, &["serve", "--check", "--env", "production"])
+        .envs(SECRETS)
+        .env("DATABASE_URL", "x")
+        .output();
+    assert_eq!(fine.expect("runs").status.code(), Some(0));
+}
+
+#[test]
+fn b6_an_invalid_policy_never_serves() {
+    let folder = Folder::new("invalid");
+    folder.file("palisade.toml", TEN_MISTAKES);
+    let output = palisade(&folder.0, &["serve"]).envs(SECRETS).output().expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn exit_codes_and_streams_are_what_scripts_expect() {
+    let folder = Folder::new("codes");
+    for (args, code) in [
+        (&["--version"][..], 0),
+        (&["--help"], 0),
+        (&["nonsense"], 64),
+        (&["advise"], 64),
+        (&["policy", "check"], 2),
+        (&["policy", "check", "--policy", "missing.toml"], 2),
+        (&["completions", "bash"], 0),
+        (&["secrets", "new", "lower"], 2),
+    ] {
+        let output = run(&folder, args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output.stderr));
+        assert_eq!(output.stdout.is_empty(), code != 0, "{args:?}");
+    }
+}
+
+#[test]
+fn b2_secrets_are_32_random_bytes() {
+    let folder = Folder::new("secrets");
+    let told = text(&run(&folder, &["secrets", "new", "CSRF_SECRET", "SESSION_SECRET"]).stdout);
+    let values: Vec<&str> = told.lines().filter_map(|line| line.split_once('=')).map(|(_, value)| value).collect();
+    assert!(values.len() == 2 && values[0] != values[1], "{told}");
+    assert!(values.iter().all(|value| value.len() == 43 && !value.contains(['+', '/', '='])));
+}
+
+fn serve(folder: &Folder, policy: &str) -> Running {
+    // The origin is one any Host may be checked against; requests name it, wherever the gate listens.
+    folder.file("palisade.toml", policy);
+    let app = app();
+    Running::start(
+        palisade(
+            &folder.0,
+            &["serve", "--env", "development", "--listen", "127.0.0.1:0", "--upstream", &format!("http://{app}")],
+        )
+        .envs(SECRETS),
+    )
+}
+
+fn ask(gate: &Running, method: &str, target: &str, headers: &[(&str, &str)]) -> http::Answer {
+    http::send(gate.address, "127.0.0.1:8080", method, target, headers, "")
+}
+
+#[test]
+fn serve_stands_in_front_of_an_app() {
+    let folder = Folder::new("serve");
+    let gate = serve(&folder, POLICY);
+    let answer = ask(&gate, "GET", "/some/page?q=1", &[]);
+    assert_eq!((answer.status, answer.body.as_str()), (200, "/some/page?q=1"));
+    assert_eq!(ask(&gate, "POST", "/api/contact", &[("origin", "https://evil.example")]).status, 403);
+    let event = gate.event(|event| event["palisade.decision"] == "refuse");
+    assert_eq!(event["palisade.code"], "csrf-cross-origin");
+}
+
+#[test]
+fn observe_refuses_nothing_and_tells_what_it_would_have() {
+    let folder = Folder::new("observe");
+    let gate = serve(&folder, &POLICY.replace("[[route]]", "mode = \"observe\"\n\n[[route]]"));
+    let cases = [
+        ("POST", "/api/contact", Some("https://evil.example"), "csrf-cross-origin"),
+        ("POST", "/api/contact", None, "csrf-token-missing"),
+        ("GET", "/API/contact", None, "path-malformed"),
+        ("POST", "/undeclared", None, "method-not-allowed"),
+    ];
+    for (method, target, origin, code) in cases {
+        let headers: Vec<(&str, &str)> = origin.map(|origin| ("origin", origin)).into_iter().collect();
+        assert_eq!(ask(&gate, method, target, &headers).status, 200, "{target}");
+        let event = gate.event(|event| event["palisade.code"] == code);
+        assert_eq!(event["palisade.decision"], "would-refuse");
+    }
+    for _ in 0..10 {
+        assert_eq!(ask(&gate, "POST", "/api/contact", &[]).status, 200);
+    }
+    gate.event(|event| event["palisade.code"] == "rate-limited" && event["palisade.decision"] == "would-refuse");
+}
+
+#[test]
+fn two_gates_do_not_share_a_port() {
+    let folder = Folder::new("port");
+    let gate = serve(&folder, POLICY);
+    let taken = gate.address.to_string();
+    let second = palisade(&folder.0, &["serve", "--env", "development", "--listen", &taken])
+        .envs(SECRETS)
+        .output()
+        .expect("runs");
+    assert_eq!(second.status.code(), Some(2));
+    assert!(text(&second.stderr).contains(&taken), "{}", text(&second.stderr));
+}

@@ -6,13 +6,17 @@
 //! what is missing.
 #![forbid(unsafe_code)]
 
+mod gate;
+
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use palisade_diag::{Diagnostics, FileId};
 use palisade_event::{ClientKey, Code, Decision, Event, Kind, Stage, Tag};
 use palisade_guard::{Cookie, Peer, canonical, client, cookie};
 use palisade_policy::{Clients, Environment, ForwardingHeader, Found, Policy, RouteSource, Sources};
+
+use crate::gate::{GATE, Outcome};
 
 /// A target: any bytes go in; it panics where a promise is broken.
 pub type Target = fn(&[u8]);
@@ -20,6 +24,8 @@ pub type Target = fn(&[u8]);
 /// Every target by its name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("cookies", cookies),
+    ("cors_and_fetch_metadata", cors_and_fetch_metadata),
+    ("csrf_token", csrf_token),
     ("event_line", event_line),
     ("forwarding_headers", forwarding_headers),
     ("policy_text", policy_text),
@@ -30,21 +36,96 @@ pub const TARGETS: &[(&str, Target)] = &[
 pub fn cookies(data: &[u8]) {
     const NAME: &str = "sid";
     let mut headers = lines(data, &header::COOKIE);
-    let trimmed = |text: &str| String::from(text.trim_matches([' ', '\t']));
-    let texts = headers.values().filter_map(|line| line.to_str().ok());
-    let pairs = texts
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| trimmed(pair).split_once('=').map(|(name, value)| (trimmed(name), trimmed(value))));
-    let values: Vec<_> = pairs.filter(|(name, _)| name == NAME).map(|(_, value)| value).collect();
+    let values = values_of(&headers, NAME);
     let expected = match values.as_slice() {
         [] => Cookie::Absent,
-        [one] => Cookie::One(one),
+        [one] => Cookie::One(one.as_str()),
         _ => Cookie::Ambiguous,
     };
     assert_eq!(cookie(&headers, NAME), expected);
     headers.append(header::COOKIE, HeaderValue::from_static("sid=tossed"));
     let tossed = if values.is_empty() { Cookie::One("tossed") } else { Cookie::Ambiguous };
     assert_eq!(cookie(&headers, NAME), tossed);
+}
+
+/// A method and lines of Origin, of Sec-Fetch-Site and of Cookie, and what a preflight asks for: nothing unsafe goes to
+/// the application but from this origin or a trusted one, and no origin but the configured one may read an answer.
+pub fn cors_and_fetch_metadata(data: &[u8]) {
+    const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+    let [method, origins, sites, cookies, wanted] = texts(data);
+    let Ok(method) = Method::from_bytes(method.as_bytes()) else { return };
+    let origins = lines(origins.as_bytes(), &header::ORIGIN);
+    let sites = lines(sites.as_bytes(), &HeaderName::from_static("sec-fetch-site"));
+    let cookies = lines(cookies.as_bytes(), &header::COOKIE);
+    let (wanted_method, wanted_headers) = wanted.split_once('\n').unwrap_or((&wanted, ""));
+    let mut headers = lines(wanted_method.as_bytes(), &header::ACCESS_CONTROL_REQUEST_METHOD);
+    headers.extend(lines(wanted_headers.as_bytes(), &header::ACCESS_CONTROL_REQUEST_HEADERS));
+    for more in [&origins, &sites, &cookies] {
+        headers.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    let cookie = !cookies.is_empty();
+    let texts = |lines: &HeaderMap| lines.values().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>();
+    let (origins, sites) = (texts(&origins), texts(&sites));
+    let (origins, sites): (Vec<_>, Vec<_>) =
+        (origins.iter().map(Vec::as_slice).collect(), sites.iter().map(Vec::as_slice).collect());
+    let outcome = GATE.ask("/open", &method, &headers, b"");
+    if outcome.admitted {
+        assert!(METHODS.contains(&method.as_str()), "{method} went to the application");
+        let (ours, trusted) = (origins == [gate::OURS.as_bytes()], origins == [gate::TRUSTED.as_bytes()]);
+        let proven = match sites.as_slice() {
+            [] => ours || trusted || (origins.is_empty() && !cookie),
+            [b"same-origin"] => ours || origins.is_empty(),
+            [b"none"] => ours,
+            [b"same-site" | b"cross-site"] => trusted,
+            _ => false,
+        };
+        assert!(proven || matches!(method, Method::GET | Method::HEAD), "{method} {origins:?} {sites:?}");
+    }
+    let reader = origins == [gate::READER.as_bytes()];
+    let one = |name: HeaderName| {
+        let mut lines = outcome.headers.get_all(name).iter();
+        (lines.next().cloned(), lines.next().is_some())
+    };
+    let (allowed, twice) = one(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    assert!(!twice && allowed.as_ref().is_none_or(|allowed| reader && allowed == gate::READER), "{origins:?}");
+    let credentials = outcome.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    assert!(!credentials || allowed.is_some(), "credentials for nobody");
+    let granted = outcome.headers.contains_key(header::ACCESS_CONTROL_ALLOW_METHODS);
+    assert!(!granted || (reader && method == Method::OPTIONS), "{method} {origins:?} was granted");
+}
+
+/// Cookie lines, a content type, lines of the token's header, and a form: whatever is written, only a token that was
+/// minted, with the session it was minted for, goes to the application, and that once. `{s}` and `{t}` stand for one
+/// visitor's session and token, `{S}` and `{T}` for another's, `{o}` for a token of another site.
+pub fn csrf_token(data: &[u8]) {
+    let [cookies, content_type, tokens, form] = texts(data).map(|text: String| GATE.filled(&text));
+    let mut headers = lines(cookies.as_bytes(), &header::COOKIE);
+    let header = HeaderName::from_static("x-csrf-token");
+    let sent = lines(tokens.as_bytes(), &header);
+    let sent: Vec<_> = if tokens.is_empty() { Vec::new() } else { sent.values().cloned().collect() };
+    headers.extend(sent.iter().map(|line| (header.clone(), line.clone())));
+    if let Ok(content_type) = HeaderValue::from_str(&content_type) {
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    headers.insert(header::ORIGIN, HeaderValue::from_static(gate::OURS));
+    let outcome = GATE.ask("/form", &Method::POST, &headers, form.as_bytes());
+    if !outcome.admitted {
+        return;
+    }
+    let read = String::from_utf8_lossy(&unescape(form.as_bytes())).into_owned();
+    let sessions = values_of(&headers, "__Host-palisade-sid");
+    let genuine = GATE.visitors.iter().any(|visitor| {
+        let shown = match sent.as_slice() {
+            [] => read.contains(&visitor.token),
+            [one] => *one == visitor.token,
+            _ => false,
+        };
+        shown && sessions == [visitor.session.as_str()]
+    });
+    assert!(genuine, "{cookies:?} {sent:?} {form:?}");
+    let Outcome { spent, .. } = outcome;
+    assert_eq!(spent, 1, "a token is spent right before the application sees its request");
+    assert!(!GATE.ask_again("/form", &Method::POST, &headers, form.as_bytes()).admitted, "a token is good once");
 }
 
 /// Lines of a forwarding header that the client wrote: from a stranger they mean nothing, and behind a trusted proxy,
@@ -101,8 +182,8 @@ pub fn request_target(data: &[u8]) {
     assert_eq!(decoded.matches('/').count(), path.matches('/').count());
     assert!(!decoded.contains(|c: char| c == '\\' || c.is_ascii_control()));
     assert!(decoded.split('/').all(|segment| segment != "." && segment != ".."));
-    // Some servers cut parameters off a segment before they resolve dots.
-    let mut names = path.split('/').filter_map(|segment| segment.split(';').next());
+    // Some servers decode, and cut parameters off a segment, before they resolve dots.
+    let mut names = decoded.split('/').filter_map(|segment| segment.split(';').next());
     assert!(names.all(|name| name != "." && name != ".."));
     assert_eq!(decode(&decoded), decoded);
 }
@@ -143,6 +224,16 @@ pub fn event_line(data: &[u8]) {
     assert_eq!(read["url.path"], path[..path.floor_char_boundary(CAP)]);
 }
 
+/// Every value of a cookie of that name, read slowly and obviously.
+fn values_of(headers: &HeaderMap, wanted: &str) -> Vec<String> {
+    let trimmed = |text: &str| String::from(text.trim_matches([' ', '\t']));
+    let texts = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = texts
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| trimmed(pair).split_once('=').map(|(name, value)| (trimmed(name), trimmed(value))));
+    pairs.filter(|(name, _)| name == wanted).map(|(_, value)| value).collect()
+}
+
 fn lie_inside(problems: &Diagnostics, text: &str) {
     for span in problems.iter().flat_map(|problem| &problem.labels).map(|label| label.span) {
         let range = span.start as usize..span.end as usize;
@@ -171,10 +262,15 @@ fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-/// Every `%` with two hexadecimal digits behind it decoded once, whatever comes out.
+/// Every `%` with two hexadecimal digits behind it decoded once.
 fn decode(path: &str) -> String {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
+    String::from_utf8(unescape(path.as_bytes())).expect("a decoded path is text")
+}
+
+/// The same, whatever comes out.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
     while let Some((&byte, after)) = rest.split_first() {
         let escaped = (byte == b'%').then(|| after.get(..2)).flatten();
         let escaped = escaped.filter(|two| two.iter().all(u8::is_ascii_hexdigit));
@@ -183,7 +279,7 @@ fn decode(path: &str) -> String {
         bytes.push(code.unwrap_or(byte));
         rest = if code.is_some() { &after[2..] } else { after };
     }
-    String::from_utf8(bytes).expect("a decoded path is text")
+    bytes
 }
 
 /// The input as `N` texts, parted by the byte 0xff, which no text holds; those that are missing are empty.

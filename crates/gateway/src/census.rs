@@ -92,6 +92,12 @@ impl Census {
         Some(Permit { census: Arc::clone(self), what: What::Tunnel(client) })
     }
 
+    /// Connections open now.
+    #[cfg(test)]
+    pub(crate) fn connections(&self) -> u32 {
+        self.open().connections
+    }
+
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -80,8 +80,9 @@ pub(crate) async fn serve<A: Answers>(
     let mut watch = Watch::new(pulse.clone(), limits);
     let service = {
         let pulse = pulse.clone();
-        service_fn(move |request| {
-            let (answers, link, busy) = (Rc::clone(&answers), link.clone(), pulse.begin());
+        service_fn(move |request: Request<Incoming>| {
+            let busy = pulse.begin(!request.body().is_end_stream());
+            let (answers, link) = (Rc::clone(&answers), link.clone());
             async move {
                 let response = answers.answer(request, &link).await;
                 Ok::<_, Infallible>(response.map(|body| Reply { body, _busy: busy }))
@@ -102,7 +103,7 @@ pub(crate) async fn serve<A: Answers>(
     })
     .await;
     if ended && let Some(parts) = connection.into_parts() {
-        linger(parts.io.into_inner().into_stream()).await;
+        linger(parts.io.into_inner().into_stream(), pulse.sends()).await;
     }
 }
 
@@ -132,15 +133,16 @@ impl Drain {
 }
 
 /// Closing a socket with unread bytes resets it, and the reset overtakes the response: a refused upload would see a
-/// broken connection instead of its refusal. hyper has shut down the sending side; what still comes is thrown away.
-async fn linger(stream: TcpStream) {
+/// broken connection instead of its refusal. hyper has shut down the sending side; what still comes is thrown away, and
+/// waited for where the client `sends`.
+async fn linger(stream: TcpStream, sends: bool) {
     let deadline = Instant::now() + LINGER;
-    let mut waste = [0; 4096];
+    let mut waste = vec![0; 4096]; // on the heap: an array would lie in the task of every connection
     loop {
         match stream.try_read(&mut waste) {
             Ok(0) => return,
             Ok(_) if Instant::now() < deadline => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            Err(error) if sends && error.kind() == std::io::ErrorKind::WouldBlock => {
                 let Ok(Ok(())) = timeout_at(deadline, stream.readable()).await else { return };
             }
             Ok(_) | Err(_) => return,
@@ -164,5 +166,68 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Reply<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream as StdStream};
+
+    use palisade_policy::Clients;
+    use palisade_tower::GateBody;
+    use tokio::task::{LocalSet, spawn_local};
+
+    use crate::census::Census;
+    use crate::roster::Roster;
+
+    struct Panics;
+
+    impl Answers for Panics {
+        type Body = GateBody<Incoming>;
+
+        async fn answer(&self, request: Request<Incoming>, _: &Link) -> Response<Self::Body> {
+            assert_ne!(request.uri().path(), "/panic", "on purpose");
+            Response::new(GateBody::Own(Bytes::from_static(b"fine")))
+        }
+    }
+
+    /// What the gate says to one request, until it closes.
+    fn asked(address: std::net::SocketAddr, path: &str) -> String {
+        let mut stream = StdStream::connect(address).expect("connect");
+        write!(stream, "GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n").expect("send");
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    #[test]
+    fn a_panic_costs_one_connection_and_nothing_else() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind");
+        listener.set_nonblocking(true).expect("nonblocking");
+        let address = listener.local_addr().expect("address");
+        let client = std::thread::spawn(move || ["/a", "/panic", "/panic", "/b"].map(|path| asked(address, path)));
+        let limits = Limits::default();
+        let census = Census::new(&limits, &Clients::default());
+        let (roster, counted) = (Rc::new(Roster::default()), census.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        LocalSet::new().block_on(&runtime, async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("listener");
+            for _ in 0..4 {
+                let (stream, peer) = listener.accept().await.expect("accept");
+                let permit = Rc::new(counted.connection(peer.ip()).expect("room"));
+                let (link, place) = (Link { peer: peer.ip(), permit }, roster.enter());
+                let limits = limits.clone();
+                spawn_local(async move {
+                    serve(Rc::new(Panics), &builder(&limits), stream, &limits, link, place).await;
+                });
+            }
+            roster.emptied().await;
+        });
+        let answers = client.join().expect("client");
+        assert!(answers[0].ends_with("fine") && answers[3].ends_with("fine"), "{answers:?}");
+        assert_eq!((answers[1].as_str(), answers[2].as_str()), ("", ""));
+        assert_eq!(census.connections(), 0, "permits come back by unwinding");
     }
 }

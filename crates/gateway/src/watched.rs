@@ -29,6 +29,8 @@ pub(crate) struct Pulse {
     writes: AtomicU32,
     /// The last write found no room.
     stuck: AtomicBool,
+    /// The last request came with a body.
+    bodied: AtomicBool,
 }
 
 /// What the other end owes.
@@ -76,6 +78,7 @@ impl Watched {
             served: AtomicU32::new(0),
             writes: AtomicU32::new(0),
             stuck: AtomicBool::new(false),
+            bodied: AtomicBool::new(false),
         });
         (Watched { stream, pulse: Arc::clone(&pulse) }, pulse)
     }
@@ -138,8 +141,9 @@ impl Pulse {
         }
     }
 
-    /// A request has come; it lasts until the returned value is dropped.
-    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+    /// A request has come, with a body or without; it lasts until the returned value is dropped.
+    pub(crate) fn begin(self: &Arc<Self>, bodied: bool) -> Busy {
+        self.bodied.store(bodied, Relaxed);
         self.served.store(self.served.load(Relaxed).wrapping_add(1), Relaxed);
         self.enter(Phase::Busy);
         Busy(Arc::clone(self))
@@ -148,6 +152,11 @@ impl Pulse {
     /// Requests begun, wrapping.
     pub(crate) fn served(&self) -> u32 {
         self.served.load(Relaxed)
+    }
+
+    /// Whether the client may still be sending what nobody reads: a body, or a head that was refused.
+    pub(crate) fn sends(&self) -> bool {
+        self.bodied.load(Relaxed) || self.phase() == Phase::Head
     }
 
     fn enter(&self, phase: Phase) {
@@ -224,6 +233,7 @@ mod tests {
             served: AtomicU32::new(0),
             writes: AtomicU32::new(0),
             stuck: AtomicBool::new(false),
+            bodied: AtomicBool::new(false),
         });
         (Watch::new(Arc::clone(&pulse), &limits), pulse)
     }
@@ -244,9 +254,9 @@ mod tests {
         run(async {
             let (mut watch, pulse) = watch();
             assert!(closes_within(&mut watch, LONG).await, "no head at all");
-            drop(pulse.begin());
+            drop(pulse.begin(false));
             assert!(closes_within(&mut watch, LONG).await, "idle");
-            drop(pulse.begin());
+            drop(pulse.begin(false));
             pulse.enter(Phase::Head);
             assert!(closes_within(&mut watch, LONG).await, "the second head breaks off");
         });
@@ -256,7 +266,7 @@ mod tests {
     fn a_request_may_take_its_time_unless_the_client_takes_nothing() {
         run(async {
             let (mut watch, pulse) = watch();
-            let busy = pulse.begin();
+            let busy = pulse.begin(false);
             assert!(!closes_within(&mut watch, SHORT).await, "waits for the application");
             pulse.wrote(&Poll::Pending);
             assert!(closes_within(&mut watch, LONG).await, "takes no byte");

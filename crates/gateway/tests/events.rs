@@ -1,5 +1,7 @@
 //! SECURITY.md 17: cheap refusals never crowd out what matters, and nothing is lost silently.
 
+#![allow(clippy::expect_used, reason = "helpers of tests fail the test")]
+
 use palisade_testkit::{RunningGate, Upstream, open};
 use serde_json::Value;
 

@@ -1,5 +1,7 @@
 //! What goes wrong behind the gate, or before it, and what the client is told.
 
+#![allow(clippy::expect_used, reason = "helpers of tests fail the test")]
+
 use std::net::Shutdown;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

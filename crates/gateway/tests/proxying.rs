@@ -1,5 +1,7 @@
 //! What passes, passes whole, at once, and over connections that are used again.
 
+#![allow(clippy::expect_used, reason = "helpers of tests fail the test")]
+
 use std::net::Shutdown;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};

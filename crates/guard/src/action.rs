@@ -51,8 +51,8 @@ impl ActionPlan {
 
 /// Actions carry no CSRF token: the `Next-Action` header and the Origin that browsers send with every POST take its
 /// place, so the origin check is the strength, and for actions it wants proof (see the Origin stage).
-fn base(path: String, kind: Kind, policy: &Policy) -> Route {
-    let route = Route::new(&path, kind);
+fn base(path: &str, kind: Kind, policy: &Policy) -> Route {
+    let route = Route::new(path, kind);
     Route {
         methods: Methods::default().with(Method::Post),
         csrf: CsrfStrength::Origin,
@@ -63,11 +63,11 @@ fn base(path: String, kind: Kind, policy: &Policy) -> Route {
 }
 
 fn from_rule(policy: &Policy, rule: &ActionRule) -> Route {
-    Route { access: rule.access.clone(), ..base(format!("(action {})", rule.name), rule.kind, policy) }
+    Route { access: rule.access.clone(), ..base(&format!("(action {})", rule.name), rule.kind, policy) }
 }
 
 fn strictest(policy: &Policy, action: &ManifestAction) -> Route {
-    let mut strict = base("(action)".to_owned(), policy.undeclared_kind(), policy);
+    let mut strict = base("(action)", policy.undeclared_kind(), policy);
     let mut first = true;
     for page in action.pages.iter().filter(|page| *page != "/_not-found") {
         let Found::Route(_, route) = policy.find("GET", &sample(page)) else { continue };

@@ -108,6 +108,8 @@ impl Admitted {
         vouched::sign(exchange, &mut head.headers, env);
         if exchange.asks.document {
             document(exchange, &mut head.headers, env);
+        } else if is_page_post(exchange) {
+            nonce(exchange, &mut head.headers, env);
         }
         let route = exchange.route().map(|plan| (plan.route.body, plan.route.trailers));
         let (cap, trailers) = route.unwrap_or_default();
@@ -135,17 +137,20 @@ impl Admitted {
     /// Shapes the application's response for the client.
     pub fn finish(mut self, head: &mut response::Parts, env: &Env<'_>) -> Finish {
         self.exchange.gathered = None;
+        let failed = head.status.is_server_error();
         let masked = finish::upstream(&mut self.exchange, head, env);
         let body = match masked {
             None => BodyFate::Keep,
             Some(Text { content_type, body }) => {
-                self.exchange.tag(Tag::ErrorMasked);
+                if failed {
+                    self.exchange.tag(Tag::ErrorMasked);
+                }
                 head.headers.insert(header::CONTENT_TYPE, content_type);
                 BodyFate::Replace(body)
             }
         };
         let status = head.status.as_u16();
-        let code = head.status.is_server_error().then(|| finish::fault_code(head.status));
+        let code = failed.then(|| finish::fault_code(head.status));
         Finish { body, record: self.record(code, status, env) }
     }
 
@@ -197,8 +202,15 @@ fn identify(exchange: &Exchange, headers: &mut HeaderMap) {
     }
 }
 
-fn document(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
-    headers::strip_conditional(headers);
+/// A form sent to a page by navigation: the answer is that page again, with its scripts.
+fn is_page_post(exchange: &Exchange) -> bool {
+    exchange.asks.navigates
+        && exchange.method == http::Method::POST
+        && exchange.route().is_some_and(|plan| plan.route.csp == CspProfile::Auto)
+}
+
+/// Gives the application a nonce, in the header where frameworks look for it.
+fn nonce(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
     let mut nonce = [0; NONCE_CHARS];
     if STANDARD_NO_PAD.encode_slice(env.random::<16>(), &mut nonce) != Ok(NONCE_CHARS) {
         return;
@@ -208,6 +220,11 @@ fn document(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
         let csp = exchange.plan.csp.page(nonce);
         headers.insert(header::CONTENT_SECURITY_POLICY, csp);
     }
+}
+
+fn document(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
+    headers::strip_conditional(headers);
+    nonce(exchange, headers, env);
     let session = exchange.renew_session(env);
     let token = Token::mint(&session, exchange.binding(), &exchange.plan.keys, env);
     if let Ok(token) = HeaderValue::from_str(&token) {

@@ -298,7 +298,7 @@ fn preflight(exchange: &Exchange) -> response::Parts {
         insert(header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers.join(", "));
         insert(header::ACCESS_CONTROL_MAX_AGE, &cors.max_age.as_secs().to_string());
     }
-    head.headers.insert(header::VARY, PREFLIGHT_VARY);
+    head.headers.append(header::VARY, PREFLIGHT_VARY);
     head
 }
 

@@ -21,21 +21,27 @@ pub enum Cookie<'a> {
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Cookie<'a> {
     let mut found = Cookie::Absent;
     for line in headers.get_all(header::COOKIE) {
-        // A line with bytes that are not visible ASCII carries no cookie of ours; the application may still read it.
-        let Ok(line) = line.to_str() else { continue };
-        for pair in line.split(';') {
-            let pair = pair.trim_matches([' ', '\t']);
-            let Some((key, value)) = pair.split_once('=') else { continue };
-            if key.trim_matches([' ', '\t']) != name {
+        for pair in line.as_bytes().split(|byte| *byte == b';') {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let (Some(key), Some(value)) = (halves.next(), halves.next()) else { continue };
+            if trim(key) != name.as_bytes() {
                 continue;
             }
-            found = match found {
-                Cookie::Absent => Cookie::One(value.trim_matches([' ', '\t'])),
-                Cookie::One(_) | Cookie::Ambiguous => Cookie::Ambiguous,
+            // A value that is not text is none of ours, and the application may read it otherwise.
+            found = match (found, std::str::from_utf8(trim(value))) {
+                (Cookie::Absent, Ok(value)) => Cookie::One(value),
+                _ => Cookie::Ambiguous,
             };
         }
     }
     found
+}
+
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -65,7 +71,9 @@ mod tests {
             (&[b"a=\"x; sid=1; y\""], Cookie::One("1")),
             (&[b"$Version=1; sid=1"], Cookie::One("1")),
             (&[b"sid=a=b"], Cookie::One("a=b")),
-            (&[b"\xff=1; sid=9"], Cookie::Absent),
+            (&[b"\xff=1; sid=9"], Cookie::One("9")),
+            (&[b"name=\xc3\xa9; sid=1", b"sid=2"], Cookie::Ambiguous),
+            (&[b"sid=\xff"], Cookie::Ambiguous),
         ];
         for (lines, expect) in cases {
             assert_eq!(cookie(&headers(lines), "sid"), *expect, "{lines:?}");

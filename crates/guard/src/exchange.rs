@@ -84,8 +84,12 @@ pub(crate) struct Asks {
     pub(crate) navigates: bool,
     /// There is a Cookie header.
     pub(crate) cookies: bool,
+    /// There are credentials that a browser attaches by itself: cookies, Basic, Digest, Negotiate.
+    pub(crate) ambient: bool,
     /// A WebSocket handshake on a route that takes it.
     pub(crate) upgrade: bool,
+    /// A document that is fetched ahead, to be shown later or never.
+    pub(crate) prefetch: bool,
     /// Another site caused the request.
     pub(crate) foreign: bool,
     /// The session is new to the browser.
@@ -142,7 +146,8 @@ impl Exchange {
     pub(crate) fn mode(&self) -> Mode {
         match self.route {
             Some(_) => self.route().map_or(Mode::Enforce, |plan| plan.route.mode),
-            None => self.plan.policy.app.mode,
+            // The route is not known yet, and one that is enforced may be meant.
+            None => self.plan.unrouted,
         }
     }
 
@@ -201,25 +206,26 @@ impl Asks {
         let mut asks = Asks::default();
         for (name, value) in view.headers {
             match name.as_str() {
-                "cookie" => asks.cookies = true,
+                "cookie" => {
+                    asks.cookies = true;
+                    asks.ambient = true;
+                }
+                "authorization" => asks.ambient |= !value.as_bytes().starts_with(b"Bearer "),
                 "accept" => accept = Some(value),
                 "sec-fetch-dest" => dest = Some(value.as_bytes()),
                 "sec-fetch-mode" => mode = Some(value.as_bytes()),
                 "sec-fetch-site" => site = Some(value.as_bytes()),
-                // Prefetches and React Server Component requests ask for a part of a page, not for a document.
-                "rsc"
-                | "next-router-prefetch"
-                | "next-router-segment-prefetch"
-                | "purpose"
-                | "sec-purpose"
-                | "x-moz" => partial = true,
+                // React Server Component requests ask for a part of a page, not for a document.
+                "rsc" | "next-router-prefetch" | "next-router-segment-prefetch" => partial = true,
+                "purpose" | "sec-purpose" | "x-moz" => asks.prefetch = true,
                 _ => {}
             }
         }
         let silent = site.is_none() && mode.is_none() && dest.is_none();
         let wants_html = silent && accept.is_some_and(names_html);
         let loads = matches!(dest, Some(b"document" | b"iframe" | b"frame")) || wants_html;
-        asks.document = loads && *view.method == Method::GET && !partial;
+        asks.document = loads && *view.method == Method::GET && !partial && !asks.prefetch;
+        asks.prefetch &= loads && !partial;
         asks.navigates = mode == Some(b"navigate") || wants_html;
         asks.foreign = matches!(site, Some(b"cross-site" | b"same-site"));
         asks

@@ -23,7 +23,19 @@ const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy")
 const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const X_NEXTJS_CACHE: HeaderName = HeaderName::from_static("x-nextjs-cache");
+const X_NEXTJS_PRERENDER: HeaderName = HeaderName::from_static("x-nextjs-prerender");
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
+
+/// What shared caches obey before `Cache-Control`: RFC 9213, nginx, Varnish and Fastly, Cloudflare, Vercel, Akamai.
+const TARGETED: [HeaderName; 6] = [
+    HeaderName::from_static("cdn-cache-control"),
+    HeaderName::from_static("cloudflare-cdn-cache-control"),
+    HeaderName::from_static("vercel-cdn-cache-control"),
+    HeaderName::from_static("surrogate-control"),
+    HeaderName::from_static("edge-control"),
+    HeaderName::from_static("x-accel-expires"),
+];
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const DENY: HeaderValue = HeaderValue::from_static("DENY");
@@ -40,10 +52,17 @@ const FEATURES: &str =
 
 /// Shapes an application's response. What it returns replaces the body.
 pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env: &Env<'_>) -> Option<Text> {
+    // Room for all that is set below, taken once instead of by doubling.
+    head.headers.reserve(20);
     let upgraded = exchange.asks.upgrade && head.status == StatusCode::SWITCHING_PROTOCOLS;
     headers::strip_response(&mut head.headers, upgraded);
     harden(exchange, &mut head.headers);
-    let shared = is_shared(head);
+    // What carries this visitor's nonce is nobody else's, however the application marks it.
+    let shared = is_shared(head) && !echoes_nonce(exchange, &head.headers);
+    let page = exchange.route().is_some_and(|plan| plan.route.csp == CspProfile::Auto);
+    if exchange.asks.prefetch && page && !shared && head.status.is_success() {
+        return Some(unfetched(exchange, head));
+    }
     content_security(exchange, &mut head.headers, shared);
     cache(exchange, head, shared);
     if !reusable(head) {
@@ -54,6 +73,17 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     mask(exchange, head)
 }
 
+/// A page rendered for one visitor is not fetched ahead: without a nonce it would not run when it is shown. Browsers that
+/// get 503 for a prefetch load the page when it is wanted.
+fn unfetched(exchange: &Exchange, head: &mut response::Parts) -> Text {
+    head.headers.clear();
+    harden(exchange, &mut head.headers);
+    head.headers.insert(header::CONTENT_SECURITY_POLICY, csp::DATA);
+    head.headers.insert(header::CACHE_CONTROL, NO_STORE);
+    head.status = StatusCode::SERVICE_UNAVAILABLE;
+    Text { content_type: HeaderValue::from_static("text/plain"), body: bytes::Bytes::new() }
+}
+
 /// The fields that every response carries.
 pub(crate) fn harden(exchange: &Exchange, headers: &mut HeaderMap) {
     headers.insert(X_REQUEST_ID, exchange.id.header());
@@ -61,19 +91,52 @@ pub(crate) fn harden(exchange: &Exchange, headers: &mut HeaderMap) {
     headers.insert(header::X_FRAME_OPTIONS, DENY);
     headers.insert(COOP, SAME_ORIGIN);
     headers.insert(CORP, SAME_ORIGIN);
-    let referrer = headers.get(header::REFERRER_POLICY).and_then(|value| value.to_str().ok());
-    if !referrer.is_some_and(|policy| REFERRER_STRICTER.contains(&policy)) {
-        headers.insert(header::REFERRER_POLICY, REFERRER);
-    }
+    referrer(headers);
     permissions(headers);
     transport(exchange, headers);
 }
 
-/// A dictionary's last entry of a name counts (RFC 9651 section 4.2.2), so ours after theirs closes what ours names.
+/// Of several policies the last that a browser knows counts, so all of them must be as strict as ours.
+fn referrer(headers: &mut HeaderMap) {
+    let mut policies =
+        headers.get_all(header::REFERRER_POLICY).iter().flat_map(|line| line.to_str().unwrap_or("").split(','));
+    let strict = policies.all(|policy| REFERRER_STRICTER.contains(&policy.trim()));
+    if !strict || !headers.contains_key(header::REFERRER_POLICY) {
+        headers.insert(header::REFERRER_POLICY, REFERRER);
+    }
+}
+
+/// A dictionary's last entry of a name counts (RFC 9651 section 4.2.2), so ours after theirs closes what ours names. One
+/// that does not parse is ignored whole by browsers, and must not take ours along.
 fn permissions(headers: &mut HeaderMap) {
-    let theirs = headers.get(PERMISSIONS_POLICY).and_then(|value| value.to_str().ok());
-    let merged = theirs.and_then(|theirs| HeaderValue::from_str(&format!("{theirs}, {FEATURES}")).ok());
+    if !headers.contains_key(PERMISSIONS_POLICY) {
+        headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static(FEATURES));
+        return;
+    }
+    let lines: Option<Vec<&str>> = headers
+        .get_all(PERMISSIONS_POLICY)
+        .iter()
+        .map(|line| line.to_str().ok().filter(|line| is_features(line)))
+        .collect();
+    let merged = lines.and_then(|lines| HeaderValue::from_str(&format!("{}, {FEATURES}", lines.join(", "))).ok());
     headers.insert(PERMISSIONS_POLICY, merged.unwrap_or(HeaderValue::from_static(FEATURES)));
+}
+
+/// Whether a text is a list of `feature=*`, `feature=self` or `feature=(...)` and nothing else.
+fn is_features(text: &str) -> bool {
+    let key = |key: &str| {
+        key.starts_with(|c: char| c.is_ascii_lowercase())
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let item = |item: &str| {
+        matches!(item, "*" | "self" | "src" | "none")
+            || (item.len() > 2 && item.starts_with('"') && item.ends_with('"') && item.matches('"').count() == 2)
+    };
+    text.split(',').all(|member| {
+        let Some((name, value)) = member.trim().split_once('=') else { return false };
+        let list = value.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+        key(name) && list.map_or_else(|| item(value), |list| list.split(' ').filter(|part| !part.is_empty()).all(item))
+    })
 }
 
 /// HSTS in production over https alone: elsewhere it would lock a developer's machine out of plain http.
@@ -96,19 +159,21 @@ fn transport(exchange: &Exchange, headers: &mut HeaderMap) {
 /// Whether the application marks the response for caches that many people share: nothing personal may enter it.
 fn is_shared(head: &response::Parts) -> bool {
     headers::cache_control_has(&head.headers, &["public", "s-maxage"])
-        || head.headers.contains_key("x-nextjs-cache")
-        || head.headers.contains_key("x-nextjs-prerender")
+        || head.headers.contains_key(X_NEXTJS_CACHE)
+        || head.headers.contains_key(X_NEXTJS_PRERENDER)
 }
 
 /// Whether some cache may answer another request with it.
 fn reusable(head: &response::Parts) -> bool {
+    let targeted = || TARGETED.iter().any(|name| head.headers.contains_key(name));
     let kept = || {
-        headers::cache_control(&head.headers).any(|(name, value)| {
-            name.eq_ignore_ascii_case("max-age")
-                && value.and_then(|age| age.parse::<u64>().ok()).is_some_and(|age| age > 0)
-        })
+        head.headers.contains_key(header::EXPIRES)
+            || headers::cache_control(&head.headers).any(|(name, value)| {
+                name.eq_ignore_ascii_case("max-age")
+                    && value.and_then(|age| age.parse::<u64>().ok()).is_some_and(|age| age > 0)
+            })
     };
-    head.status.is_success() && (is_shared(head) || kept())
+    head.status.is_success() && (is_shared(head) || targeted() || kept())
 }
 
 fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool) {
@@ -119,6 +184,8 @@ fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool) 
         (CspProfile::Data, _) if exchange.asks.navigates => csp.plain(),
         (CspProfile::Data, _) => csp::DATA,
         (CspProfile::Auto, Some(nonce)) if !shared => csp.page(nonce),
+        // Without a nonce, what is rendered for one visitor may be shown later all the same: a prefetch is.
+        (CspProfile::Auto, _) if !shared => csp.plain(),
         (CspProfile::Auto | CspProfile::Static, _) => csp.fixed(),
     };
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
@@ -127,16 +194,28 @@ fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool) 
     }
     // Two policies intersect. Beside one with nonces of its own, ours would stop every script: what is added then is
     // only what takes nothing from scripts.
-    let own_nonces = headers
-        .get_all(header::CONTENT_SECURITY_POLICY)
-        .iter()
-        .any(|line| line.to_str().is_ok_and(|line| line.contains("'nonce-") || line.contains("'sha256-")));
-    let ours_given = exchange.nonce().is_some_and(|nonce| {
+    let mut lines = headers.get_all(header::CONTENT_SECURITY_POLICY).iter();
+    let own_nonces = lines.any(|line| line.to_str().is_ok_and(names_scripts));
+    let added = if own_nonces && !echoes_nonce(exchange, headers) { csp::BASELINE } else { ours };
+    headers.append(header::CONTENT_SECURITY_POLICY, added);
+}
+
+/// Whether a policy lets scripts run by nonce or hash alone.
+fn names_scripts(policy: &str) -> bool {
+    let directive = |name: &str| {
+        let mut all = policy.split(';').map(|directive| directive.trim().split_once(' ').unwrap_or_default());
+        all.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, sources)| sources)
+    };
+    let scripts = directive("script-src").or_else(|| directive("default-src"));
+    scripts.is_some_and(|sources| ["'nonce-", "'sha256-", "'sha384-", "'sha512-"].iter().any(|it| sources.contains(it)))
+}
+
+/// Whether the application's policy is made of the nonce it was given.
+fn echoes_nonce(exchange: &Exchange, headers: &HeaderMap) -> bool {
+    exchange.nonce().is_some_and(|nonce| {
         let mut lines = headers.get_all(header::CONTENT_SECURITY_POLICY).iter();
         lines.any(|line| line.to_str().is_ok_and(|line| line.contains(nonce)))
-    });
-    let added = if own_nonces && !ours_given { csp::BASELINE } else { ours };
-    headers.append(header::CONTENT_SECURITY_POLICY, added);
+    })
 }
 
 fn cache(exchange: &Exchange, head: &mut response::Parts, shared: bool) {
@@ -146,27 +225,45 @@ fn cache(exchange: &Exchange, head: &mut response::Parts, shared: bool) {
     let personal = plan.is_some_and(|plan| plan.route.identity == IdentityNeed::Required);
     let sets_cookie = headers.contains_key(header::SET_COOKIE);
     if personal {
-        headers.insert(header::CACHE_CONTROL, NO_STORE);
+        keep_from_caches(headers, NO_STORE);
     }
     if kind == Kind::ProtectedRead {
         headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
     }
     // A cookie in a response that caches share would be everybody's cookie.
-    let loose = shared && sets_cookie;
+    let loose = sets_cookie && is_kept(headers);
     let failed_file = kind == Kind::Static && head.status != StatusCode::OK && head.status != StatusCode::NOT_MODIFIED;
     // Clerk says with it that the answer is one visitor's.
     let signed_in = headers.contains_key("x-clerk-auth-status");
     if loose || failed_file || signed_in {
-        headers.insert(header::CACHE_CONTROL, PRIVATE);
+        keep_from_caches(headers, PRIVATE);
     }
     // A nonce, a token or a session cookie is in it, or in the page the application made of it.
     if exchange.nonce.is_some() && !shared {
-        headers.insert(header::CACHE_CONTROL, PRIVATE);
+        keep_from_caches(headers, PRIVATE);
         headers.remove(header::ETAG);
         headers.remove(header::LAST_MODIFIED);
         if let (true, Some(session)) = (exchange.asks.fresh_session, &exchange.session) {
             headers.append(header::SET_COOKIE, answer::session_cookie(exchange, session));
         }
+    }
+}
+
+/// Whether some cache that many people share may keep the response.
+fn is_kept(headers: &HeaderMap) -> bool {
+    let fresh = headers::cache_control_has(headers, &["public", "s-maxage", "max-age", "immutable"])
+        || headers.contains_key(header::EXPIRES);
+    let own = headers::cache_control_has(headers, &["private", "no-store"]);
+    let targeted = TARGETED.iter().any(|name| headers.contains_key(name));
+    targeted || (fresh && !own)
+}
+
+/// Writes `Cache-Control`, and takes away what caches obey before it.
+fn keep_from_caches(headers: &mut HeaderMap, control: HeaderValue) {
+    headers.insert(header::CACHE_CONTROL, control);
+    headers.remove(header::EXPIRES);
+    for name in &TARGETED {
+        headers.remove(name);
     }
 }
 
@@ -190,6 +287,10 @@ pub(crate) fn rate_fields(exchange: &Exchange, headers: &mut HeaderMap) {
 /// Lets a configured origin read the answer; removes what would let others.
 pub(crate) fn cors_fields(exchange: &Exchange, headers: &mut HeaderMap) {
     let Some(cors) = &exchange.plan.policy.cors else { return };
+    // The gate's own endpoint is for this site's pages alone.
+    if exchange.route().is_some_and(|plan| plan.own) {
+        return;
+    }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
@@ -209,7 +310,7 @@ fn next_token(exchange: &Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
     let name = HeaderName::from_bytes(exchange.plan.policy.csrf.header.as_bytes());
     if let (Ok(name), Ok(token)) = (name, HeaderValue::from_str(&token)) {
         headers.insert(name, token);
-        headers.insert(header::CACHE_CONTROL, NO_STORE);
+        keep_from_caches(headers, NO_STORE);
     }
 }
 
@@ -229,7 +330,7 @@ fn mask(exchange: &Exchange, head: &mut response::Parts) -> Option<Text> {
     ] {
         head.headers.remove(name);
     }
-    head.headers.insert(header::CACHE_CONTROL, NO_STORE);
+    keep_from_caches(&mut head.headers, NO_STORE);
     head.headers.insert(header::CONTENT_SECURITY_POLICY, html::csp(exchange.asks.navigates));
     let code = fault_code(head.status);
     head.status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use palisade_event::ClientKey;
 
-use crate::token::TOKEN_LIFE_MILLIS;
+use crate::token::REMEMBERED_MILLIS;
 
 /// A token to be spent: one question, asked right before the first byte goes to the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,11 +80,14 @@ const NEIGHBOURHOOD_SHARE: usize = 64;
 
 impl Ledger {
     /// A ledger of at most `sessions` sessions in each partition. At 32 tokens each a session takes about 700 bytes.
+    ///
+    /// It knows nothing of tokens made before `start_millis`: a restart forgets what was used, so they are refused.
     #[must_use]
-    pub fn new(sessions: usize) -> Ledger {
+    pub fn new(sessions: usize, start_millis: u64) -> Ledger {
+        let share = (sessions / NEIGHBOURHOOD_SHARE).max(1);
         Ledger {
-            anonymous: Mutex::new(Partition::new(sessions, (sessions / NEIGHBOURHOOD_SHARE).max(1))),
-            verified: Mutex::new(Partition::new(sessions, sessions)),
+            anonymous: Mutex::new(Partition::new(sessions, share, start_millis)),
+            verified: Mutex::new(Partition::new(sessions, sessions, start_millis)),
         }
     }
 
@@ -99,11 +102,11 @@ impl Ledger {
 // === impl Partition ===
 
 impl Partition {
-    fn new(capacity: usize, share: usize) -> Partition {
+    fn new(capacity: usize, share: usize, watermark: u64) -> Partition {
         Partition {
             capacity,
             share,
-            watermark: 0,
+            watermark,
             sessions: BTreeMap::new(),
             neighbourhoods: BTreeMap::new(),
             idle: VecDeque::new(),
@@ -134,7 +137,7 @@ impl Partition {
     /// Drops sessions none of whose tokens can be alive: nothing is lost by it.
     fn drop_expired(&mut self, now: u64) {
         while let Some((queued, session)) = self.idle.front().copied() {
-            if queued + TOKEN_LIFE_MILLIS > now {
+            if queued + REMEMBERED_MILLIS > now {
                 return;
             }
             self.idle.pop_front();
@@ -217,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_token_is_good_once_and_sessions_do_not_disturb_each_other() {
-        let ledger = Ledger::new(640);
+        let ledger = Ledger::new(640, 0);
         let token = spend(1, 7, 1000, [192, 0, 2, 1]);
         assert_eq!(ledger.spend(&token, 1001), FIRST);
         assert_eq!(ledger.spend(&token, 1002), Spent::Again);
@@ -227,7 +230,7 @@ mod tests {
 
     #[test]
     fn of_a_hundred_copies_at_once_exactly_one_is_first() {
-        let ledger = Ledger::new(640);
+        let ledger = Ledger::new(640, 0);
         let firsts = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..100 {
@@ -243,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_busy_session_forgets_its_oldest_tokens_by_refusing_them() {
-        let ledger = Ledger::new(640);
+        let ledger = Ledger::new(640, 0);
         for n in 0..100 {
             assert_eq!(ledger.spend(&spend(1, n, 1000 + n, [192, 0, 2, 1]), 2000), FIRST);
         }
@@ -255,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_full_partition_raises_its_watermark_and_frees_nothing() {
-        let ledger = Ledger::new(64);
+        let ledger = Ledger::new(64, 0);
         for n in 0..64_u8 {
             assert_eq!(
                 ledger.spend(&spend(n.into(), 1, 1000 + u64::from(n), [10, n, 0, 1]), 5000 + u64::from(n)),
@@ -270,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_neighbourhood_fills_only_its_share() {
-        let ledger = Ledger::new(640);
+        let ledger = Ledger::new(640, 0);
         let from = |session, host| spend(session, 1, 1000, [203, 0, 113, host]);
         for n in 0..10 {
             assert_eq!(ledger.spend(&from(n.into(), n), 1001), FIRST);
@@ -278,13 +281,13 @@ mod tests {
         assert_eq!(ledger.spend(&from(10, 10), 1001), Spent::Crowded);
         assert_eq!(ledger.spend(&spend(11, 1, 1000, [203, 0, 114, 1]), 1001), FIRST);
         assert_eq!(ledger.spend(&from(0, 0), 1001), Spent::Again, "those who are in stay in");
-        let later = 1001 + TOKEN_LIFE_MILLIS + 1;
+        let later = 1001 + REMEMBERED_MILLIS + 1;
         assert_eq!(ledger.spend(&Spend { issued_millis: later, ..from(12, 12) }, later), FIRST, "an hour later");
     }
 
     #[test]
     fn the_ledger_keeps_its_size_under_a_flood() {
-        let ledger = Ledger::new(128);
+        let ledger = Ledger::new(128, 0);
         for n in 0..20_000_u32 {
             let [_, a, b, c] = n.to_be_bytes();
             ledger.spend(&spend(n.into(), 1, 1000 + u64::from(n), [a, b, c, 1]), 1000 + u64::from(n));

@@ -12,6 +12,7 @@
 mod action;
 mod admitted;
 mod answer;
+mod blocks;
 mod client;
 mod cookie;
 mod csp;
@@ -41,6 +42,7 @@ mod vouched;
 
 pub use admitted::{Admitted, BodyFate, BodyPlan, Fault, Finish};
 pub use answer::Answer;
+pub use blocks::{Blocks, MAX_BLOCKS};
 pub use client::{Client, client};
 pub use cookie::{Cookie, cookie};
 pub use env::{Entropy, Env, MonoMicros, Now, WallMicros};

@@ -65,6 +65,8 @@ struct Set([AtomicU64; WAYS]);
 const WAYS: usize = 8;
 const TIME_BITS: u32 = 40;
 const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
+/// How late a request may come with the time it has read: ten seconds.
+const OVERTAKEN: u64 = 160_000;
 /// How many times the limit the shared cell takes.
 const OVERFLOW_FACTOR: u64 = 10;
 
@@ -93,7 +95,7 @@ impl Limiter {
         let now = units(now);
         let hash = self.seed.hash(scope, client);
         let tag = (hash >> TIME_BITS).max(1);
-        let Some(set) = self.sets.get((hash & self.mask) as usize) else { return self.gcra.refused(now, now) };
+        let Some(set) = self.set(hash) else { return self.gcra.refused(now, now) };
         // A lost race means another request changed the set: look again. Bounded, then refused: never free.
         for _ in 0..64 {
             match self.attempt(set, tag, cost, now) {
@@ -102,6 +104,22 @@ impl Limiter {
             }
         }
         self.gcra.refused(now, now.wrapping_add(self.gcra.burst))
+    }
+
+    /// What a client that is known to be over its limit would be told; `None` for everybody else. Charges nothing.
+    pub fn refusal(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) -> Option<Charge> {
+        let now = units(now);
+        let hash = self.seed.hash(scope, client);
+        let tag = (hash >> TIME_BITS).max(1);
+        let slots = &self.set(hash)?.0;
+        let word = slots.iter().map(|slot| slot.load(Relaxed)).find(|word| word >> TIME_BITS == tag)?;
+        let debt = self.gcra.debt(word & TIME_MASK, now);
+        let over = debt + self.gcra.interval * u64::from(cost) > self.gcra.burst;
+        over.then(|| self.gcra.refused(now, now.wrapping_add(debt)))
+    }
+
+    fn set(&self, hash: u64) -> Option<&Set> {
+        self.sets.get(usize::try_from(hash & self.mask).unwrap_or_default())
     }
 
     fn attempt(&self, set: &Set, tag: u64, cost: u32, now: u64) -> Result<Charge, Raced> {
@@ -158,10 +176,11 @@ impl Gcra {
     }
 
     /// How far `time` lies ahead of `now`. Times wrap after two years; what lies farther ahead than any debt can be is
-    /// long past.
+    /// long past. A request that was overtaken between reading its clock and coming here sees more than the burst, and
+    /// owes it.
     fn debt(&self, time: u64, now: u64) -> u64 {
         let ahead = time.wrapping_sub(now) & TIME_MASK;
-        if ahead > self.burst { 0 } else { ahead }
+        if ahead > self.burst + OVERTAKEN { 0 } else { ahead }
     }
 
     fn take(&self, slot: &AtomicU64, word: u64, tag: u64, debt: u64, cost: u32, now: u64) -> Result<Charge, Raced> {
@@ -197,8 +216,8 @@ impl Seed {
     /// A seed of 16 random bytes.
     #[must_use]
     pub fn new(bytes: [u8; 16]) -> Seed {
-        let bits = u128::from_le_bytes(bytes);
-        Seed((bits >> 64) as u64, (bits & u128::from(u64::MAX)) as u64)
+        let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
+        Seed(u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes(rest))
     }
 
     pub(crate) fn hash(self, scope: u32, client: u128) -> u64 {

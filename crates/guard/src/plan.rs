@@ -34,6 +34,8 @@ pub struct Plan {
     pub(crate) csp: Csp,
     /// Whose tokens are believed; nobody's where no policy or no verifier says so.
     pub(crate) issuer: Option<Issuer>,
+    /// Whether a request is refused before its route is known: observed only where every route is.
+    pub(crate) unrouted: Mode,
     pub(crate) hsts: bool,
     pub(crate) detailed: bool,
 }
@@ -113,6 +115,7 @@ impl Plan {
             hosts: hosts(&policy),
             csp: Csp::compile(&policy, https),
             noise: state.limiter(NOISE_LIMIT),
+            unrouted: unrouted(&policy),
             hsts: https && policy.environment == Environment::Production,
             detailed: policy.environment == Environment::Development,
             state: Arc::clone(state),
@@ -174,7 +177,7 @@ impl RoutePlan {
             csrf: CsrfStrength::None,
             // A token is bound to whoever fetches it.
             identity: IdentityNeed::Optional,
-            mode: Mode::Enforce,
+            mode: policy.app.mode,
             source: RouteSource::Preset,
             ..Route::new(&policy.csrf.path, Kind::PublicRead)
         };
@@ -216,6 +219,11 @@ fn scope_number(scope: &str) -> u32 {
     let mut hasher = SipHasher13::new();
     hasher.write(scope.as_bytes());
     (hasher.finish() >> 32) as u32
+}
+
+fn unrouted(policy: &Policy) -> Mode {
+    let enforced = policy.routes().iter().any(|route| route.mode == Mode::Enforce);
+    if enforced { Mode::Enforce } else { policy.app.mode }
 }
 
 /// The origins the gate answers for. Development adds this machine's names at the listening port.

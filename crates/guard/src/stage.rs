@@ -27,7 +27,7 @@ use crate::view::View;
 pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     match stage {
         Stage::Target => target::check(exchange, view, env),
-        Stage::Block => block::check(exchange),
+        Stage::Block => block::check(exchange, env),
         Stage::Rate => rate::check(exchange, view, env),
         Stage::Origin => origin::check(exchange, view),
         Stage::CsrfToken => csrf_token::check(exchange, view, env),

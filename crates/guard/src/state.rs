@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use palisade_policy::{Limit, Limits};
 
+use crate::blocks::Blocks;
 use crate::env::Env;
 use crate::identity::{Keyring, Verified};
 use crate::ledger::Ledger;
@@ -21,6 +22,8 @@ pub struct State {
     pub keyring: Keyring,
     /// Tokens that were verified.
     pub(crate) verified: Verified,
+    /// Who is shut out.
+    pub blocks: Blocks,
     seed: Seed,
     slots: u32,
     /// One table for each distinct limit. Grows with the policy, never with clients.
@@ -45,7 +48,8 @@ impl State {
     #[must_use]
     pub fn new(limits: &Limits, env: &Env<'_>) -> Arc<State> {
         Arc::new(State {
-            ledger: Ledger::new(LEDGER_SESSIONS),
+            ledger: Ledger::new(LEDGER_SESSIONS, env.now.wall.millis()),
+            blocks: Blocks::default(),
             keyring: Keyring::default(),
             verified: Verified::default(),
             seed: Seed::new(env.random()),

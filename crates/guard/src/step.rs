@@ -139,6 +139,7 @@ pub struct Denial {
 }
 
 /// What a stage came to.
+#[derive(Clone, Copy)]
 pub(crate) enum Flow {
     /// The next stage.
     Pass,
@@ -151,6 +152,7 @@ pub(crate) enum Flow {
 }
 
 /// A question before it is bound to its exchange.
+#[derive(Clone, Copy)]
 pub(crate) enum Query {
     Collect(Collect),
     Claim(Claim),
@@ -181,6 +183,7 @@ fn run(mut exchange: Exchange, view: &View<'_>, env: &Env<'_>, from: Stage) -> S
 }
 
 /// What ends or pauses the run.
+#[derive(Clone, Copy)]
 enum End {
     Refuse(Denial),
     Say(Say),

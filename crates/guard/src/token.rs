@@ -13,6 +13,8 @@ use crate::keys::Keys;
 
 /// How long a token is good, in milliseconds.
 pub const TOKEN_LIFE_MILLIS: u64 = 3_600_000;
+/// How long a used token must be remembered: its life, and the lead its date may have.
+pub(crate) const REMEMBERED_MILLIS: u64 = TOKEN_LIFE_MILLIS + SKEW_MILLIS;
 /// How far a token's date may lie ahead of this clock: nodes disagree a little.
 const SKEW_MILLIS: u64 = 60_000;
 

@@ -1,5 +1,8 @@
 //! What the gate decides, by request.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+#![allow(clippy::result_large_err, clippy::too_many_lines, clippy::type_complexity, reason = "tables and doubles")]
+
 #[path = "support/gate.rs"]
 mod support;
 
@@ -464,6 +467,20 @@ fn refusals_that_are_cheap_to_cause_grow_quiet() {
     let last = gate.send(empty(get("/a/../b")));
     assert_eq!(last.header("connection"), "close");
     assert!(!gate.send(empty(navigate("/"))).record.quiet());
+}
+
+#[test]
+fn a_blocked_client_is_refused_before_anything_is_counted() {
+    let gate = gate();
+    let now = gate.env().now.mono;
+    let client = palisade_event::ClientKey::of([198, 51, 100, 1].into());
+    assert!(gate.plan.state().blocks.add(client, palisade_guard::MonoMicros(now.0 + 30_000_000), now));
+    let refused = gate.send(empty(get("/api/items")));
+    assert_eq!((refused.status(), refused.code(), refused.stage()), (403, Some(Code::Blocked), Some(Stage::Block)));
+    assert_eq!((refused.header("retry-after"), refused.header("ratelimit")), ("30", ""));
+    assert!(gate.send(empty(from("203.0.113.5", get("/api/items")))).admitted(), "others are served");
+    let later = Gate { seconds: gate.seconds + 30, ..gate };
+    assert!(later.send(empty(get("/api/items"))).admitted());
 }
 
 #[test]

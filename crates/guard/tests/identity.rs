@@ -1,6 +1,9 @@
 //! Who asks, and what they may: by request. Signatures are make-believe here (a hash in the signature's place), so that
 //! each rule around them is looked at alone; real ones are verified in the backend's tests.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+#![allow(clippy::result_large_err, clippy::too_many_lines, clippy::type_complexity, reason = "tables and doubles")]
+
 #[path = "support/gate.rs"]
 mod support;
 

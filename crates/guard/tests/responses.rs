@@ -1,5 +1,8 @@
 //! What leaves the gate, in both directions: headers, policies, caches, masks.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+#![allow(clippy::result_large_err, clippy::too_many_lines, clippy::type_complexity, reason = "tables and doubles")]
+
 #[path = "support/gate.rs"]
 mod support;
 
@@ -137,6 +140,17 @@ fn the_token_for_server_rendered_forms_is_a_good_one() {
 }
 
 #[test]
+fn a_page_of_ones_own_is_not_fetched_ahead_and_a_shared_one_is() {
+    let gate = gate();
+    let ahead = || navigate("/").header("sec-purpose", "prefetch;prerender");
+    let own = gate.send_to(empty(ahead()), |_| answer(200, &[("set-cookie", "id=1")]));
+    assert_eq!((own.status(), own.header("set-cookie"), own.response.body().len()), (503, "", 0));
+    assert_eq!(own.code(), None, "no fault of the application's");
+    let shared = gate.send_to(empty(ahead()), |_| answer(200, &[("x-nextjs-prerender", "1")]));
+    assert_eq!(shared.status(), 200);
+}
+
+#[test]
 fn a_page_that_answers_a_form_may_load_files_and_run_nothing_inline() {
     let gate = gate();
     let form = post("/api/form").header("sec-fetch-mode", "navigate").header("sec-fetch-site", "same-origin");
@@ -152,7 +166,7 @@ fn a_page_that_answers_a_form_may_load_files_and_run_nothing_inline() {
 fn what_is_not_a_document_gets_none_of_it() {
     let gate = gate();
     for (name, value) in
-        [("rsc", "1"), ("next-router-prefetch", "1"), ("purpose", "prefetch"), ("sec-purpose", "prefetch")]
+        [("rsc", "1"), ("next-router-prefetch", "1"), ("purpose", "prefetch"), ("sec-purpose", "prefetch;prerender")]
     {
         let outcome = gate.send(empty(navigate("/").header(name, value)));
         assert_eq!(outcome.header("set-cookie"), "", "{name}");

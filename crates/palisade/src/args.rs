@@ -50,6 +50,11 @@ pub(crate) enum Command {
     },
     /// Which protections a route needs, and why. Works without a policy file.
     Advise(Advise),
+    /// Make secrets.
+    Secrets {
+        #[command(subcommand)]
+        command: SecretsCommand,
+    },
     /// Completions for a shell, on stdout.
     Completions {
         /// The shell.
@@ -63,6 +68,19 @@ pub(crate) enum PolicyCommand {
     Check(PolicyFile),
     /// What would happen to a request, stage by stage.
     Explain(Explain),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Fresh secrets on stdout: 32 random bytes each, as base64url.
+    #[command(after_help = "\
+Examples:
+  palisade secrets new
+  palisade secrets new CSRF_SECRET SESSION_SECRET >> .env.local")]
+    New {
+        /// Names of variables: one `NAME=value` line each. Without a name, the value alone.
+        names: Vec<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]

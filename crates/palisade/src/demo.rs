@@ -23,14 +23,16 @@ const POLICY: &str = include_str!("demo/palisade.toml");
 const WRITTEN_ORIGIN: &str = "http://127.0.0.1:8080";
 
 pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
-    let probe = std::net::TcpListener::bind(args.listen).with_context(|| format!("cannot listen at {}", args.listen))?;
+    let probe =
+        std::net::TcpListener::bind(args.listen).with_context(|| format!("cannot listen at {}", args.listen))?;
     let listen = probe.local_addr()?;
     drop(probe);
     let text = POLICY.replace(WRITTEN_ORIGIN, &format!("http://{listen}"));
     let policy = policy(&text, listen)?;
 
     let elsewhere = spawn(app::elsewhere(&format!("http://{listen}")))?;
-    let issuer = DemoIssuer::new(&format!("http://{listen}"), "palisade-demo").context("no key for the demo's issuer")?;
+    let issuer =
+        DemoIssuer::new(&format!("http://{listen}"), "palisade-demo").context("no key for the demo's issuer")?;
     let jwt_key = issuer.pem().context("no key for the demo's issuer")?;
     let shown = app::Shown { policy: text, elsewhere: format!("http://{elsewhere}/"), issuer };
     let upstream = spawn(app::app(shown))?;

@@ -20,7 +20,6 @@ const MAX_FILE: u64 = 8 << 20;
 /// A policy file and the texts its diagnostics point into.
 pub(crate) struct PolicyText {
     pub(crate) draft: Draft,
-    pub(crate) found: Diagnostics,
     pub(crate) texts: Texts,
     folder: PathBuf,
 }
@@ -33,23 +32,20 @@ pub(crate) struct Surroundings {
 
 /// Reads and parses the policy file.
 pub(crate) fn policy(path: &Path) -> anyhow::Result<PolicyText> {
-    let text = read(path).with_context(|| {
-        format!("no policy can be read from {} (name one with --policy FILE)", path.display())
-    })?;
-    let (draft, found) = parse(FileId(0), &text);
+    let text = read(path)
+        .with_context(|| format!("no policy can be read from {} (name one with --policy FILE)", path.display()))?;
+    // The same problems come again from building, beside those that need more than the text.
+    let (draft, _) = parse(FileId(0), &text);
     let texts = Texts::new().with(FileId(0), path.display().to_string(), text);
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(PolicyText { draft, found, texts, folder: folder.to_owned() })
+    Ok(PolicyText { draft, texts, folder: folder.to_owned() })
 }
 
 impl PolicyText {
     /// Builds the policy, reading the schemas and the manifest it names.
     pub(crate) fn build(self, surroundings: &Surroundings, overrides: Overrides) -> Result<Built, Diagnostics> {
-        let mut sources = Sources {
-            variables: surroundings.variables.clone(),
-            overrides,
-            ..Sources::new(surroundings.environment)
-        };
+        let mut sources =
+            Sources { variables: surroundings.variables.clone(), overrides, ..Sources::new(surroundings.environment) };
         for want in self.draft.wants() {
             match want {
                 Want::Variable(_) => {}
@@ -75,6 +71,15 @@ pub(crate) fn providers(policy: &Policy, variables: &BTreeMap<String, String>) -
     }
 }
 
+/// Stands in for an environment where none is needed: `public_origin` may come from a variable, and a file can be
+/// judged without it.
+pub(crate) fn without_environment(draft: &Draft) -> Surroundings {
+    let origin = Want::Variable("VERCEL_URL".to_owned());
+    let variables = draft.wants().into_iter().filter(|want| *want == origin);
+    let variables = variables.map(|_| ("VERCEL_URL".to_owned(), "preview.vercel.app".to_owned())).collect();
+    Surroundings { environment: Environment::Production, variables }
+}
+
 /// The process's variables over those of the files, and the environment they choose.
 pub(crate) fn surroundings(args: &EnvironmentArgs) -> anyhow::Result<Surroundings> {
     let mut variables: BTreeMap<String, String> = std::env::vars_os()
@@ -86,8 +91,9 @@ pub(crate) fn surroundings(args: &EnvironmentArgs) -> anyhow::Result<Surrounding
             variables.entry(name).or_insert(value);
         }
     }
-    let environment = Environment::choose(args.name.as_deref(), &variables)
-        .map_err(|problem| anyhow::anyhow!("{}{}", problem.message, problem.fix.map_or(String::new(), |fix| format!(": {fix}"))))?;
+    let environment = Environment::choose(args.name.as_deref(), &variables).map_err(|problem| {
+        anyhow::anyhow!("{}{}", problem.message, problem.fix.map_or(String::new(), |fix| format!(": {fix}")))
+    })?;
     Ok(Surroundings { environment, variables })
 }
 

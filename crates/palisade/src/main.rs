@@ -6,6 +6,7 @@ mod demo;
 mod load;
 mod output;
 mod policy;
+mod secrets;
 mod serve;
 mod signals;
 
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Args, Command, PolicyCommand};
+use crate::args::{Args, Command, PolicyCommand, SecretsCommand};
 use crate::output::Exit;
 
 #[global_allocator]
@@ -45,6 +46,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Advise(wanted) => advise::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),
         Command::Policy { command: PolicyCommand::Explain(request) } => policy::explain(&request, format),
+        Command::Secrets { command: SecretsCommand::New { names } } => secrets::new(&names),
         Command::Completions { shell } => {
             output::completions(shell);
             Ok(Exit::Fine)

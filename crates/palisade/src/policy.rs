@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use palisade_backend::{SystemEntropy, now};
 use palisade_event::Stage;
 use palisade_guard::{BodyHint, Env, Explanation, Peer, Plan, Providers, Ruling, Secrets, State, View};
-use palisade_policy::{Environment, Overrides, Policy};
+use palisade_policy::{Overrides, Policy};
 use serde_json::json;
 
 use crate::args::{Explain, PolicyFile};
@@ -16,7 +16,7 @@ use crate::output::{self, Exit, Format};
 pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
     let file = load::policy(&args.policy)?;
     let texts = file.texts.clone();
-    let surroundings = load::Surroundings { environment: Environment::Production, variables: placeholders(&file.draft) };
+    let surroundings = load::without_environment(&file.draft);
     let (found, routes) = match file.build(&surroundings, Overrides::default()) {
         Ok(built) => (built.warnings, Some(built.policy.routes().len())),
         Err(found) => (found, None),
@@ -32,12 +32,6 @@ pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
         }
     }
     Ok(if found.has_errors() { Exit::Findings } else { Exit::Fine })
-}
-
-/// `public_origin` may come from a variable; a check without environment takes a stand-in for it.
-fn placeholders(draft: &palisade_policy::Draft) -> std::collections::BTreeMap<String, String> {
-    let wanted = draft.wants().into_iter().any(|want| want == palisade_policy::Want::Variable("VERCEL_URL".to_owned()));
-    wanted.then(|| ("VERCEL_URL".to_owned(), "preview.vercel.app".to_owned())).into_iter().collect()
 }
 
 /// What each stage says of a request, and what would be answered.
@@ -70,7 +64,8 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
                     json!({ "stage": stage.id(), "ruling": outcome, "code": code, "setting": setting(*stage) })
                 })
                 .collect();
-            let answer = refusal.map(|(stage, code)| json!({ "stage": stage.id(), "code": code.id(), "status": code.status() }));
+            let answer =
+                refusal.map(|(stage, code)| json!({ "stage": stage.id(), "code": code.id(), "status": code.status() }));
             let route = json!({ "path": explanation.route, "kind": explanation.kind.map(palisade_event::Kind::id) });
             output::result(&serde_json::to_string_pretty(&json!({
                 "method": args.method, "path": args.path, "route": route, "stages": stages, "refusal": answer,
@@ -117,7 +112,8 @@ fn explanation(policy: Policy, args: &Explain, surroundings: &load::Surroundings
     // A path the gate refuses may also be one that no URI can hold: it is explained all the same.
     let uri: Uri = args.path.parse().context("that is no path a request could carry")?;
     let peer = Peer { address: args.peer };
-    let view = View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
+    let view =
+        View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
     let state = State::new(&policy.limits, &env);
     // Tokens of a running gate are not known here: explaining needs no real secret.
     // Whose tokens are believed may hang on a variable that is not set here; then nobody's are.
@@ -137,4 +133,3 @@ fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {
         Ruling::SpendToken => ("spends the token", None),
     }
 }
-

@@ -79,51 +79,55 @@ impl Policy {
     #[must_use]
     pub fn advise(&self, method: &str, path: &str) -> Advice {
         let (method, path) = normalized(method, path);
-        if path == self.csrf.path && matches!(method.as_str(), "GET" | "HEAD") {
-            let note = "the gate itself answers: a fresh CSRF token, 60/min per client".to_owned();
-            return Advice::bare(&path, &method, Kind::PublicRead, Outcome::Gate, note);
-        }
-        if method == "OPTIONS" {
-            let note =
-                format!("the gate itself answers: preflights by [cors], else 204 with Allow: {}", self.allowed(&path));
+        if let Some(note) = self.own_answer(&method, &path) {
             return Advice::bare(&path, &method, Kind::PublicRead, Outcome::Gate, note);
         }
         let guessed = guess(&method, &path);
-        match self.find(&method, &path) {
+        let refused = |outcome, note| Advice::bare(&path, &method, guessed.kind, outcome, note);
+        let mut advice = match self.find(&method, &path) {
             Found::Route(id, route) if id == self.undeclared_route() => {
-                let note = format!(
-                    "no route names this path, so it is treated as `{}`; declare it to choose its kind",
-                    route.kind
-                );
-                let mut advice = Advice::of(Some(self), route, &method, Outcome::Undeclared, note);
-                advice.route = path.clone();
-                advice.propose(&method, &path, guessed);
-                advice
+                let kind = route.kind;
+                let note =
+                    format!("no route names this path, so it is treated as `{kind}`; declare it to choose its kind");
+                let advice = Advice::of(Some(self), route, &method, Outcome::Undeclared, note);
+                Advice { route: path.clone(), ..advice }
             }
             Found::Route(_, route) => {
                 let observed = if route.mode == Mode::Observe { ", observed only: nothing is refused" } else { "" };
                 let note = format!("a route of kind `{}`{observed}", route.kind);
-                Advice::of(Some(self), route, &method, Outcome::Declared, note)
+                return Advice::of(Some(self), route, &method, Outcome::Declared, note);
+            }
+            Found::Misspelled => {
+                let note =
+                    "400 path-malformed: a declared path in another spelling (case, `;parameters`, a trailing slash)";
+                return refused(Outcome::Misspelled, note.to_owned());
             }
             Found::Method(methods) => {
                 let note = format!(
-                    "405 method-not-allowed: the path answers {methods}; declare {method} as a route of its own to open it"
+                    "405 method-not-allowed: the path answers {methods}; declare {method} as a route of its own"
                 );
-                let mut advice = Advice::bare(&path, &method, guessed.kind, Outcome::Method(methods), note);
-                advice.propose(&method, &path, guessed);
-                advice
-            }
-            Found::Misspelled => {
-                let note = "400 path-malformed: it is a declared path in another spelling (case, `;parameters` or a trailing slash)";
-                Advice::bare(&path, &method, guessed.kind, Outcome::Misspelled, note.to_owned())
+                refused(Outcome::Method(methods), note)
             }
             Found::Undeclared => {
-                let note =
-                    "404 route-undeclared: no route names this path, and [undeclared] denies the others".to_owned();
-                let mut advice = Advice::bare(&path, &method, guessed.kind, Outcome::Refused, note);
-                advice.propose(&method, &path, guessed);
-                advice
+                let note = "404 route-undeclared: no route names this path, and [undeclared] denies the others";
+                refused(Outcome::Refused, note.to_owned())
             }
+        };
+        advice.propose(&method, &path, guessed);
+        advice
+    }
+
+    /// What the gate answers by itself, if it does.
+    fn own_answer(&self, method: &str, path: &str) -> Option<String> {
+        match method {
+            "GET" | "HEAD" if path == self.csrf.path => {
+                Some("the gate itself answers: a fresh CSRF token, 60/min per client".to_owned())
+            }
+            "OPTIONS" => {
+                let allowed = self.allowed(path);
+                Some(format!("the gate itself answers: preflights by [cors], else 204 with Allow: {allowed}"))
+            }
+            _ => None,
         }
     }
 }

@@ -100,9 +100,9 @@ pub(crate) fn parameters(path: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether folding changes the path: it has upper case, `;`, or a trailing slash.
+/// Whether folding changes the path: it has upper case, `;`, an escape, or a trailing slash.
 pub(crate) fn has_other_spelling(path: &str) -> bool {
-    path.bytes().any(|b| b.is_ascii_uppercase() || b == b';') || (path.len() > 1 && path.ends_with('/'))
+    path.bytes().any(|b| b.is_ascii_uppercase() || b == b';' || b == b'%') || (path.len() > 1 && path.ends_with('/'))
 }
 
 /// Whether a template is not its own folded spelling, so that a plain path may misspell it. Names of parameters may
@@ -112,7 +112,8 @@ pub(crate) fn has_odd_literals(template: &str) -> bool {
     template.split('/').filter(literal).any(has_other_spelling) || (template.len() > 1 && template.ends_with('/'))
 }
 
-/// The one spelling of a path: ASCII lower case, `;parameters` dropped from each segment, no trailing slash.
+/// The one spelling of a path: ASCII escapes read (`%3A` is `:` to every router that decodes), then lower case,
+/// `;parameters` dropped from each segment, no trailing slash.
 /// Works for templates too, as no template has a `;`.
 pub(crate) fn fold(path: &str) -> Cow<'_, str> {
     if !has_other_spelling(path) {
@@ -121,13 +122,37 @@ pub(crate) fn fold(path: &str) -> Cow<'_, str> {
     let mut folded = String::with_capacity(path.len());
     for segment in path.split('/').skip(1) {
         folded.push('/');
-        let bare = segment.split_once(';').map_or(segment, |(bare, _)| bare);
+        let segment = unescape(segment);
+        let bare = segment.split_once(';').map_or(&*segment, |(bare, _)| bare);
         folded.extend(bare.chars().map(|c| c.to_ascii_lowercase()));
     }
     while folded.len() > 1 && folded.ends_with('/') {
         folded.pop();
     }
     Cow::Owned(folded)
+}
+
+/// Reads the escapes of visible ASCII; what else is escaped stays so.
+fn unescape(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
+    let mut parts = segment.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let escaped = part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match escaped.filter(|byte| byte.is_ascii_graphic() && *byte != b'/') {
+            Some(byte) => {
+                text.push(char::from(byte));
+                text.push_str(part.get(2..).unwrap_or_default());
+            }
+            None => {
+                text.push('%');
+                text.push_str(part);
+            }
+        }
+    }
+    Cow::Owned(text)
 }
 
 #[cfg(test)]
@@ -146,6 +171,10 @@ mod tests {
             ("/;x", "/"),
             ("/api/Contact//", "/api/contact"),
             ("/%C3%9C", "/%c3%9c"),
+            ("/a%3Ab%2b/%40Me", "/a:b+/@me"),
+            ("/a%3bx=1/b", "/a/b"),
+            ("/100%25", "/100%"),
+            ("/a%2fb/%", "/a%2fb/%"),
         ] {
             assert_eq!(fold(path), folded, "{path}");
         }

@@ -106,7 +106,7 @@ impl Response {
     #[must_use]
     pub fn code(&self) -> String {
         let problem: serde_json::Value = serde_json::from_slice(&self.body).expect("a problem");
-        problem["code"].as_str().expect("a code").to_owned()
+        problem.get("code").and_then(serde_json::Value::as_str).expect("a code").to_owned()
     }
 }
 
@@ -153,11 +153,7 @@ pub(crate) fn piece(
     }
 }
 
-fn chunk(
-    from: &mut impl BufRead,
-    framing: &mut Framing,
-    trailers: &mut Vec<(String, String)>,
-) -> io::Result<Vec<u8>> {
+fn chunk(from: &mut impl BufRead, framing: &mut Framing, trailers: &mut Vec<(String, String)>) -> io::Result<Vec<u8>> {
     let size = line(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let digits = size.split(';').next().unwrap_or_default().trim();
     let size = usize::from_str_radix(digits, 16).map_err(|_| io::ErrorKind::InvalidData)?;

@@ -74,7 +74,7 @@ impl Upstream {
                     log.connections += 1;
                     log.connections
                 };
-                thread::spawn(move || serve(stream, number, &log, &*answer));
+                thread::spawn(move || serve(&stream, number, &log, &*answer));
             }
         });
         Upstream { address, log }
@@ -139,7 +139,7 @@ fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(stream: TcpStream, connection: usize, log: &Arc<Mutex<Log>>, answer: &dyn Fn(&mut Exchange)) {
+fn serve(stream: &TcpStream, connection: usize, log: &Arc<Mutex<Log>>, answer: &dyn Fn(&mut Exchange)) {
     stream.set_nodelay(true).expect("nodelay");
     let mut reader = BufReader::new(stream.try_clone().expect("clone"));
     while let Ok(Some(head)) = Head::read(&mut reader) {

@@ -1,8 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-#[cfg(feature = "axum")]
-use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use palisade_event::Code;
 use palisade_policy::Environment;
@@ -131,7 +129,7 @@ impl<B: From<Vec<u8>>> From<Problem> for Response<B> {
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for Problem {
     fn into_response(self) -> axum_core::response::Response {
-        let response: Response<Bytes> = self.into();
+        let response: Response<bytes::Bytes> = self.into();
         response.map(axum_core::body::Body::from)
     }
 }
@@ -146,6 +144,8 @@ impl std::error::Error for Problem {}
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]

@@ -157,7 +157,7 @@ mod tests {
     }
 
     /// Which of the two wins: `p`lain, `s`uffixed.
-    fn winner(key: &str, plain: Option<String>, suffixed: Option<String>, uat: &str, suffixed_uat: &str) -> char {
+    fn winner(key: &str, plain: Option<&str>, suffixed: Option<&str>, uat: &str, suffixed_uat: &str) -> char {
         let clerk = Clerk::of(key).expect("key");
         let mut line = String::from("x=1");
         let mut add = |name: &str, value: &str| {
@@ -165,15 +165,14 @@ mod tests {
                 line.push_str(&format!("; {name}={value}"));
             }
         };
-        add(SESSION, plain.as_deref().unwrap_or_default());
-        add(&clerk.session, suffixed.as_deref().unwrap_or_default());
+        add(SESSION, plain.unwrap_or_default());
+        add(&clerk.session, suffixed.unwrap_or_default());
         add(CLIENT_UAT, uat);
         add(&clerk.uat, suffixed_uat);
         let mut headers = HeaderMap::new();
         headers.insert(http::header::COOKIE, line.parse().expect("cookie"));
-        let suffixed_wins = clerk
-            .prefers_suffixed(plain.as_deref(), suffixed.as_deref(), &headers, WallMicros(NOW * 1_000_000))
-            .expect("no duplicates");
+        let suffixed_wins =
+            clerk.prefers_suffixed(plain, suffixed, &headers, WallMicros(NOW * 1_000_000)).expect("no duplicates");
         if suffixed_wins { 's' } else { 'p' }
     }
 
@@ -204,12 +203,12 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            assert_eq!(winner(LIVE, plain, suffixed, uat, suffixed_uat), wins, "row {index}");
+            assert_eq!(winner(LIVE, plain.as_deref(), suffixed.as_deref(), uat, suffixed_uat), wins, "row {index}");
         }
         // On a development instance alone: the suffixed session is over, and the plain side is signed out.
         let over = |host: &str| Some(token(host, old, NOW));
-        assert_eq!(winner(TEST, None, over("happy-otter-12.clerk.accounts.dev"), "0", "5"), 'p');
-        assert_eq!(winner(LIVE, None, over("clerk.example.com"), "0", "5"), 's');
+        assert_eq!(winner(TEST, None, over("happy-otter-12.clerk.accounts.dev").as_deref(), "0", "5"), 'p');
+        assert_eq!(winner(LIVE, None, over("clerk.example.com").as_deref(), "0", "5"), 's');
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>) -> Flow {
         Provenance::Ours => true,
         // Browsers send Origin with every POST a page makes, so an action without one was not sent by a page.
         Provenance::Silent | Provenance::Typed if action => return cross(),
-        Provenance::Silent => !exchange.asks.cookies,
+        Provenance::Silent => !exchange.asks.ambient,
         Provenance::Typed => false,
         Provenance::Foreign | Provenance::Malformed => return cross(),
     };
@@ -150,7 +150,10 @@ fn upgrade(exchange: &mut Exchange, view: &View<'_>, provenance: Provenance) -> 
     if !handshake {
         return Flow::Refuse(Denial::new(Stage::Origin, Code::HeaderMalformed));
     }
-    if provenance != Provenance::Ours || !view.headers.contains_key(header::ORIGIN) {
+    // A trusted origin may send forms; a socket is a door for reading too.
+    let opener = single(view.headers, &header::ORIGIN).ok().flatten();
+    let ours = opener.is_some_and(|opener| exchange.origin().is_some_and(|host| host.matches(opener)));
+    if provenance != Provenance::Ours || !ours {
         return cross();
     }
     exchange.asks.upgrade = true;

@@ -42,11 +42,19 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> 
 }
 
 fn charge(rate: &RatePlan, exchange: &Exchange, cost: u32, env: &Env<'_>) -> Charge {
-    let client = exchange.client;
-    let charge = rate.limiter.charge(rate.scope, client.bits(), cost, env.now.mono);
-    let Some(wider) = client.wider().filter(|_| charge.allowed) else { return charge };
-    let wide = rate.wide.charge(rate.scope, wider, cost, env.now.mono);
-    if wide.allowed { charge } else { Charge { remaining: 0, ..wide } }
+    let (client, now) = (exchange.client, env.now.mono);
+    if let Some(wider) = client.wider() {
+        // A network that is over its limit enters no client into the table, where it would push out strangers; a client
+        // that is over its own does not use up its neighbours' share.
+        if let Some(refusal) = rate.limiter.refusal(rate.scope, client.bits(), cost, now) {
+            return refusal;
+        }
+        let wide = rate.wide.charge(rate.scope, wider, cost, now);
+        if !wide.allowed {
+            return Charge { remaining: 0, ..wide };
+        }
+    }
+    rate.limiter.charge(rate.scope, client.bits(), cost, now)
 }
 
 /// A verified caller is counted by subject, wherever it asks from; its address only as one of a crowd, so that an office

@@ -1,8 +1,8 @@
 //! What is asked for: one host, one canonical path, one method, and the route they name.
 
 use http::{HeaderMap, header, uri::Authority};
-use palisade_event::{Code, Stage, Tag};
-use palisade_policy::{Environment, Found, Framework, Methods};
+use palisade_event::{Code, Kind, Stage, Tag};
+use palisade_policy::{Environment, Found, Framework, Methods, Policy, Route};
 
 use crate::cookie::{Cookie, cookie};
 use crate::env::Env;
@@ -33,9 +33,12 @@ fn find(exchange: &mut Exchange, view: &View<'_>) -> Result<(), Denial> {
         exchange.route = Some(route);
         return Ok(());
     }
-    let route = declared(exchange, view.method.as_str(), path)?;
-    exchange.route = Some(route);
-    Ok(())
+    let found = declared(exchange, view.method.as_str(), path);
+    // What is refused on a path that nobody declared is refused, or observed, as `[undeclared]` is.
+    let undeclared = exchange.plan.undeclared();
+    let stray = || matches!(exchange.plan.policy.find("GET", path), Found::Route(id, _) if id == undeclared);
+    exchange.route = found.ok().or_else(|| stray().then_some(undeclared.0));
+    found.map(|_| ())
 }
 
 fn declared(exchange: &Exchange, method: &str, path: &str) -> Result<u16, Denial> {
@@ -86,14 +89,25 @@ fn action(exchange: &mut Exchange, view: &View<'_>, path: &str) -> Result<Option
     };
     let known = id.to_str().ok().and_then(|id| plan.actions.get(id));
     if let Some(action) = known {
-        return if action.accepts(path) { Ok(Some(action.route)) } else { Err(deny(Code::RouteUndeclared)) };
+        let accepted = action.accepts(path) && is_page(&plan.policy, path);
+        return if accepted { Ok(Some(action.route)) } else { Err(deny(Code::RouteUndeclared)) };
     }
     // The development server makes ids up as it compiles, and writes no manifest that could be read in time.
-    if plan.policy.environment == Environment::Development && plan.policy.manifest.is_none() {
+    let unlisted = plan.policy.environment == Environment::Development && plan.policy.manifest.is_none();
+    if unlisted && is_page(&plan.policy, path) {
         exchange.tag(Tag::ActionUnknown);
         return Ok(Some(exchange.plan.policy.undeclared_route().0));
     }
     Err(deny(Code::RouteUndeclared))
+}
+
+/// Whether a page may be served there. Next runs a route handler without looking at the action's header, so an action
+/// must not decide for one: not for a path whose POST is declared as anything but a page.
+fn is_page(policy: &Policy, path: &str) -> bool {
+    let page = |route: &Route| matches!(route.kind, Kind::Page | Kind::ProtectedRead);
+    let shown = matches!(policy.find("GET", path), Found::Route(_, route) if page(route));
+    let handled = matches!(policy.find("POST", path), Found::Route(_, route) if route.kind != Kind::Page);
+    shown && !handled
 }
 
 /// The public origin the request is addressed to. Host and an absolute target must agree (RFC 9112 section 3.2.2).

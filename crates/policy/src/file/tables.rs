@@ -272,43 +272,23 @@ fn action(r: &mut Reader, mut table: Table<'_>, draft: &mut Draft) {
     let name = table.parsed(r, "name", values::plain);
     let kind = table.parsed(r, "kind", values::kind);
     let access = route::access(r, &mut table);
-    let name = match (id, name) {
-        (Some(only), None) | (None, Some(only)) => Some(only),
-        (Some(id), Some(_)) => {
-            table.tell(
-                r,
-                "name",
-                Wrong::new(
-                    "action-name",
-                    "an action has an id or a name, not both",
-                    "keep the name: ids change with each build",
-                ),
-            );
-            Some(id)
+    let told = match (id.is_some(), name.is_some()) {
+        (true, true) => Some(("an action has an id or a name, not both", "keep the name: ids change with each build")),
+        (false, false) => {
+            Some(("the action has neither a name nor an id", "add name = \"...\", the function's exported name"))
         }
-        (None, None) => {
-            table.tell(
-                r,
-                "name",
-                Wrong::new(
-                    "action-name",
-                    "the action has neither a name nor an id",
-                    "add name = \"...\", the function's exported name",
-                ),
-            );
-            None
-        }
+        _ => None,
     };
+    if let Some((what, fix)) = told {
+        table.tell(r, "name", Wrong::new("action-name", what, fix));
+    }
     if kind.is_none() {
-        table.tell(
-            r,
-            "kind",
-            Wrong::new("kind-missing", "the action has no kind", "add kind = \"protected-write\", or what it is for"),
-        );
+        let fix = "add kind = \"protected-write\", or what it is for";
+        table.tell(r, "kind", Wrong::new("kind-missing", "the action has no kind", fix));
     }
     table.close(r);
     // A nameless action keeps its index, so that problems of later ones find their places.
-    let name = name.unwrap_or_else(|| format!("(action {})", draft.builder.actions.len() + 1));
+    let name = id.or(name).unwrap_or_else(|| format!("(action {})", draft.builder.actions.len() + 1));
     let kind = kind.unwrap_or(palisade_event::Kind::ProtectedWrite);
     draft.builder.actions.push(ActionRule { name, kind, access });
 }

@@ -191,51 +191,40 @@ fn identity(_: &PolicyBuilder, index: usize, route: &Route, problems: &mut Probl
 }
 
 fn login(_: &PolicyBuilder, index: usize, route: &Route, problems: &mut Problems) {
-    let place = Place::route(index, "success");
     if route.kind == Kind::Login {
-        match &route.success {
-            None => problems.error(
-                place,
-                "success-missing",
-                "a login says how its success is told, as failures are counted apart",
-                "add success = { status = 302 }, { location = \"/home\" } or { pointer = \"/ok\" }",
-            ),
-            Some(Success::Status(status)) if !(100..=599).contains(status) => {
-                problems.error(
-                    place,
-                    "success-malformed",
-                    "a status is a number from 100 to 599",
-                    "write the status of a login that succeeded",
-                );
-            }
-            Some(Success::Location(text) | Success::Pointer(text)) if !text.starts_with('/') => {
-                problems.error(
-                    place,
-                    "success-malformed",
-                    "a location and a JSON pointer start with `/`",
-                    "write it from the first `/`",
-                );
-            }
-            Some(_) => {}
+        if let Some((code, what, fix)) = success_problem(route.success.as_ref()) {
+            problems.error(Place::route(index, "success"), code, what, fix);
         }
         return;
     }
+    let what = format!("`{}` has no logins to count", route.kind);
     if route.success.is_some() {
-        problems.error(
-            place,
-            "success-misplaced",
-            format!("`{}` has no logins to count", route.kind),
-            "remove `success`, or make the route a `login`",
-        );
+        let fix = "remove `success`, or make the route a `login`";
+        problems.error(Place::route(index, "success"), "success-misplaced", &*what, fix);
     }
     if route.identifier.is_some() {
-        let place = Place::route(index, "identifier");
-        problems.error(
-            place,
-            "identifier-misplaced",
-            format!("`{}` has no logins to count", route.kind),
-            "remove `identifier`, or make the route a `login`",
-        );
+        let fix = "remove `identifier`, or make the route a `login`";
+        problems.error(Place::route(index, "identifier"), "identifier-misplaced", what, fix);
+    }
+}
+
+/// What is wrong with how a login tells its success.
+fn success_problem(success: Option<&Success>) -> Option<(&'static str, &'static str, &'static str)> {
+    match success {
+        None => Some((
+            "success-missing",
+            "a login says how its success is told, as failures are counted apart",
+            "add success = { status = 302 }, { location = \"/home\" } or { pointer = \"/ok\" }",
+        )),
+        Some(Success::Status(status)) if !(100..=599).contains(status) => Some((
+            "success-malformed",
+            "a status is a number from 100 to 599",
+            "write the status of a login that succeeded",
+        )),
+        Some(Success::Location(text) | Success::Pointer(text)) if !text.starts_with('/') => {
+            Some(("success-malformed", "a location and a JSON pointer start with `/`", "write it from the first `/`"))
+        }
+        Some(_) => None,
     }
 }
 

@@ -193,53 +193,39 @@ fn identity(policy: &PolicyBuilder, problems: &mut Problems) {
     let Identity { provider, issuer, jwks, audience, authorized_parties, sign_in_url, claims: _ } = identity;
     let place = |key| Place::key("identity", key);
     let open = *provider == IdentityProvider::Oidc;
-    for (key, value) in [("issuer", issuer), ("jwks", jwks)] {
-        match value {
-            Some(url) if !is_safe_url(url) => {
-                problems.error(
-                    place(key),
-                    "url-malformed",
-                    format!("`{key}` is not an https URL"),
-                    "write the provider's https URL; http is taken on loopback only",
-                );
-            }
-            None if open => {
-                problems.error(
-                    place(key),
-                    "identity-incomplete",
-                    format!("provider `oidc` needs `{key}`"),
-                    format!("add {key} = \"https://...\""),
-                );
-            }
-            _ => {}
-        }
-    }
+    provider_url("issuer", issuer.as_deref(), open, problems);
+    provider_url("jwks", jwks.as_deref(), open, problems);
     if open && audience.is_empty() && authorized_parties.is_empty() {
         let what = "tokens that the issuer made for any other app would be accepted";
-        problems.warn(
-            place("audience"),
-            "identity-audience",
-            what,
-            "add audience = [\"...\"], the value of `aud` in your tokens",
-        );
+        let fix = "add audience = [\"...\"], the value of `aud` in your tokens";
+        problems.warn(place("audience"), "identity-audience", what, fix);
     }
     for party in authorized_parties.iter().filter(|party| !open && Origin::parse(party).is_none()) {
         let what = format!("`{}` is not an origin", shortened(party));
-        problems.error(
-            place("authorized_parties"),
-            "origin-malformed",
-            what,
-            "write scheme://host[:port] and nothing else",
-        );
+        let fix = "write scheme://host[:port] and nothing else";
+        problems.error(place("authorized_parties"), "origin-malformed", what, fix);
     }
     let local = |url: &str| url.starts_with('/') && !url.starts_with("//") && !url.contains(['\\', '\r', '\n']);
     if sign_in_url.as_deref().is_some_and(|url| !local(url) && !is_safe_url(url)) {
-        problems.error(
-            place("sign_in_url"),
-            "url-malformed",
-            "`sign_in_url` is neither a path nor an https URL",
-            "write a path like \"/sign-in\"",
-        );
+        let what = "`sign_in_url` is neither a path nor an https URL";
+        problems.error(place("sign_in_url"), "url-malformed", what, "write a path like \"/sign-in\"");
+    }
+}
+
+/// `issuer` and `jwks`: https, and there where nothing else tells them.
+fn provider_url(key: &'static str, url: Option<&str>, needed: bool, problems: &mut Problems) {
+    let place = Place::key("identity", key);
+    match url {
+        Some(url) if !is_safe_url(url) => {
+            let what = format!("`{key}` is not an https URL");
+            let fix = "write the provider's https URL; http is taken on loopback only";
+            problems.error(place, "url-malformed", what, fix);
+        }
+        None if needed => {
+            let what = format!("provider `oidc` needs `{key}`");
+            problems.error(place, "identity-incomplete", what, format!("add {key} = \"https://...\""));
+        }
+        _ => {}
     }
 }
 
