@@ -14,7 +14,8 @@ use tokio::time::{sleep_until, timeout};
 use crate::fetch::{self, FetchError, Source};
 
 /// Fetches the keys of one issuer and keeps them new: at start, every five minutes, and when a token names a key that
-/// is not among them, then at most once in thirty seconds. While the issuer cannot be reached the last good keys stay.
+/// is not among them, then at most once in thirty seconds. While the issuer cannot be reached the last good keys
+/// stay; if there never were any, it tries again every five seconds.
 ///
 /// Cheap to clone. When the last clone goes, so does the thread.
 #[derive(Clone)]
@@ -47,8 +48,8 @@ pub struct JwksTimes {
     pub timeout: Duration,
 }
 
-/// As long as there are no keys at all, how soon the next question may cause a fetch.
-const RETRY: Duration = Duration::from_secs(1);
+/// As long as there are no keys at all, how soon to try again.
+const RETRY: Duration = Duration::from_secs(5);
 
 impl Default for JwksTimes {
     fn default() -> JwksTimes {
@@ -106,10 +107,13 @@ impl Jwks {
         ended.unwrap_or(now).into()
     }
 
-    /// The very first fetch is always worth waiting for.
+    /// The very first fetch is worth waiting for. While none has ever succeeded nobody waits for the next: the thread
+    /// tries again by itself, and an issuer that is down must not hold up every page.
     fn may_fetch(&self, told: &Told) -> bool {
-        let cooldown = if told.keys.is_some() { self.cooldown } else { RETRY.min(self.cooldown) };
-        told.ended == 0 || told.asked.is_none_or(|asked| asked.elapsed() >= cooldown)
+        if told.keys.is_none() {
+            return told.ended == 0;
+        }
+        told.asked.is_none_or(|asked| asked.elapsed() >= self.cooldown)
     }
 }
 
@@ -142,7 +146,7 @@ async fn keep(
             }
         });
         // Without keys everything waits for them: try again sooner.
-        let pause = if tell.borrow().keys.is_some() { times.refresh } else { times.cooldown.min(times.refresh) };
+        let pause = if tell.borrow().keys.is_some() { times.refresh } else { RETRY.min(times.refresh) };
         let ended = tell.borrow().ended;
         loop {
             tokio::select! {
