@@ -46,6 +46,31 @@ fn a14_the_guides_example_routes_answer_line_by_line() {
 }
 
 #[test]
+fn a7_signing_in_opens_the_account_route_to_that_session_alone() {
+    let demo = demo();
+    let json = ("content-type", "application/json");
+    let (sid, token) = demo.token();
+    let send = |path: &str, cookie: &str, token: &str| {
+        let headers = [json, ("cookie", cookie), ("x-csrf-token", token)];
+        demo.send("POST", path, &headers, "{\"title\":\"Hello\"}")
+    };
+    let refused = send("/api/example-account", &sid, &token);
+    assert_eq!((refused.status, refused.error().as_str()), (401, "Unauthorized"));
+    let signed_in = send("/api/sign-in", &sid, &token);
+    assert_eq!(signed_in.status, 200, "{}", signed_in.body);
+    let session = signed_in.header("set-cookie").split(';').next().expect("cookie").to_owned();
+    let anonymous = signed_in.header("x-csrf-token").to_owned();
+    let stale = send("/api/example-account", &format!("{session}; {sid}"), &anonymous);
+    assert_eq!((stale.status, stale.error().as_str()), (403, "CSRF token invalid"), "made before the sign-in");
+    let fetched = demo.send("GET", "/api/csrf", &[("cookie", &format!("{session}; {sid}"))], "");
+    let fresh = fetched.header("set-cookie").split(';').next().expect("cookie").to_owned();
+    let token = fetched.body.split('"').nth(3).expect("token");
+    let account = send("/api/example-account", &format!("{session}; {fresh}"), token);
+    assert_eq!(account.status, 200, "{}", account.body);
+    assert!(account.body.contains("demo-user"), "{}", account.body);
+}
+
+#[test]
 fn a14_the_proxy_answers_the_table() {
     table::check(&demo());
 }

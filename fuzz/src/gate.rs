@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request};
 use palisade_event::Kind;
 use palisade_guard::{
-    BodyHint, Claimed, Collected, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Secrets, Spent, State, Step, View,
+    BodyHint, Claimed, Collected, Entropy, Env, Keys, MonoMicros, Need, Now, Peer, Plan, Secrets, Spent, State, Step, View,
     WallMicros,
 };
 use palisade_policy::{Cors, Csrf, Method as Verb, Origin, Policy, Route};
@@ -175,6 +175,7 @@ fn drive(plan: &Arc<Plan>, path: &str, method: &Method, headers: &HeaderMap, bod
                 spent += 1;
                 ask.reply(Claimed::Told(ledger))
             }
+            Step::Need(Need::Keys(ask)) => ask.reply(Keys::Unavailable),
             Step::Need(Need::Collect(ask)) => {
                 let limit = ask.question.limit.min(body.len());
                 let bytes = Bytes::copy_from_slice(&body[..limit]);

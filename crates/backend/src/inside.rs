@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, MatchedPath};
-use palisade_diag::Diagnostics;
+use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_event::Event;
-use palisade_guard::{Entropy, Env, Now, Peer, Plan, Record, Secrets, State};
+use palisade_guard::{Entropy, Env, Now, Peer, Plan, Providers, Record, Secrets, State};
 use palisade_policy::{Policy, PolicyBuilder, Route};
 use palisade_tower::{Ambient, Gate, GateLayer, PeerOf};
 
+use crate::jwks::Jwks;
 use crate::local::Local;
 use crate::system::{SystemEntropy, now};
+use crate::verify::AwsLc;
 
 /// A whole gate in an app's own process.
 ///
@@ -33,6 +35,8 @@ use crate::system::{SystemEntropy, now};
 pub struct Inside {
     builder: PolicyBuilder,
     secrets: Secrets,
+    providers: Providers,
+    jwks: Option<Jwks>,
     state: Arc<State>,
     plan: Arc<Plan>,
     ambient: InsideAmbient,
@@ -52,10 +56,34 @@ impl Inside {
     /// # Errors
     /// Every problem of the policy and the secrets at once.
     pub fn new(builder: PolicyBuilder, secrets: Secrets) -> Result<Inside, Diagnostics> {
+        let providers = Providers { verify: Some(Arc::new(AwsLc)), ..Providers::default() };
+        Inside::with_providers(builder, secrets, providers)
+    }
+
+    /// Compiles a policy built in code that needs more than it says itself: Clerk's publishable key, or the issuer's
+    /// public key. Without the latter the issuer's keys are fetched.
+    ///
+    /// # Errors
+    /// Every problem of the policy, the secrets and the keys at once; or that no thread can be started to fetch keys.
+    pub fn with_providers(
+        builder: PolicyBuilder,
+        secrets: Secrets,
+        providers: Providers,
+    ) -> Result<Inside, Diagnostics> {
         let policy: Policy = builder.clone().build()?;
         let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
-        let plan = Plan::compile(policy, &secrets, &state)?;
-        Ok(Inside { builder, secrets, state, plan, ambient: InsideAmbient { events: Arc::new(print) } })
+        let jwks = Jwks::of(&policy, &providers, &state)
+            .map_err(|error| Diagnostics::from(Diagnostic::error("identity-jwks", error.to_string())))?;
+        let plan = Plan::compile_with(policy, &secrets, &state, &providers)?;
+        Ok(Inside {
+            builder,
+            secrets,
+            providers,
+            jwks,
+            state,
+            plan,
+            ambient: InsideAmbient { events: Arc::new(print) },
+        })
     }
 
     /// Hands each event to `events` instead of printing it. It is called on the request's task and must not block.
@@ -81,7 +109,7 @@ impl Inside {
     /// What is wrong with the route.
     pub fn protect(&self, route: Route) -> Result<GateLayer<Local, InsideAmbient>, Diagnostics> {
         let policy = self.builder.clone().route(route).build()?;
-        Ok(self.over(Plan::compile(policy, &self.secrets, &self.state)?))
+        Ok(self.over(Plan::compile_with(policy, &self.secrets, &self.state, &self.providers)?))
     }
 
     fn over(&self, plan: Arc<Plan>) -> GateLayer<Local, InsideAmbient> {
@@ -90,7 +118,8 @@ impl Inside {
             let info = extensions.get::<ConnectInfo<SocketAddr>>()?;
             Some(Peer { address: info.0.ip() })
         };
-        let gate = Gate::new(plan, Local::new(Arc::clone(&self.state)), self.ambient.clone());
+        let backend = Local::new(Arc::clone(&self.state)).with_jwks(self.jwks.clone());
+        let gate = Gate::new(plan, backend, self.ambient.clone());
         GateLayer::new(gate, peer, |extensions| Some(extensions.get::<MatchedPath>()?.as_str()))
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use palisade_backend::Jwks;
 use palisade_guard::Plan;
 use palisade_policy::Origin;
 use tokio::sync::watch;
@@ -38,6 +39,7 @@ pub struct Gateway {
     listeners: Vec<TcpListener>,
     upstream: Origin,
     plan: Arc<Plan>,
+    jwks: Option<Jwks>,
     sink: EventSink,
 }
 
@@ -70,7 +72,13 @@ impl Gateway {
         let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let listeners = listen::listeners(listen, if threads == 0 { cores() } else { threads })?;
         let address = listeners.first().map_or(Ok(listen), TcpListener::local_addr)?;
-        Ok(Gateway { address, listeners, upstream, plan, sink })
+        Ok(Gateway { address, listeners, upstream, plan, jwks: None, sink })
+    }
+
+    /// Gets the issuer's keys from there.
+    #[must_use]
+    pub fn with_jwks(self, jwks: Option<Jwks>) -> Gateway {
+        Gateway { jwks, ..self }
     }
 
     /// Where it listens.
@@ -99,6 +107,7 @@ impl Gateway {
                 listener,
                 upstream: self.upstream.clone(),
                 plan: Arc::clone(&self.plan),
+                jwks: self.jwks.clone(),
                 census: Arc::clone(&census),
                 events: writer.queue(),
                 stop: stopped.clone(),

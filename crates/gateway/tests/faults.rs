@@ -147,13 +147,12 @@ fn a_connection_that_was_closed_while_idle_is_replaced_unseen() {
     let tx = Mutex::new(tx);
     let upstream = Upstream::start(move |exchange| {
         exchange.reply(200, &[], "ok");
-        exchange.close();
+        exchange.hang_up();
         tx.lock().expect("lock").send(()).expect("test listens");
     });
     let gate = RunningGate::start(open(), &upstream.origin());
     let mut client = gate.client();
     for round in 1..=20 {
-        // Closed right behind its response, noticed by the gate or not.
         assert_eq!(client.get("/free/a").status, 200, "round {round}");
         closed.recv_timeout(PATIENCE).expect("answered");
         eventually("the gate opens one connection a request", || upstream.connections() == round);

@@ -16,10 +16,12 @@ use crate::env::Env;
 use crate::exchange::Exchange;
 use crate::finish;
 use crate::headers;
+use crate::identity::Identity;
 use crate::inbox::Settle;
 use crate::record::Record;
 use crate::stage::NEXT_ACTION;
-use crate::token::{Session, Token};
+use crate::token::Token;
+use crate::vouched;
 
 /// Leave to go to the application. Only the stages make one.
 #[derive(Debug)]
@@ -91,7 +93,7 @@ impl Admitted {
 
     /// Shapes the head for the application: strips what a client may not say, and says what the gate has found.
     ///
-    /// Adds `X-Forwarded-*` and `X-Request-Id` afresh; on document navigations also the nonce policy and a CSRF token
+    /// Adds `X-Forwarded-*` and `X-Request-Id` afresh, the verified caller, and [`crate::Vouched`]; on document navigations also the nonce policy and a CSRF token
     /// for forms that the application renders.
     pub fn forward(&mut self, head: &mut request::Parts, env: &Env<'_>) -> BodyPlan {
         let exchange = &mut self.exchange;
@@ -105,6 +107,8 @@ impl Admitted {
             head.headers.remove(NEXT_ACTION);
         }
         forwarded(exchange, head);
+        identify(exchange, &mut head.headers);
+        vouched::sign(exchange, &mut head.headers, env);
         if exchange.asks.document {
             document(exchange, &mut head.headers, env);
         } else if is_page_post(exchange) {
@@ -113,6 +117,12 @@ impl Admitted {
         let route = exchange.route().map(|plan| (plan.route.body, plan.route.trailers));
         let (cap, trailers) = route.unwrap_or_default();
         BodyPlan { cap, trailers }
+    }
+
+    /// The verified caller, where the route looks at one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.exchange.identity.as_ref()
     }
 
     /// Whether the connection may become a WebSocket.
@@ -195,6 +205,14 @@ fn forwarded(exchange: &Exchange, head: &mut request::Parts) {
     head.headers.insert(X_REQUEST_ID, exchange.id.header());
 }
 
+/// Who asks: `X-Palisade-User` (the subject), `-Session`, `-Org`, `-Role`, `-Permissions`, `-Plans`, `-Features` (lists
+/// joined by commas) and `-Actor` (who acts in the user's name). Without a verified caller there is none of them.
+fn identify(exchange: &Exchange, headers: &mut HeaderMap) {
+    for (name, value) in exchange.identity.iter().flat_map(Identity::headers) {
+        headers.insert(name, value.clone());
+    }
+}
+
 /// A form sent to a page by navigation: the answer is that page again, with its scripts.
 fn is_page_post(exchange: &Exchange) -> bool {
     exchange.asks.navigates
@@ -218,12 +236,8 @@ fn nonce(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
 fn document(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
     headers::strip_conditional(headers);
     nonce(exchange, headers, env);
-    let session = exchange.session.unwrap_or_else(|| {
-        exchange.asks.fresh_session = true;
-        Session::fresh(env)
-    });
-    exchange.session = Some(session);
-    let token = Token::mint(&session, [0; 8], &exchange.plan.keys, env);
+    let session = exchange.renew_session(env);
+    let token = Token::mint(&session, exchange.binding(), &exchange.plan.keys, env);
     if let Ok(token) = HeaderValue::from_str(&token) {
         headers.insert(X_PALISADE_CSRF_TOKEN, token);
     }

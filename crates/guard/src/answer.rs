@@ -38,6 +38,8 @@ pub(crate) enum Say {
     Preflight,
     /// The message came before, and was accepted.
     Acknowledge,
+    /// Sign in first: a browser is sent there.
+    SignIn(Denial),
 }
 
 /// A text in the shape the asker reads, and its type.
@@ -66,7 +68,7 @@ impl Answer {
     #[must_use]
     pub fn denial(&self) -> Option<Denial> {
         match self.say {
-            Say::Refuse(denial) => Some(denial),
+            Say::Refuse(denial) | Say::SignIn(denial) => Some(denial),
             Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge => None,
         }
     }
@@ -80,6 +82,7 @@ impl Answer {
             Say::Options(methods) => (options(&self.exchange, methods), Bytes::new()),
             Say::Preflight => (preflight(&self.exchange), Bytes::new()),
             Say::Acknowledge => acknowledgement(&self.exchange),
+            Say::SignIn(denial) => sign_in(&self.exchange, &denial),
         };
         let quiet = self.denial().is_some_and(|denial| {
             matches!(denial.stage, Stage::Target | Stage::Block) && !noteworthy(&self.exchange, env)
@@ -114,6 +117,36 @@ fn refusal(exchange: &Exchange, denial: &Denial) -> (response::Parts, Bytes) {
     finish::rate_fields(exchange, &mut head.headers);
     finish::cors_fields(exchange, &mut head.headers);
     (head, text.body)
+}
+
+/// Sends a browser to sign in, and tells that page where to come back to: under the app's own origin, by the canonical
+/// path without its query, so that nobody can write another site into it (SECURITY.md 9).
+fn sign_in(exchange: &Exchange, denial: &Denial) -> (response::Parts, Bytes) {
+    let (mut head, body) = refusal(exchange, denial);
+    let (Some(origin), Some(url)) = (exchange.origin(), exchange.plan.sign_in_url()) else { return (head, body) };
+    let url = url.split('#').next().unwrap_or_default();
+    let base = if url.starts_with('/') { origin.to_string() } else { String::new() };
+    let back = percent(&format!("{origin}{}", exchange.target.path()));
+    let joint = if url.contains('?') { '&' } else { '?' };
+    let location = format!("{base}{url}{joint}redirect_url={back}");
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        head.status = StatusCode::FOUND;
+        head.headers.insert(header::LOCATION, location);
+    }
+    (head, body)
+}
+
+/// Everything but unreserved characters, encoded (RFC 3986 section 2.3).
+fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
 
 /// The head of every answer of ours: hardened, and never kept by a cache.
@@ -232,9 +265,8 @@ fn sentence(code: Code) -> &'static str {
 }
 
 fn token(exchange: &mut Exchange, env: &Env<'_>) -> (response::Parts, Bytes) {
-    let session = exchange.session.unwrap_or_else(|| Session::fresh(env));
-    exchange.session = Some(session);
-    let token = Token::mint(&session, [0; 8], &exchange.plan.keys, env);
+    let session = exchange.renew_session(env);
+    let token = Token::mint(&session, exchange.binding(), &exchange.plan.keys, env);
     let mut head = own(exchange, 200);
     head.headers.insert(header::CONTENT_TYPE, JSON);
     head.headers.insert(header::SET_COOKIE, session_cookie(exchange, &session));

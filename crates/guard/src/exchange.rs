@@ -13,6 +13,7 @@ use crate::client;
 use crate::csp::NONCE_CHARS;
 use crate::env::{Env, Now};
 use crate::id::RequestId;
+use crate::identity::Identity;
 use crate::limiter::Charge;
 use crate::plan::{Plan, RoutePlan};
 use crate::state::Reserved;
@@ -43,6 +44,8 @@ pub(crate) struct Exchange {
     pub(crate) gathered: Option<Box<Gathered>>,
     pub(crate) claimed: Option<Claimed>,
     pub(crate) message: Option<Box<Message>>,
+    /// The verified caller.
+    pub(crate) identity: Option<Identity>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     pub(crate) asks: Asks,
@@ -55,10 +58,12 @@ pub(crate) enum CsrfState {
     Unneeded,
     /// A token is wanted, and may come in the body.
     Needed,
+    /// None is wanted if the bearer token, which no browser sends by itself, is then verified.
+    Bearer,
     /// A genuine token came; it is spent last.
     Verified(Token),
-    /// The token was spent.
-    Spent,
+    /// The token was spent; it was made for this identity.
+    Spent([u8; 8]),
 }
 
 /// What was read of the body, for the stage that asked.
@@ -91,6 +96,10 @@ pub(crate) struct Asks {
     pub(crate) foreign: bool,
     /// The session is new to the browser.
     pub(crate) fresh_session: bool,
+    /// The request was charged to its subject.
+    pub(crate) counted: bool,
+    /// The issuer's keys were asked for, and are as new as they can be had.
+    pub(crate) asked_keys: bool,
 }
 
 impl Exchange {
@@ -115,6 +124,7 @@ impl Exchange {
             gathered: None,
             claimed: None,
             message: None,
+            identity: None,
             cors: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
             asks: Asks::of(view),
@@ -146,6 +156,34 @@ impl Exchange {
 
     pub(crate) fn tag(&mut self, tag: Tag) {
         self.tags |= tag.bit();
+    }
+
+    /// What tokens made now are bound to: a keyed digest of the verified session, zero for nobody.
+    pub(crate) fn binding(&self) -> [u8; 8] {
+        let digest = self.identity.as_ref().and_then(|identity| {
+            let (kind, text) = identity.binding();
+            self.plan.keys.identity.prefixes(&[&[kind], text]).next()
+        });
+        digest.unwrap_or_default()
+    }
+
+    /// Whether a digest is that of the verified session, under any secret that is still accepted; zero is nobody's.
+    pub(crate) fn is_bound(&self, digest: [u8; 8]) -> bool {
+        let Some(identity) = &self.identity else { return digest == [0; 8] };
+        let (kind, text) = identity.binding();
+        self.plan.keys.identity.prefixes(&[&[kind], text]).any(|own| own == digest)
+    }
+
+    /// The session that tokens made now belong to: the visitor's own, unless it is new, or somebody has signed in, or
+    /// somebody else has. Then it is replaced, and what was made for the old one is worth nothing.
+    pub(crate) fn renew_session(&mut self, env: &Env<'_>) -> Session {
+        let kept = self.session.filter(|session| self.identity.is_none() || self.is_bound(session.identity));
+        let session = kept.unwrap_or_else(|| {
+            self.asks.fresh_session = true;
+            Session { identity: self.binding(), ..Session::fresh(env) }
+        });
+        self.session = Some(session);
+        session
     }
 
     pub(crate) fn nonce(&self) -> Option<&str> {
@@ -210,6 +248,6 @@ mod tests {
 
     #[test]
     fn an_exchange_stays_small() {
-        assert!(std::mem::size_of::<Exchange>() <= 320, "{}", std::mem::size_of::<Exchange>());
+        assert!(std::mem::size_of::<Exchange>() <= 336, "{}", std::mem::size_of::<Exchange>());
     }
 }

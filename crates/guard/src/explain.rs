@@ -36,6 +36,8 @@ pub enum Ruling {
     ReadBody,
     /// It would spend the token, or reserve the message.
     SpendToken,
+    /// It would fetch the issuer's keys.
+    FetchKeys,
 }
 
 impl Plan {
@@ -68,10 +70,11 @@ impl Ruling {
         match flow {
             Flow::Pass => Ruling::Pass,
             Flow::Refuse(denial) => Ruling::Refuse(denial.code),
-            Flow::Say(Say::Refuse(denial)) => Ruling::Refuse(denial.code),
+            Flow::Say(Say::Refuse(denial) | Say::SignIn(denial)) => Ruling::Refuse(denial.code),
             Flow::Say(Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => Ruling::Answer,
             Flow::Ask(Query::Collect(_)) => Ruling::ReadBody,
             Flow::Ask(Query::Claim(_)) => Ruling::SpendToken,
+            Flow::Ask(Query::Keys(_)) => Ruling::FetchKeys,
         }
     }
 }

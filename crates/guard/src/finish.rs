@@ -233,7 +233,9 @@ fn cache(exchange: &Exchange, head: &mut response::Parts, shared: bool) {
     // A cookie in a response that caches share would be everybody's cookie.
     let loose = sets_cookie && is_kept(headers);
     let failed_file = kind == Kind::Static && head.status != StatusCode::OK && head.status != StatusCode::NOT_MODIFIED;
-    if loose || failed_file {
+    // Clerk says with it that the answer is one visitor's.
+    let signed_in = headers.contains_key("x-clerk-auth-status");
+    if loose || failed_file || signed_in {
         keep_from_caches(headers, PRIVATE);
     }
     // A nonce, a token or a session cookie is in it, or in the page the application made of it.
@@ -302,8 +304,9 @@ pub(crate) fn cors_fields(exchange: &Exchange, headers: &mut HeaderMap) {
 
 /// An accepted unsafe request brings the next token, so that a page need not fetch one before each write.
 fn next_token(exchange: &Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
-    let (CsrfState::Spent, Some(session)) = (exchange.csrf, &exchange.session) else { return };
-    let token = Token::mint(session, [0; 8], &exchange.plan.keys, env);
+    let (CsrfState::Spent(identity), Some(session)) = (exchange.csrf, &exchange.session) else { return };
+    // For whom the spent one was made: routes that anyone may use do not look at the identity.
+    let token = Token::mint(session, identity, &exchange.plan.keys, env);
     let name = HeaderName::from_bytes(exchange.plan.policy.csrf.header.as_bytes());
     if let (Ok(name), Ok(token)) = (name, HeaderValue::from_str(&token)) {
         headers.insert(name, token);

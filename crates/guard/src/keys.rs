@@ -45,6 +45,10 @@ pub struct WeakSecret {
 pub(crate) struct Keys {
     pub(crate) token: KeyRing,
     pub(crate) session: KeyRing,
+    /// Names verified sessions in tokens and cookies.
+    pub(crate) identity: KeyRing,
+    /// Vouches for a request towards the application.
+    pub(crate) admitted: KeyRing,
     /// Makes session ids unlinkable in events.
     pub(crate) event: Key,
 }
@@ -107,6 +111,8 @@ impl Keys {
         Ok(Keys {
             token: KeyRing::derive("CSRF_SECRET", &secrets.csrf, "palisade csrf token v1")?,
             session: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade session cookie v1")?,
+            identity: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade csrf identity v1")?,
+            admitted: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade admitted v1")?,
             event: Key::derive(event, "palisade event session v1"),
         })
     }
@@ -125,6 +131,12 @@ impl KeyRing {
     /// The MAC of the parts under the key that signs. The caller fixes the lengths of all parts.
     pub(crate) fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.current.mac(parts)
+    }
+
+    /// The first 8 bytes of the MAC under each key, the one that signs first.
+    pub(crate) fn prefixes(&self, parts: &[&[u8]]) -> impl Iterator<Item = [u8; 8]> {
+        let keys = std::iter::once(&self.current).chain(&self.previous);
+        keys.map(|key| *key.mac(parts).first_chunk().unwrap_or(&[0; 8]))
     }
 
     /// Whether `tag` is the MAC, or its first 16 bytes or more, under any accepted key. Constant-time in the tag.

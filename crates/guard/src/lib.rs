@@ -24,6 +24,7 @@ mod form;
 mod headers;
 mod html;
 mod id;
+mod identity;
 mod inbox;
 mod keys;
 mod ledger;
@@ -38,6 +39,7 @@ mod target;
 mod testing;
 mod token;
 mod view;
+mod vouched;
 mod webhook;
 
 pub use admitted::{Admitted, BodyFate, BodyPlan, Fault, Finish};
@@ -49,6 +51,9 @@ pub use env::{Entropy, Env, MonoMicros, Now, WallMicros};
 pub use explain::{Explanation, Ruling};
 pub use headers::trailer_passes;
 pub use id::RequestId;
+pub use identity::{
+    Alg, BadKeys, Identity, KeySet, Keyring, MAX_JWKS, MAX_TOKEN, Providers, PublicKey, TokenFault, Verify, open,
+};
 pub use inbox::{Held, Inbox, Reserve, Settle};
 pub use keys::{MIN_SECRET, Secrets, SigningSecret, WeakSecret};
 pub use ledger::{Ledger, Spend, Spent};
@@ -56,7 +61,8 @@ pub use limiter::{Charge, Limiter, Seed};
 pub use plan::{Plan, signing_problems};
 pub use record::{Lane, Record};
 pub use state::State;
-pub use step::{Ask, Claim, Claimed, Collect, Collected, Denial, Need, Resume, Step};
+pub use step::{Ask, Claim, Claimed, Collect, Collected, Denial, Keys, Keyset, Need, Resume, Step};
 pub use target::{MAX_PATH, Malformed, canonical};
 pub use token::{SESSION_CHARS, TOKEN_CHARS, TOKEN_LIFE_MILLIS};
 pub use view::{BodyHint, Peer, View};
+pub use vouched::Vouched;

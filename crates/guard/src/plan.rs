@@ -13,6 +13,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::action::ActionPlan;
 use crate::csp::Csp;
+use crate::identity::{Issuer, Providers};
 use crate::keys::{Keys, Secrets};
 use crate::limiter::Limiter;
 use crate::state::State;
@@ -32,6 +33,8 @@ pub struct Plan {
     /// Counts refusals that are cheap to cause, so that they cannot fill the event channel.
     pub(crate) noise: Arc<Limiter>,
     pub(crate) csp: Csp,
+    /// Whose tokens are believed; nobody's where no policy or no verifier says so.
+    pub(crate) issuer: Option<Issuer>,
     /// Whether a request is refused before its route is known: observed only where every route is.
     pub(crate) unrouted: Mode,
     pub(crate) hsts: bool,
@@ -56,6 +59,8 @@ pub(crate) struct RatePlan {
     pub(crate) limiter: Arc<Limiter>,
     /// Whole /48 networks of IPv6, at sixteen times the limit.
     pub(crate) wide: Arc<Limiter>,
+    /// Addresses from which verified callers ask, at ten times the limit: each of them is counted by subject.
+    pub(crate) crowd: Option<Arc<Limiter>>,
     /// `"public-form";q=5;w=60`
     pub(crate) policy_header: HeaderValue,
     pub(crate) limit_header: HeaderValue,
@@ -67,6 +72,8 @@ const CSRF_ENDPOINT_LIMIT: Limit = Limit { count: 60, window: std::time::Duratio
 const NOISE_LIMIT: Limit = Limit { count: 60, window: std::time::Duration::from_secs(60) };
 /// How many /64 networks' worth of quota a /48 has.
 const WIDE_FACTOR: u32 = 16;
+/// How many verified callers' worth of quota an address has.
+const CROWD_FACTOR: u32 = 10;
 
 // === impl Plan ===
 
@@ -78,10 +85,25 @@ impl Plan {
     /// # Errors
     /// Every problem at once: secrets that are missing or short or no key of their scheme, routes beyond 65,000.
     pub fn compile(policy: Policy, secrets: &Secrets, state: &Arc<State>) -> Result<Arc<Plan>, Diagnostics> {
+        Plan::compile_with(policy, secrets, state, &Providers::default())
+    }
+
+    /// Compiles a policy with what the guard takes from outside. Without a verifier of signatures nobody is ever
+    /// verified, and routes that want somebody refuse.
+    ///
+    /// # Errors
+    /// As [`Plan::compile`]; also a publishable key or a public key that cannot be read.
+    pub fn compile_with(
+        policy: Policy,
+        secrets: &Secrets,
+        state: &Arc<State>,
+        providers: &Providers,
+    ) -> Result<Arc<Plan>, Diagnostics> {
         let keys = Keys::derive(secrets).map_err(|weak| {
             let fix = "create one with `palisade secrets new`, or 32 random bytes in base64url";
             Diagnostics::from(Diagnostic::error("secret-weak", weak.to_string()).fix(fix))
         })?;
+        let issuer = Issuer::compile(&policy, providers)?;
         let mut routes: Vec<RoutePlan> =
             policy.routes().iter().map(|route| RoutePlan::compile(route.clone(), state)).collect();
         let actions = ActionPlan::compile(&policy, &mut routes, state);
@@ -89,6 +111,9 @@ impl Plan {
         let csrf_route = u16::try_from(routes.len() - 1)
             .map_err(|_| Diagnostics::from(Diagnostic::error("routes-too-many", "a policy takes 65,000 routes")))?;
         sign(&mut routes, secrets)?;
+        if issuer.is_some() {
+            routes.iter_mut().for_each(|plan| plan.count_subjects(state));
+        }
         let https = policy.app.public_origins.iter().all(|origin| origin.https);
         Ok(Arc::new(Plan {
             hosts: hosts(&policy),
@@ -99,6 +124,7 @@ impl Plan {
             detailed: policy.environment == Environment::Development,
             state: Arc::clone(state),
             policy,
+            issuer,
             keys,
             routes,
             actions,
@@ -116,6 +142,11 @@ impl Plan {
     #[must_use]
     pub fn state(&self) -> &Arc<State> {
         &self.state
+    }
+
+    /// Where a browser signs in.
+    pub(crate) fn sign_in_url(&self) -> Option<&str> {
+        self.policy.identity.as_ref()?.sign_in_url.as_deref()
     }
 
     pub(crate) fn undeclared(&self) -> RouteId {
@@ -148,12 +179,22 @@ impl RoutePlan {
             methods: Methods::READ,
             limit: Some(CSRF_ENDPOINT_LIMIT),
             csrf: CsrfStrength::None,
-            identity: IdentityNeed::None,
+            // A token is bound to whoever fetches it.
+            identity: IdentityNeed::Optional,
             mode: policy.app.mode,
             source: RouteSource::Preset,
             ..Route::new(&policy.csrf.path, Kind::PublicRead)
         };
         RoutePlan { own: true, ..RoutePlan::compile(route, state) }
+    }
+
+    /// Counts verified callers by subject. Sign-ins stay counted by address alone: many accounts are not many people.
+    fn count_subjects(&mut self, state: &State) {
+        let (Some(rate), Some(limit)) = (&mut self.rate, self.route.limit) else { return };
+        if self.route.kind != Kind::Login {
+            let count = limit.count.saturating_mul(CROWD_FACTOR);
+            rate.crowd = Some(state.limiter(Limit { count, ..limit }));
+        }
     }
 
     pub(crate) fn takes(&self, method: &str) -> bool {
@@ -170,6 +211,7 @@ impl RatePlan {
             scope: scope_number(scope),
             limiter: state.limiter(limit),
             wide: state.limiter(wide),
+            crowd: None,
             policy_header: HeaderValue::from_str(&policy_header).unwrap_or(HeaderValue::from_static("")),
             limit_header: HeaderValue::from(limit.count),
         }

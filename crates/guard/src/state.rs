@@ -10,6 +10,7 @@ use palisade_policy::{Limit, Limits};
 
 use crate::blocks::Blocks;
 use crate::env::{Env, Now};
+use crate::identity::{Keyring, Verified};
 use crate::inbox::{Inbox, Settle};
 use crate::ledger::Ledger;
 use crate::limiter::{Limiter, Seed};
@@ -19,6 +20,10 @@ use crate::step::{Claim, Claimed};
 pub struct State {
     /// Which tokens have been used.
     pub ledger: Ledger,
+    /// The issuer's keys.
+    pub keyring: Keyring,
+    /// Tokens that were verified.
+    pub(crate) verified: Verified,
     /// Who is shut out.
     pub blocks: Blocks,
     /// Which signed messages are handled, and which were.
@@ -52,6 +57,8 @@ impl State {
             ledger: Ledger::new(LEDGER_SESSIONS, env.now.wall.millis()),
             blocks: Blocks::default(),
             inbox: Inbox::new(INBOX_MESSAGES),
+            keyring: Keyring::default(),
+            verified: Verified::default(),
             seed: Seed::new(env.random()),
             slots: limits.limiter_slots,
             limiters: Mutex::default(),
@@ -88,6 +95,12 @@ impl State {
     fn take(&self, bytes: u64) -> bool {
         let take = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.buffered_cap);
         self.buffered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    /// How many verified tokens are remembered.
+    #[must_use]
+    pub fn verified_tokens(&self) -> usize {
+        self.verified.len()
     }
 
     /// Bytes held for requests right now.

@@ -13,6 +13,7 @@ use crate::admitted::Admitted;
 use crate::answer::{Answer, Say};
 use crate::env::Env;
 use crate::exchange::{Exchange, Gathered};
+use crate::identity::KeySet;
 use crate::inbox::{Held, Reserve};
 use crate::ledger::{Spend, Spent};
 use crate::plan::Plan;
@@ -40,6 +41,8 @@ pub enum Need {
     Collect(Ask<Collect>),
     /// A token to be spent, or a message to be reserved.
     Claim(Ask<Claim>),
+    /// The issuer's keys.
+    Keys(Ask<Keyset>),
 }
 
 /// A question and the paused request it belongs to. Answering consumes it, so there is no second answer.
@@ -97,6 +100,25 @@ pub enum Claimed {
     Unavailable,
 }
 
+/// Get the issuer's keys: there are none yet, or a token names one that is not among them.
+///
+/// Strangers make up key ids at will: the driver fetches at most once for all who ask at a time, and then not again for
+/// a while. It answers with what it has.
+#[derive(Debug, Clone, Copy)]
+pub struct Keyset {
+    /// [`KeySet::digest`] of the keys that were not enough.
+    pub known: Option<u64>,
+}
+
+/// The answer to [`Keyset`].
+#[derive(Debug, Clone)]
+pub enum Keys {
+    /// The newest there are, changed or not.
+    Are(Arc<KeySet>),
+    /// There have never been any.
+    Unavailable,
+}
+
 /// A question with its answer, ready to go on.
 #[must_use]
 pub struct Resume {
@@ -108,6 +130,7 @@ pub struct Resume {
 enum Reply {
     Collect(Collected),
     Claim(Claimed),
+    Keys(Keys),
 }
 
 /// Why the gate refuses. Made by stages only.
@@ -139,6 +162,7 @@ pub(crate) enum Flow {
 pub(crate) enum Query {
     Collect(Collect),
     Claim(Claim),
+    Keys(Keyset),
 }
 
 // === impl Plan ===
@@ -196,6 +220,7 @@ fn conclude(exchange: Exchange, stage: Stage, end: End) -> Step {
         End::Ask(Query::Claim(question)) => {
             Step::Need(Need::Claim(Ask { question, paused: Box::new(exchange), stage }))
         }
+        End::Ask(Query::Keys(question)) => Step::Need(Need::Keys(Ask { question, paused: Box::new(exchange), stage })),
     }
 }
 
@@ -215,6 +240,13 @@ impl Ask<Claim> {
     }
 }
 
+impl Ask<Keyset> {
+    /// Answers the question.
+    pub fn reply(self, reply: Keys) -> Resume {
+        Resume { paused: self.paused, stage: self.stage, reply: Reply::Keys(reply) }
+    }
+}
+
 impl<Q: fmt::Debug> fmt::Debug for Ask<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Ask").field(&self.question).finish()
@@ -230,6 +262,12 @@ impl Resume {
         match self.reply {
             Reply::Collect(collected) => exchange.gathered = Some(Box::new(Gathered::of(&mut exchange, collected))),
             Reply::Claim(claimed) => exchange.claimed = Some(claimed),
+            Reply::Keys(keys) => {
+                exchange.asks.asked_keys = true;
+                if let Keys::Are(keys) = keys {
+                    exchange.plan.state.keyring.replace(keys);
+                }
+            }
         }
         run(exchange, view, env, self.stage)
     }

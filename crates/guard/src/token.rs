@@ -1,8 +1,8 @@
 //! Session cookies and CSRF tokens: stateless, signed, dated, bound to each other.
 //!
-//! A session is 16 random bytes and the first 16 bytes of their MAC. A token is
+//! A session is `random 16 | identity 8 | mac 16`. A token is
 //! `version 1 | issued 6 | random 16 | identity 8 | mac 32`, where the MAC covers the session and all that precedes it,
-//! and `identity` is a keyed digest of the signed-in session the token was made for (zero: nobody). Both travel as
+//! and `identity` is a keyed digest of the signed-in session that each was made for (zero: nobody). Both travel as
 //! base64url without padding. See OWASP's CSRF Prevention Cheat Sheet, "Signed Double-Submit Cookie".
 
 use base64::Engine as _;
@@ -19,7 +19,7 @@ pub(crate) const REMEMBERED_MILLIS: u64 = TOKEN_LIFE_MILLIS + SKEW_MILLIS;
 const SKEW_MILLIS: u64 = 60_000;
 
 /// The characters of a session cookie.
-pub const SESSION_CHARS: usize = 43;
+pub const SESSION_CHARS: usize = 54;
 /// The characters of a token.
 pub const TOKEN_CHARS: usize = 84;
 
@@ -31,6 +31,8 @@ const SIGNED_BYTES: usize = 31;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Session {
     pub(crate) id: [u8; 16],
+    /// The identity it was made for; zero is nobody.
+    pub(crate) identity: [u8; 8],
 }
 
 /// A genuine token, not yet spent.
@@ -57,22 +59,20 @@ pub(crate) enum BadToken {
 
 impl Session {
     pub(crate) fn fresh(env: &Env<'_>) -> Session {
-        Session { id: env.random() }
+        Session { id: env.random(), identity: [0; 8] }
     }
 
     pub(crate) fn read(cookie: &str, keys: &Keys) -> Option<Session> {
-        let bytes: [u8; 32] = decode(cookie, SESSION_CHARS)?;
-        let (id, tag) = bytes.split_first_chunk::<16>()?;
-        keys.session.verify(&[id], tag).then_some(Session { id: *id })
+        let bytes: [u8; 40] = decode(cookie, SESSION_CHARS)?;
+        let (id, rest) = bytes.split_first_chunk::<16>()?;
+        let (identity, tag) = rest.split_first_chunk::<8>()?;
+        keys.session.verify(&[id, identity], tag).then_some(Session { id: *id, identity: *identity })
     }
 
     pub(crate) fn write(&self, keys: &Keys) -> String {
-        let mac = keys.session.sign(&[&self.id]);
-        let mut bytes = [0; 32];
-        let (id, tag) = bytes.split_at_mut(16);
-        id.copy_from_slice(&self.id);
-        tag.copy_from_slice(mac.first_chunk::<16>().unwrap_or(&[0; 16]));
-        URL_SAFE_NO_PAD.encode(bytes)
+        let mac = keys.session.sign(&[&self.id, &self.identity]);
+        let tag = mac.first_chunk::<16>().unwrap_or(&[0; 16]);
+        URL_SAFE_NO_PAD.encode([self.id.as_slice(), &self.identity, tag].concat())
     }
 
     pub(crate) fn number(&self) -> u128 {
@@ -173,13 +173,13 @@ mod tests {
     #[test]
     fn a_token_is_bound_to_its_session_its_secret_and_its_hour() {
         let (keys, others) = (keys(&[ONE]), keys(&[TWO]));
-        let session = Session { id: [1; 16] };
+        let session = Session { id: [1; 16], identity: [0; 8] };
         let token = Token::mint(&session, [3; 8], &keys, &at(1000).env(&Fixed(9)));
         assert_eq!(token.len(), TOKEN_CHARS);
         let read = |session, keys, seconds| Token::read(&token, session, keys, at(seconds).0.wall);
         let good = read(&session, &keys, 1001).expect("good");
         assert_eq!((good.issued_millis, good.identity), (1_000_000, [3; 8]));
-        assert_eq!(read(&Session { id: [2; 16] }, &keys, 1001), Err(BadToken::Invalid));
+        assert_eq!(read(&Session { id: [2; 16], identity: [0; 8] }, &keys, 1001), Err(BadToken::Invalid));
         assert_eq!(read(&session, &others, 1001), Err(BadToken::Invalid));
         assert_eq!(read(&session, &keys, 1000 + HOUR), Err(BadToken::Expired));
         assert!(read(&session, &keys, 999 + HOUR).is_ok());
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_previous_secret_still_verifies_and_never_signs() {
-        let session = Session { id: [1; 16] };
+        let session = Session { id: [1; 16], identity: [0; 8] };
         let old = Token::mint(&session, [0; 8], &keys(&[ONE]), &at(10).env(&Fixed(9)));
         let rotated = keys(&[TWO, ONE]);
         assert!(Token::read(&old, &session, &rotated, at(11).0.wall).is_ok());
@@ -214,7 +214,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_but_the_minted_one_is_a_token(text in "[A-Za-z0-9_=-]{80,88}|\\PC*") {
-            let session = Session { id: [1; 16] };
+            let session = Session { id: [1; 16], identity: [0; 8] };
             prop_assert_eq!(Token::read(&text, &session, &keys(&[ONE]), at(10).0.wall), Err(BadToken::Invalid));
         }
     }

@@ -234,7 +234,7 @@ fn restarted(gate: &Gate) -> Gate {
     let policy = gate.plan.policy().clone();
     let state = palisade_guard::State::new(&policy.limits, &gate.env());
     let plan = palisade_guard::Plan::compile(policy, &support::secrets(), &state).expect("plan");
-    Gate { plan, entropy: support::Counting::default(), seconds: gate.seconds }
+    Gate { plan, seconds: gate.seconds, ..Gate::new(builder()) }
 }
 
 // === SECURITY.md 6, 10, 16: origin ===

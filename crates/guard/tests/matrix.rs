@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use http::{Request, Response};
 use palisade_event::{Code, Decision, Kind};
-use palisade_guard::{BodyHint, Claimed, Collected, Fault, Need, Peer, Record, Step, View};
+use palisade_guard::{BodyHint, Claimed, Collected, Fault, Keys, Need, Peer, Record, Step, View};
 use palisade_policy::{
     Limit, Method as Verb, Methods, PolicyBuilder, Route, Schema, Signature, SignatureScheme, Success, Undeclared,
 };
@@ -556,6 +556,7 @@ fn drive(gate: &Gate, request: http::request::Builder, body: Collected, claimed:
             Step::Admit(_) => panic!("admitted"),
             Step::Answer(answer) => return answer.into_response(&env),
             Step::Need(Need::Claim(ask)) => ask.reply(claimed),
+            Step::Need(Need::Keys(ask)) => ask.reply(Keys::Unavailable),
             Step::Need(Need::Collect(ask)) => ask.reply(body.take().expect("asked once")),
         };
         step = resume.run(&view, &env);

@@ -102,7 +102,7 @@ fn secrets(values: &[(&str, Option<u64>)]) -> Secrets {
 }
 
 fn gate_for(sent: &Sent, mode: Mode) -> Gate {
-    let gate = Gate::with(policy(sent.scheme, mode), &secrets(&[(&sent.secret, None)]));
+    let gate = Gate::with_secrets(policy(sent.scheme, mode), &secrets(&[(&sent.secret, None)]));
     Gate { seconds: sent.seconds, ..gate }
 }
 
@@ -365,7 +365,8 @@ fn a9_two_secrets_live_while_one_replaces_the_other_and_the_old_one_ends_by_itse
     let (old, new) = (&all[0], &all[3]);
     let end = old.seconds + 100;
     let rotating = || {
-        let gate = Gate::with(policy(Svix, Mode::Enforce), &secrets(&[(&new.secret, None), (&old.secret, Some(end))]));
+        let gate =
+            Gate::with_secrets(policy(Svix, Mode::Enforce), &secrets(&[(&new.secret, None), (&old.secret, Some(end))]));
         Gate { seconds: old.seconds, ..gate }
     };
     assert_eq!((old.code(&rotating()), new.code(&rotating())), (None, None));
@@ -385,7 +386,7 @@ fn a9_two_secrets_live_while_one_replaces_the_other_and_the_old_one_ends_by_itse
 #[test]
 fn a9_a_hook_without_a_live_secret_takes_nothing_and_a_bad_secret_stops_the_start() {
     let sent = stripe_at(1_800_000_000, "{}");
-    let gate = Gate::with(policy(Stripe, Mode::Enforce), &support::secrets());
+    let gate = Gate::with_secrets(policy(Stripe, Mode::Enforce), &support::secrets());
     assert_eq!(sent.code(&gate), Some(Code::SignatureInvalid));
     let policy = policy(Svix, Mode::Enforce).build().expect("policy");
     assert!(signing_problems(&policy, &secrets(&[("whsec_", None)])).has_errors());
@@ -545,6 +546,7 @@ fn drive(gate: &Gate, sent: &Sent, hint: BodyHint, claimed: Option<Claimed>) -> 
                 let said = claimed.unwrap_or_else(|| gate.plan.state().claim(&ask.question, env.now));
                 ask.reply(said)
             }
+            Step::Need(Need::Keys(ask)) => ask.reply(palisade_guard::Keys::Unavailable),
             Step::Need(Need::Collect(ask)) => {
                 asked.push(ask.question.limit);
                 let held = gate.plan.state().buffered();
@@ -584,7 +586,7 @@ fn a9_bodies_are_read_in_steps_within_the_cap_before_anything_is_computed() {
 fn a9_without_room_in_memory_a_message_is_put_off() {
     let sent = stripe_at(1_800_000_000, &format!("{{\"x\":\"{}\"}}", "x".repeat(100_000)));
     let limits = Limits { buffered: 70_000, limiter_slots: 1024, ..Limits::default() };
-    let gate = Gate::with(policy(Stripe, Mode::Enforce).limits(limits), &secrets(&[(STRIPE_SECRET, None)]));
+    let gate = Gate::with_secrets(policy(Stripe, Mode::Enforce).limits(limits), &secrets(&[(STRIPE_SECRET, None)]));
     assert_eq!(drive(&gate, &sent, BodyHint::Chunked, None).0, Err(Code::Overloaded));
     assert_eq!(gate.plan.state().buffered(), 0);
 }

@@ -4,15 +4,15 @@ mod app;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use anyhow::Context as _;
 use axum::Router;
-use palisade_backend::{SystemEntropy, now};
+use palisade_backend::{AwsLc, DemoIssuer, SystemEntropy, now};
 use palisade_diag::{FileId, Sources as Texts};
 use palisade_gateway::EventSink;
-use palisade_guard::{Env, Plan, Secrets, State};
+use palisade_guard::{Env, Plan, Providers, Secrets, State};
 use palisade_policy::{Environment, Origin, Overrides, Policy, Sources, parse};
 
 use crate::args::Demo;
@@ -31,12 +31,16 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let policy = policy(&text, listen)?;
 
     let elsewhere = spawn(app::elsewhere(&format!("http://{listen}")))?;
-    let shown = app::Shown { policy: text, elsewhere: format!("http://{elsewhere}/") };
+    let issuer =
+        DemoIssuer::new(&format!("http://{listen}"), "palisade-demo").context("no key for the demo's issuer")?;
+    let jwt_key = issuer.pem().context("no key for the demo's issuer")?;
+    let shown = app::Shown { policy: text, elsewhere: format!("http://{elsewhere}/"), issuer };
     let upstream = spawn(app::app(shown))?;
 
     let env = Env { now: now(), entropy: &SystemEntropy };
     let state = State::new(&policy.limits, &env);
-    let plan = Plan::compile(policy, &Secrets::ephemeral(&env), &state)?;
+    let providers = Providers { verify: Some(Arc::new(AwsLc)), clerk_publishable_key: None, jwt_key: Some(jwt_key) };
+    let plan = Plan::compile_with(policy, &Secrets::ephemeral(&env), &state, &providers)?;
     let upstream = Origin { https: false, authority: upstream.to_string() };
     let gateway = serve::bind(plan, listen, upstream, None, EventSink::new(std::io::stdout()))?;
     output::note(&instructions(gateway.local_addr()));

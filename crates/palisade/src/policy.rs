@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use palisade_backend::{SystemEntropy, now};
 use palisade_event::Stage;
-use palisade_guard::{BodyHint, Env, Explanation, Peer, Plan, Ruling, Secrets, State, View};
+use palisade_guard::{BodyHint, Env, Explanation, Peer, Plan, Providers, Ruling, Secrets, State, View};
 use palisade_policy::{Overrides, Policy};
 use serde_json::json;
 
@@ -48,7 +48,7 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
     };
     let policy = built.policy;
     let advice = policy.advise(&args.method, args.path.split('?').next().unwrap_or_default());
-    let explanation = explanation(policy, args)?;
+    let explanation = explanation(policy, args, &surroundings)?;
     let refusal = explanation.refusal();
     let setting = |stage: Stage| {
         let found = advice.protections.iter().find(|protection| protection.stage == stage);
@@ -93,7 +93,7 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn explanation(policy: Policy, args: &Explain) -> anyhow::Result<Explanation> {
+fn explanation(policy: Policy, args: &Explain, surroundings: &load::Surroundings) -> anyhow::Result<Explanation> {
     let env = Env { now: now(), entropy: &SystemEntropy };
     let mut headers = HeaderMap::new();
     let host = policy.app.public_origins.first().map(|origin| origin.authority.clone()).unwrap_or_default();
@@ -116,7 +116,10 @@ fn explanation(policy: Policy, args: &Explain) -> anyhow::Result<Explanation> {
         View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
     let state = State::new(&policy.limits, &env);
     // Tokens of a running gate are not known here: explaining needs no real secret.
-    let plan = Plan::compile(policy, &Secrets::ephemeral(&env), &state)?;
+    // Whose tokens are believed may hang on a variable that is not set here; then nobody's are.
+    let told = policy.identity.as_ref().is_some_and(|identity| identity.issuer.is_some());
+    let providers = if told { load::providers(&policy, &surroundings.variables) } else { Providers::default() };
+    let plan = Plan::compile_with(policy, &Secrets::ephemeral(&env), &state, &providers)?;
     Ok(plan.explain(&view, &env))
 }
 
@@ -126,6 +129,7 @@ fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {
         Ruling::Refuse(code) => ("refuse", Some(code.id())),
         Ruling::Answer => ("answered by the gate", None),
         Ruling::ReadBody => ("reads the form's token", None),
+        Ruling::FetchKeys => ("fetches the issuer's keys", None),
         Ruling::SpendToken => ("spends the token", None),
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use palisade_backend::{SystemEntropy, now};
+use palisade_backend::{Jwks, SystemEntropy, now};
 use palisade_diag::Diagnostics;
 use palisade_gateway::{Config, EventSink, Gateway};
-use palisade_guard::{Env, Plan, Secrets, SigningSecret, State, signing_problems};
+use palisade_guard::{Env, Plan, Providers, Secrets, SigningSecret, State, signing_problems};
 use palisade_policy::{Built, Overrides, Policy, dated_secrets, environment_problems, live_secrets, start_problems};
 
 use crate::args::Serve;
@@ -54,6 +54,7 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
 struct Ready {
     listen: SocketAddr,
     secrets: Secrets,
+    providers: Providers,
 }
 
 /// Everything that would stop the gate, named at once.
@@ -71,7 +72,8 @@ fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics
         webhooks: signing_secrets(policy, &surroundings.variables),
     };
     found.append(signing_problems(policy, &secrets));
-    Ok((!found.has_errors()).then_some(Ready { listen, secrets }))
+    let providers = load::providers(policy, &surroundings.variables);
+    Ok((!found.has_errors()).then_some(Ready { listen, secrets, providers }))
 }
 
 /// The webhooks' secrets, each with its date, so that an old one ends while the gate runs.
@@ -93,11 +95,12 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 
 fn start(policy: Policy, ready: Ready, threads: Option<usize>) -> anyhow::Result<Exit> {
     let upstream = policy.app.upstream.clone().context("no upstream: set [app].upstream, or give --upstream URL")?;
-    let Ready { listen, secrets } = ready;
+    let Ready { listen, secrets, providers } = ready;
     let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
     let summary = format!("{} ({}, {} routes)", policy.app.name, policy.environment.id(), policy.routes().len());
-    let plan = Plan::compile(policy, &secrets, &state)?;
-    let gateway = bind(plan, listen, upstream.clone(), threads, EventSink::new(std::io::stdout()))?;
+    let jwks = Jwks::of(&policy, &providers, &state).context("the issuer's keys cannot be fetched")?;
+    let plan = Plan::compile_with(policy, &secrets, &state, &providers)?;
+    let gateway = bind(plan, listen, upstream.clone(), threads, EventSink::new(std::io::stdout()))?.with_jwks(jwks);
     output::note(&format!("palisade: {summary} at http://{} in front of {upstream}", gateway.local_addr()));
     drain(gateway)
 }

@@ -249,7 +249,8 @@ impl PolicyBuilder {
                 problems.items.push(conflicting(&routes, index, route, &conflict));
             }
         }
-        for mut route in preset::routes(self.app.framework) {
+        let presets = preset::routes(self.app.framework).into_iter().chain(preset::service_routes(&self.app.services));
+        for mut route in presets {
             // The app's own route of that path wins, in whatever spelling and with whatever methods.
             let named = routes.iter().any(|own| template::fold(&own.path) == template::fold(&route.path));
             if !named && matcher.insert(id(routes.len()), &route).is_ok() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_event::Kind;
 
-use crate::model::{Framework, Limit, Route, RouteSource};
+use crate::model::{Framework, Limit, Method, Methods, Route, RouteSource, Service};
 
 /// The routes of a framework. A path that the app declares itself is left to the app (see the builder).
 ///
@@ -20,4 +20,15 @@ pub(crate) fn routes(framework: Option<Framework>) -> Vec<Route> {
         route.source = RouteSource::Preset;
     }
     routes
+}
+
+/// Clerk's frontend API and scripts, where the app serves them under its own origin (`proxyUrl`; automatic for
+/// deployments under `*.vercel.app`). Clerk limits and authenticates what arrives there.
+pub(crate) fn service_routes(services: &[Service]) -> Vec<Route> {
+    if !services.contains(&Service::Clerk) {
+        return Vec::new();
+    }
+    let methods = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete];
+    let methods = methods.into_iter().fold(Methods::NONE, Methods::with);
+    vec![Route { methods, source: RouteSource::Preset, ..Route::new("/__clerk/{*rest}", Kind::Delegated) }]
 }

@@ -252,6 +252,15 @@ impl Exchange {
         self.closed = true;
     }
 
+    /// Closes the connection and waits until the gate has noticed, and closed its side.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn hang_up(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write).expect("shutdown");
+        self.await_close();
+    }
+
     /// Waits until the gate has closed the connection.
     ///
     /// # Panics

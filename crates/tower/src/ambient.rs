@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use palisade_guard::{Ask, Claim, Entropy, Now, Record, Resume, Settle};
+use palisade_guard::{Ask, Claim, Entropy, Keyset, Now, Record, Resume, Settle};
 
 /// Who answers what the guard asks: state in this process, or shared by many.
 pub trait Backend {
@@ -13,6 +13,9 @@ pub trait Backend {
 
     /// Ends a reservation. Called at the response head; must not wait. What is lost ends by its time.
     fn settle(&self, settle: Settle);
+
+    /// Gets the issuer's keys: one fetch for all who ask at a time, and not again for a while.
+    fn keys(&self, ask: Ask<Keyset>) -> Self::Answer;
 }
 
 /// What surrounds the gate: time, randomness, and somewhere to report to.

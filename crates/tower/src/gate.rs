@@ -9,7 +9,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{Request, Response, request};
 use http_body::Body;
 use palisade_guard::{
-    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Need, Peer, Plan, Settle, Step, View,
+    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Identity, Need, Peer, Plan, Settle, Step,
+    View,
 };
 
 use crate::ambient::{Ambient, Backend};
@@ -76,6 +77,7 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
                 Step::Admit(admitted) => return Ok(admitted),
                 Step::Answer(answer) => return Err(answer),
                 Step::Need(Need::Claim(ask)) => self.backend.claim(ask).await,
+                Step::Need(Need::Keys(ask)) => self.backend.keys(ask).await,
                 Step::Need(Need::Collect(ask)) => {
                     let collected = self.collect(passing, ask.question).await;
                     ask.reply(collected)
@@ -99,6 +101,11 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
     {
         let Passing { mut head, prefix, body, .. } = passing;
         let plan = admitted.forward(&mut head, &self.env());
+        // Whatever a server or an outer layer left there is not the gate's word.
+        head.extensions.remove::<Identity>();
+        if let Some(identity) = admitted.identity() {
+            head.extensions.insert(identity.clone());
+        }
         let (guarded, overrun) = Guarded::new(prefix, body, plan);
         match service(Request::from_parts(head, guarded)).await {
             Ok(response) => {

@@ -2,12 +2,14 @@
 //!
 //! [`Gate::handle`] takes a request through every stage of the guard and, if it is admitted, through a service; it
 //! needs no runtime and asks for no `Send`. [`GateLayer`] is the same as a tower layer. The guard's questions go to a
-//! [`Backend`], time and events to an [`Ambient`].
+//! [`Backend`], time and events to an [`Ambient`]. An app behind it finds the verified caller as [`Identity`] in the
+//! request's extensions, and answers errors with [`Problem`].
 
 mod ambient;
 mod body;
 mod gate;
 mod layer;
+mod problem;
 
 pub use ambient::{Ambient, Backend};
 pub use body::{BodyError, GateBody, Guarded};
@@ -15,4 +17,6 @@ pub use gate::Gate;
 pub use layer::{GateLayer, GateService, PeerOf, RouteOf};
 pub use palisade_event as event;
 pub use palisade_guard as guard;
+pub use palisade_guard::Identity;
 pub use palisade_policy as policy;
+pub use problem::Problem;

@@ -9,7 +9,7 @@ use palisade_event::{Code, Stage};
 use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange, Gathered};
 use crate::form::{self, Encoding};
-use crate::stage::csrf_token;
+use crate::stage::{csrf_token, identity};
 use crate::step::{Collect, Denial, Flow, Query};
 use crate::view::{BodyHint, View};
 
@@ -86,7 +86,11 @@ fn field(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, gathered: &Gat
     let plan = Arc::clone(&exchange.plan);
     let encoding = Encoding::of(view.headers);
     match encoding.and_then(|encoding| encoding.field(bytes, &plan.policy.csrf.field, gathered.complete)) {
-        Some(token) => csrf_token::verify(exchange, &token, env),
+        Some(token) => match csrf_token::verify(exchange, &token, env) {
+            // The identity is known by now, so what it compares for tokens in a header is compared here.
+            Flow::Pass => identity::compare(exchange),
+            other => other,
+        },
         None => Flow::refuse(Stage::CsrfToken, Code::CsrfTokenMissing),
     }
 }

@@ -28,12 +28,14 @@ pub(crate) fn check(exchange: &mut Exchange) -> Flow {
         nonce: token.nonce,
         issued_millis: token.issued_millis,
         client: exchange.client,
-        verified: false,
+        // By what the token was made for: one that could be spent in either partition could be spent twice.
+        verified: token.identity != [0; 8],
     })))
 }
 
 fn told(exchange: &mut Exchange, claimed: Claimed) -> Flow {
-    exchange.csrf = CsrfState::Spent;
+    let CsrfState::Verified(token) = exchange.csrf else { return Flow::Pass };
+    exchange.csrf = CsrfState::Spent(token.identity);
     match claimed {
         Claimed::Told(Spent::First { forgot }) => {
             if forgot {

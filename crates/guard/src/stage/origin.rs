@@ -6,11 +6,12 @@
 
 use http::header::{self, HeaderName};
 use http::{HeaderMap, Method, Version};
-use palisade_event::{Code, Stage};
-use palisade_policy::{Cors, CsrfStrength, Methods};
+use palisade_event::{Code, Kind, Stage};
+use palisade_policy::{Cors, CsrfStrength, IdentityNeed, Methods};
 
 use crate::answer::Say;
 use crate::exchange::{CsrfState, Exchange};
+use crate::identity::is_bearer;
 use crate::step::{Denial, Flow};
 use crate::view::{BodyHint, View};
 
@@ -60,10 +61,21 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>) -> Flow {
         Provenance::Typed => false,
         Provenance::Foreign | Provenance::Malformed => return cross(),
     };
-    if strength == CsrfStrength::Token || !proven {
+    if !proven {
         exchange.csrf = CsrfState::Needed;
+    } else if strength == CsrfStrength::Token {
+        exchange.csrf = if bearer(exchange, view.headers) { CsrfState::Bearer } else { CsrfState::Needed };
     }
     Flow::Pass
+}
+
+/// Whether no token is wanted if the identity is then verified: the caller shows a bearer token and nothing that a
+/// browser would add by itself. Whoever signs in, or fills in a public form, has no identity to show.
+fn bearer(exchange: &Exchange, headers: &HeaderMap) -> bool {
+    let Some(plan) = exchange.route() else { return false };
+    let wanted = plan.route.identity == IdentityNeed::Required;
+    let open = matches!(plan.route.kind, Kind::Login | Kind::PublicForm);
+    wanted && !open && !exchange.asks.cookies && exchange.plan.issuer.is_some() && is_bearer(headers)
 }
 
 fn provenance(exchange: &Exchange, headers: &HeaderMap) -> Provenance {

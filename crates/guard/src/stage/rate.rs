@@ -1,22 +1,35 @@
 //! The rate limit by address: before anything that costs more than a look into a table.
 
 use palisade_event::{Code, Stage, Tag};
-use palisade_policy::Mode;
+use palisade_policy::{IdentityNeed, Mode};
 
 use crate::env::Env;
 use crate::exchange::Exchange;
+use crate::identity::Identity;
 use crate::limiter::Charge;
 use crate::plan::RatePlan;
+use crate::stage::identity;
 use crate::step::{Denial, Flow};
+use crate::view::View;
 
-pub(crate) fn check(exchange: &mut Exchange, env: &Env<'_>) -> Flow {
+pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     // OPTIONS is answered by the gate and changes nothing: a preflight must not eat the quota of what it asks for.
     if exchange.method == http::Method::OPTIONS {
         return Flow::Pass;
     }
     let Some(plan) = exchange.route() else { return Flow::refuse(Stage::Rate, Code::Internal) };
     let Some(rate) = &plan.rate else { return Flow::Pass };
-    let charge = charge(rate, exchange, plan.route.cost, env);
+    let subject = rate.crowd.is_some().then(|| identity::remembered(exchange, view, env)).flatten();
+    let charge = match &subject {
+        Some(subject) => charge_subject(rate, exchange, subject, plan.route.cost, env),
+        None => charge(rate, exchange, plan.route.cost, env),
+    };
+    let looked_at = plan.route.identity != IdentityNeed::None;
+    exchange.asks.counted = subject.is_some();
+    if looked_at {
+        // Spares the identity stage a second look.
+        exchange.identity = subject;
+    }
     if charge.overflow {
         exchange.tag(Tag::LimiterOverflow);
     }
@@ -42,6 +55,15 @@ fn charge(rate: &RatePlan, exchange: &Exchange, cost: u32, env: &Env<'_>) -> Cha
         }
     }
     rate.limiter.charge(rate.scope, client.bits(), cost, now)
+}
+
+/// A verified caller is counted by subject, wherever it asks from; its address only as one of a crowd, so that an office
+/// behind one address is not shut out, and one address with many accounts still meets an end.
+fn charge_subject(rate: &RatePlan, exchange: &Exchange, subject: &Identity, cost: u32, env: &Env<'_>) -> Charge {
+    let charge = rate.limiter.charge(rate.scope, subject.key(), cost, env.now.mono);
+    let Some(crowd) = rate.crowd.as_ref().filter(|_| charge.allowed) else { return charge };
+    let shared = crowd.charge(rate.scope, exchange.client.bits(), cost, env.now.mono);
+    if shared.allowed { charge } else { Charge { remaining: 0, ..shared } }
 }
 
 /// Whether a refusal that is cheap to cause is still worth an event of its own.

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Version, request};
 use palisade_event::{Code, Kind, Stage};
 use palisade_guard::{
-    Admitted, BodyFate, BodyHint, Collected, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Record, Secrets, State,
-    Step, View, WallMicros,
+    Admitted, BodyFate, BodyHint, Collected, Entropy, Env, KeySet, Keys, MonoMicros, Need, Now, Peer, Plan, Providers,
+    Record, Secrets, State, Step, View, WallMicros,
 };
 use palisade_policy::{Environment, Limits, Method as Verb, Methods, Origin, Policy, PolicyBuilder, Route};
 
@@ -33,6 +33,10 @@ pub struct Gate {
     pub entropy: Counting,
     /// Seconds since the epoch, and of the stopwatch.
     pub seconds: u64,
+    /// What the issuer publishes; nothing while it is down.
+    pub keys: Option<Arc<KeySet>>,
+    /// How often the gate asked for it.
+    pub fetches: AtomicU64,
 }
 
 /// What came of a request.
@@ -65,16 +69,24 @@ pub fn secrets() -> Secrets {
 
 impl Gate {
     pub fn new(builder: PolicyBuilder) -> Gate {
-        Gate::with(builder, &secrets())
+        Gate::made(builder, &secrets(), &Providers::default())
     }
 
-    pub fn with(builder: PolicyBuilder, secrets: &Secrets) -> Gate {
+    pub fn with(builder: PolicyBuilder, providers: &Providers) -> Gate {
+        Gate::made(builder, &secrets(), providers)
+    }
+
+    pub fn with_secrets(builder: PolicyBuilder, secrets: &Secrets) -> Gate {
+        Gate::made(builder, secrets, &Providers::default())
+    }
+
+    fn made(builder: PolicyBuilder, secrets: &Secrets, providers: &Providers) -> Gate {
         let policy = builder.build().expect("policy");
         let entropy = Counting::default();
         let now = Now { wall: WallMicros(0), mono: MonoMicros(0) };
         let state = State::new(&policy.limits, &Env { now, entropy: &entropy });
-        let plan = Plan::compile(policy, secrets, &state).expect("plan");
-        Gate { plan, entropy, seconds: 1_800_000_000 }
+        let plan = Plan::compile_with(policy, secrets, &state, providers).expect("plan");
+        Gate { plan, entropy, seconds: 1_800_000_000, keys: None, fetches: AtomicU64::new(0) }
     }
 
     pub fn env(&self) -> Env<'_> {
@@ -132,6 +144,10 @@ impl Gate {
                 Step::Need(Need::Claim(ask)) => {
                     let claimed = self.plan.state().claim(&ask.question, env.now);
                     ask.reply(claimed)
+                }
+                Step::Need(Need::Keys(ask)) => {
+                    self.fetches.fetch_add(1, Ordering::Relaxed);
+                    ask.reply(self.keys.clone().map_or(Keys::Unavailable, Keys::Are))
                 }
                 Step::Need(Need::Collect(ask)) => {
                     let limit = ask.question.limit.min(body.len());

@@ -1,12 +1,14 @@
 //! The example app: it checks nothing but its own input, so that whatever is refused was refused by the gate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
+use palisade_backend::DemoIssuer;
 use serde_json::{Value, json};
 
 /// What the pages say of their surroundings.
@@ -16,12 +18,16 @@ pub(crate) struct Shown {
     pub(crate) policy: String,
     /// The other site.
     pub(crate) elsewhere: String,
+    /// Who signs session tokens.
+    pub(crate) issuer: DemoIssuer,
 }
 
 const PAGE: &str = include_str!("page.html");
 const ELSEWHERE: &str = include_str!("elsewhere.html");
 /// The longest title, in characters: the guide's own example.
 const TITLE_MAX: usize = 100;
+/// How long a sign-in lasts.
+const SESSION_LIFE: Duration = Duration::from_secs(600);
 
 /// The app behind the gate.
 pub(crate) fn app(shown: Shown) -> Router {
@@ -30,7 +36,9 @@ pub(crate) fn app(shown: Shown) -> Router {
         .route("/assets/{*file}", get(asset))
         .route("/api/test-rate-limit", get(|| async { Json(json!({ "message": "Rate limit not reached" })) }))
         .route("/api/example-protected", post(example))
-        .route("/api/example-account", post(example))
+        .route("/api/example-account", post(account))
+        .route("/api/sign-in", post(sign_in))
+        .route("/api/sign-out", post(sign_out))
         .route("/contact", post(contact))
         .route("/api/boom", get(boom))
         .with_state(Arc::new(shown))
@@ -72,6 +80,28 @@ async fn example(Json(input): Json<Value>) -> Response {
     let details = json!({ "/title": format!("must have 1 to {TITLE_MAX} characters, has {length}") });
     let answer = json!({ "error": "Validation failed", "details": details });
     (StatusCode::BAD_REQUEST, Json(answer)).into_response()
+}
+
+/// The app trusts what the gate tells it of the caller: nobody else can set that header.
+async fn account(headers: HeaderMap, input: Json<Value>) -> Response {
+    let user = headers.get("x-palisade-user").and_then(|user| user.to_str().ok()).map(str::to_owned);
+    let answer = example(input).await;
+    if !answer.status().is_success() {
+        return answer;
+    }
+    Json(json!({ "success": true, "user": user })).into_response()
+}
+
+/// Signs anybody in, as a real app would after a password.
+async fn sign_in(State(shown): State<Arc<Shown>>) -> Response {
+    let token = shown.issuer.token("demo-user", SESSION_LIFE);
+    let cookie = format!("__session={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}", SESSION_LIFE.as_secs());
+    ([(header::SET_COOKIE, cookie)], Json(json!({ "success": true, "user": "demo-user" }))).into_response()
+}
+
+async fn sign_out() -> Response {
+    let cookie = "__session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0";
+    ([(header::SET_COOKIE, cookie)], Json(json!({ "success": true }))).into_response()
 }
 
 async fn contact(Form(fields): Form<Vec<(String, String)>>) -> Html<String> {

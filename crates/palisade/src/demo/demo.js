@@ -19,6 +19,8 @@ const tries = {
     return [await post("/api/example-protected", token), await post("/api/example-protected", token)];
   },
   long: async () => [await post("/api/example-protected", await fresh(), "x".repeat(200))],
+  signIn: async () => [await post("/api/sign-in", await fresh())],
+  signOut: async () => [await post("/api/sign-out", await fresh())],
   account: async () => [await post("/api/example-account", await fresh())],
   spelling: async () => [await fetch("/API/test-rate-limit")],
   method: async () => [await fetch("/api/test-rate-limit", { method: "DELETE" })],
