@@ -31,8 +31,18 @@ fn nothing_speaks_in_the_gates_name() {
     let head = upstream.request().head;
     assert_eq!(
         head.names(),
-        ["accept", "cookie", "host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"]
+        [
+            "accept",
+            "cookie",
+            "host",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x-palisade-admitted",
+            "x-request-id"
+        ]
     );
+    assert_ne!(head.field("x-palisade-admitted"), Some("forged"));
     assert_eq!(head.field("host"), Some(HOST));
     assert_eq!(head.field("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(head.field("x-forwarded-proto"), Some("https"));

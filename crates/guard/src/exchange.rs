@@ -248,6 +248,6 @@ mod tests {
 
     #[test]
     fn an_exchange_stays_small() {
-        assert!(std::mem::size_of::<Exchange>() <= 336, "{}", std::mem::size_of::<Exchange>());
+        assert!(std::mem::size_of::<Exchange>() <= 352, "{}", std::mem::size_of::<Exchange>());
     }
 }

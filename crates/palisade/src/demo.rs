@@ -43,8 +43,8 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let plan = Plan::compile_with(policy, &Secrets::ephemeral(&env), &state, &providers)?;
     let upstream = Origin { https: false, authority: upstream.to_string() };
     let gateway = serve::bind(plan, listen, upstream, None, EventSink::new(std::io::stdout()))?;
-    output::note(&instructions(gateway.local_addr()));
-    serve::drain(gateway)
+    let greeting = instructions(gateway.local_addr());
+    serve::drain(gateway, &greeting)
 }
 
 /// The demo's own policy, read as any policy is.

@@ -101,8 +101,8 @@ fn start(policy: Policy, ready: Ready, threads: Option<usize>) -> anyhow::Result
     let jwks = Jwks::of(&policy, &providers, &state).context("the issuer's keys cannot be fetched")?;
     let plan = Plan::compile_with(policy, &secrets, &state, &providers)?;
     let gateway = bind(plan, listen, upstream.clone(), threads, EventSink::new(std::io::stdout()))?.with_jwks(jwks);
-    output::note(&format!("palisade: {summary} at http://{} in front of {upstream}", gateway.local_addr()));
-    drain(gateway)
+    let greeting = format!("palisade: {summary} at http://{} in front of {upstream}", gateway.local_addr());
+    drain(gateway, &greeting)
 }
 
 /// Binds the gate. One thread a core unless told otherwise.
@@ -119,9 +119,9 @@ pub(crate) fn bind(
         .with_context(|| format!("cannot listen at {listen}"))
 }
 
-/// Serves until a signal, and says how it ended.
-pub(crate) fn drain(gateway: Gateway) -> anyhow::Result<Exit> {
-    let ended = gateway.run(signals::shutdown())?;
+/// Serves until a signal, and says how it ended. `greeting` is told once a signal would be heard.
+pub(crate) fn drain(gateway: Gateway, greeting: &str) -> anyhow::Result<Exit> {
+    let ended = gateway.run(signals::shutdown(|| output::note(greeting)))?;
     if ended.cut > 0 || ended.events_lost > 0 {
         output::note(&format!("palisade: cut {} connections, lost {} events", ended.cut, ended.events_lost));
     }

@@ -2,12 +2,14 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Becomes ready at the first signal. Must run on a runtime with IO.
-pub(crate) async fn shutdown() {
+/// Becomes ready at the first signal; calls `listening` once signals are heard. Must run on a runtime with IO.
+pub(crate) async fn shutdown(listening: impl FnOnce()) {
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         // Without handlers the system's own action ends the process.
+        listening();
         return std::future::pending().await;
     };
+    listening();
     either(&mut term, &mut int).await;
     tokio::spawn(async move {
         either(&mut term, &mut int).await;
