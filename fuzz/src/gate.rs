@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request};
 use palisade_event::Kind;
 use palisade_guard::{
-    BodyHint, Claimed, Collected, Entropy, Env, Keys, MonoMicros, Need, Now, Peer, Plan, Secrets, Spent, State, Step, View,
-    WallMicros,
+    BodyHint, Claimed, Collected, Entropy, Env, Keys, MonoMicros, Need, Now, Peer, Plan, Secrets, Spent, State, Step,
+    View, WallMicros,
 };
 use palisade_policy::{Cors, Csrf, Method as Verb, Origin, Policy, Route};
 

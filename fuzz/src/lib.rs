@@ -295,7 +295,6 @@ static HOOKS: LazyLock<Arc<Plan>> = LazyLock::new(|| {
         csrf: vec!["c".repeat(32)],
         session: vec!["s".repeat(32)],
         webhooks: [("HOOK".to_owned(), vec![secret("bm90IHRoZSBzZWNyZXQgb2YgYW55IHNlZWQh")])].into(),
-        ..Secrets::default()
     };
     let state = State::new(&policy.limits, &still());
     Plan::compile(policy, &secrets, &state).expect("a plan")
@@ -314,7 +313,7 @@ fn send(plan: &Arc<Plan>, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Code 
     let mut step = plan.inspect(&view, &still());
     loop {
         step = match step {
-            Step::Admit(_) | Step::Need(Need::Claim(_)) => panic!("a forged message passed"),
+            Step::Admit(_) | Step::Need(Need::Claim(_) | Need::Keys(_)) => panic!("a forged message passed"),
             Step::Answer(answer) => return answer.denial().expect("a refusal").code(),
             Step::Need(Need::Collect(ask)) => {
                 let bytes = body.slice(..body.len().min(ask.question.limit));

@@ -41,7 +41,7 @@ enum FormatName {
 pub(crate) enum Command {
     /// An example app behind the gate, with a page that lets you try each protection.
     Demo(Demo),
-    /// The gate in front of [app].upstream.
+    /// The gate in front of `[app].upstream`.
     Serve(Serve),
     /// Look into a policy file.
     Policy {
@@ -107,7 +107,7 @@ pub(crate) struct Serve {
     /// Where the gate listens [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Where the app is; overrides [app].upstream.
+    /// Where the app is; overrides `[app].upstream`.
     #[arg(long, value_name = "URL", env = "PALISADE_UPSTREAM")]
     pub(crate) upstream: Option<String>,
     /// Threads [default: one for each core].
