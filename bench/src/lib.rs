@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use palisade_event::Kind;
-use palisade_guard::{BodyHint, Entropy, Env, MonoMicros, Now, Peer, Plan, Secrets, State, View, WallMicros};
+use palisade_guard::{BodyHint, Entropy, Env, MonoMicros, Now, Peer, Plan, Providers, Secrets, State, View, WallMicros};
 use palisade_policy::{Limit, Method as Verb, Methods, Origin, Policy, Route};
 
 /// Cheap bytes: what is measured is the gate, not the generator.
@@ -81,5 +81,5 @@ pub fn plan(entropy: &Counter) -> Arc<Plan> {
     let policy = builder.build().expect("policy");
     let state = State::new(&policy.limits, &env(entropy, 0));
     let secrets = Secrets { csrf: vec!["c".repeat(32)], session: vec!["s".repeat(32)] };
-    Plan::compile(policy, &secrets, &state).expect("plan")
+    Plan::compile(policy, &secrets, &state, &Providers::none()).expect("plan")
 }

@@ -131,6 +131,7 @@ pub fn event_line(data: &[u8]) {
         session: None,
         duration_micros: 0,
         tags: Tag::RouteUndeclared.bit(),
+        signals: 0,
         attributable: false,
         count: 1,
     };

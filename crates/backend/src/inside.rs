@@ -14,6 +14,7 @@ use palisade_policy::{Policy, PolicyBuilder, Route};
 use palisade_tower::{Ambient, Gate, GateLayer, PeerOf};
 
 use crate::local::Local;
+use crate::schemas::providers;
 use crate::system::{SystemEntropy, now};
 
 /// A whole gate in an app's own process.
@@ -54,7 +55,7 @@ impl Inside {
     pub fn new(builder: PolicyBuilder, secrets: Secrets) -> Result<Inside, Diagnostics> {
         let policy: Policy = builder.clone().build()?;
         let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
-        let plan = Plan::compile(policy, &secrets, &state)?;
+        let plan = Plan::compile(policy, &secrets, &state, &providers())?;
         Ok(Inside { builder, secrets, state, plan, ambient: InsideAmbient { events: Arc::new(print) } })
     }
 
@@ -81,7 +82,7 @@ impl Inside {
     /// What is wrong with the route.
     pub fn protect(&self, route: Route) -> Result<GateLayer<Local, InsideAmbient>, Diagnostics> {
         let policy = self.builder.clone().route(route).build()?;
-        Ok(self.over(Plan::compile(policy, &self.secrets, &self.state)?))
+        Ok(self.over(Plan::compile(policy, &self.secrets, &self.state, &providers())?))
     }
 
     fn over(&self, plan: Arc<Plan>) -> GateLayer<Local, InsideAmbient> {

@@ -15,6 +15,7 @@ use crate::env::{Env, Now};
 use crate::id::RequestId;
 use crate::limiter::Charge;
 use crate::plan::{Plan, RoutePlan};
+use crate::schema::Violation;
 use crate::state::Reserved;
 use crate::step::{Claimed, Collected};
 use crate::token::{Session, Token};
@@ -43,6 +44,10 @@ pub(crate) struct Exchange {
     pub(crate) claimed: Option<Claimed>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
+    /// Bits of [`palisade_event::Signal`].
+    pub(crate) signals: u8,
+    /// What is wrong with the input, for the answer.
+    pub(crate) violations: Option<Box<[Violation]>>,
     pub(crate) asks: Asks,
 }
 
@@ -83,6 +88,8 @@ pub(crate) struct Asks {
     pub(crate) upgrade: bool,
     /// Another site caused the request.
     pub(crate) foreign: bool,
+    /// A header comes that only scanners of known holes send.
+    pub(crate) exploit: bool,
     /// The session is new to the browser.
     pub(crate) fresh_session: bool,
 }
@@ -109,6 +116,8 @@ impl Exchange {
             gathered: None,
             claimed: None,
             cors: None,
+            signals: 0,
+            violations: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
             asks: Asks::of(view),
             plan,
@@ -165,6 +174,7 @@ impl Asks {
             match name.as_str() {
                 "cookie" => asks.cookies = true,
                 "accept" => accept = Some(value),
+                "x-middleware-subrequest" => asks.exploit = true,
                 "sec-fetch-dest" => dest = Some(value.as_bytes()),
                 "sec-fetch-mode" => mode = Some(value.as_bytes()),
                 "sec-fetch-site" => site = Some(value.as_bytes()),

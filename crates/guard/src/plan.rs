@@ -15,6 +15,7 @@ use crate::action::ActionPlan;
 use crate::csp::Csp;
 use crate::keys::{Keys, Secrets};
 use crate::limiter::Limiter;
+use crate::schema::{self, Providers, SchemaPlan};
 use crate::state::State;
 use std::hash::Hasher as _;
 
@@ -42,6 +43,7 @@ pub(crate) struct RoutePlan {
     pub(crate) rate: Option<RatePlan>,
     pub(crate) own: bool,
     pub(crate) action: bool,
+    pub(crate) schema: Option<Arc<SchemaPlan>>,
 }
 
 /// The limit of a route, with its table.
@@ -71,14 +73,22 @@ impl Plan {
     /// `state` keeps the counters; hand the same one to the next plan and nothing is forgotten.
     ///
     /// # Errors
-    /// Every problem at once: secrets that are missing or short, routes beyond 65,000.
-    pub fn compile(policy: Policy, secrets: &Secrets, state: &Arc<State>) -> Result<Arc<Plan>, Diagnostics> {
+    /// Every problem at once: secrets that are missing or short, routes beyond 65,000, schemas that do
+    /// not compile.
+    pub fn compile(
+        policy: Policy,
+        secrets: &Secrets,
+        state: &Arc<State>,
+        providers: &Providers<'_>,
+    ) -> Result<Arc<Plan>, Diagnostics> {
         let keys = Keys::derive(secrets).map_err(|weak| {
             let fix = "create one with `palisade secrets new`, or 32 random bytes in base64url";
             Diagnostics::from(Diagnostic::error("secret-weak", weak.to_string()).fix(fix))
         })?;
-        let mut routes: Vec<RoutePlan> =
-            policy.routes().iter().map(|route| RoutePlan::compile(route.clone(), state)).collect();
+        let schemas = schema::compile_all(&policy, providers.schemas)?;
+        let routes = policy.routes().iter().zip(schemas);
+        let compile = |(route, schema): (&Route, _)| RoutePlan { schema, ..RoutePlan::compile(route.clone(), state) };
+        let mut routes: Vec<RoutePlan> = routes.map(compile).collect();
         let actions = ActionPlan::compile(&policy, &mut routes, state);
         routes.push(RoutePlan::csrf_endpoint(&policy, state));
         let csrf_route = u16::try_from(routes.len() - 1)
@@ -127,13 +137,13 @@ impl RoutePlan {
     pub(crate) fn compile(route: Route, state: &State) -> RoutePlan {
         let scope = format!("{} {}", route.methods, route.path);
         let rate = route.limit.map(|limit| RatePlan::new(limit, &scope, route.kind, state));
-        RoutePlan { route, rate, own: false, action: false }
+        RoutePlan { route, rate, own: false, action: false, schema: None }
     }
 
     /// A server action: its limit key is the action, never the path it was sent to.
     pub(crate) fn action(route: Route, id: &str, state: &State) -> RoutePlan {
         let rate = route.limit.map(|limit| RatePlan::new(limit, &format!("action {id}"), route.kind, state));
-        RoutePlan { route, rate, own: false, action: true }
+        RoutePlan { route, rate, own: false, action: true, schema: None }
     }
 
     fn csrf_endpoint(policy: &Policy, state: &State) -> RoutePlan {

@@ -9,7 +9,7 @@ use std::thread;
 
 use anyhow::Context as _;
 use axum::Router;
-use palisade_backend::{SystemEntropy, now};
+use palisade_backend::{SystemEntropy, now, providers};
 use palisade_diag::{FileId, Sources as Texts};
 use palisade_gateway::EventSink;
 use palisade_guard::{Env, Plan, Secrets, State};
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
 
     let env = Env { now: now(), entropy: &SystemEntropy };
     let state = State::new(&policy.limits, &env);
-    let plan = Plan::compile(policy, &Secrets::ephemeral(&env), &state)?;
+    let plan = Plan::compile(policy, &Secrets::ephemeral(&env), &state, &providers())?;
     let upstream = Origin { https: false, authority: upstream.to_string() };
     let gateway = serve::bind(plan, listen, upstream, None, EventSink::new(std::io::stdout()))?;
     output::note(&instructions(gateway.local_addr()));

@@ -1,8 +1,11 @@
 //! `policy check` and `policy explain`.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
-use palisade_backend::{SystemEntropy, now};
+use palisade_backend::{SystemEntropy, now, providers};
+use palisade_diag::Diagnostics;
 use palisade_event::Stage;
 use palisade_guard::{BodyHint, Env, Explanation, Peer, Plan, Ruling, Secrets, State, View};
 use palisade_policy::{Environment, Overrides, Policy};
@@ -18,7 +21,18 @@ pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
     let texts = file.texts.clone();
     let surroundings = load::Surroundings { environment: Environment::Production, variables: placeholders(&file.draft) };
     let (found, routes) = match file.build(&surroundings, Overrides::default()) {
-        Ok(built) => (built.warnings, Some(built.policy.routes().len())),
+        Ok(built) => {
+            let routes = built.policy.routes().len();
+            let mut found = built.warnings;
+            match compile(built.policy) {
+                Ok(_) => (found, Some(routes)),
+                Err(problems) => {
+                    found.append(problems);
+                    found.sort();
+                    (found, None)
+                }
+            }
+        }
         Err(found) => (found, None),
     };
     match format {
@@ -32,6 +46,14 @@ pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
         }
     }
     Ok(if found.has_errors() { Exit::Findings } else { Exit::Fine })
+}
+
+/// Compiles what the policy only names, such as schemas. Tokens of a running gate are not known here: neither checking
+/// nor explaining needs a real secret.
+fn compile(policy: Policy) -> Result<Arc<Plan>, Diagnostics> {
+    let env = Env { now: now(), entropy: &SystemEntropy };
+    let state = State::new(&policy.limits, &env);
+    Plan::compile(policy, &Secrets::ephemeral(&env), &state, &providers())
 }
 
 /// `public_origin` may come from a variable; a check without environment takes a stand-in for it.
@@ -118,9 +140,7 @@ fn explanation(policy: Policy, args: &Explain) -> anyhow::Result<Explanation> {
     let uri: Uri = args.path.parse().context("that is no path a request could carry")?;
     let peer = Peer { address: args.peer };
     let view = View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
-    let state = State::new(&policy.limits, &env);
-    // Tokens of a running gate are not known here: explaining needs no real secret.
-    let plan = Plan::compile(policy, &Secrets::ephemeral(&env), &state)?;
+    let plan = compile(policy)?;
     Ok(plan.explain(&view, &env))
 }
 
@@ -129,7 +149,7 @@ fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {
         Ruling::Pass => ("pass", None),
         Ruling::Refuse(code) => ("refuse", Some(code.id())),
         Ruling::Answer => ("answered by the gate", None),
-        Ruling::ReadBody => ("reads the form's token", None),
+        Ruling::ReadBody => ("reads the body", None),
         Ruling::SpendToken => ("spends the token", None),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use palisade_backend::{SystemEntropy, now};
+use palisade_backend::{SystemEntropy, now, providers};
 use palisade_diag::Diagnostics;
 use palisade_gateway::{Config, EventSink, Gateway};
 use palisade_guard::{Env, Plan, Secrets, State};
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
                         output::note(&format!("policy and environment are fine for {}", environment.id()));
                         return Ok(Exit::Fine);
                     }
-                    return start(policy, ready, args.threads);
+                    return start(&policy, ready, args.threads);
                 }
                 _ => found,
             }
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
 /// What `start` needs beside the policy.
 struct Ready {
     listen: SocketAddr,
-    secrets: Secrets,
+    plan: Arc<Plan>,
 }
 
 /// Everything that would stop the gate, named at once.
@@ -65,7 +65,17 @@ fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics
     found.append(start_problems(policy, listen));
     let live = |name: &str| live_secrets(&surroundings.variables, name, seconds);
     let secrets = Secrets { csrf: live("CSRF_SECRET"), session: live("SESSION_SECRET") };
-    Ok((!found.has_errors()).then_some(Ready { listen, secrets }))
+    if found.has_errors() {
+        return Ok(None);
+    }
+    let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
+    match Plan::compile(policy.clone(), &secrets, &state, &providers()) {
+        Ok(plan) => Ok(Some(Ready { listen, plan })),
+        Err(problems) => {
+            found.append(problems);
+            Ok(None)
+        }
+    }
 }
 
 fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
@@ -74,12 +84,10 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
     Exit::CouldNotRun
 }
 
-fn start(policy: Policy, ready: Ready, threads: Option<usize>) -> anyhow::Result<Exit> {
+fn start(policy: &Policy, ready: Ready, threads: Option<usize>) -> anyhow::Result<Exit> {
     let upstream = policy.app.upstream.clone().context("no upstream: set [app].upstream, or give --upstream URL")?;
-    let Ready { listen, secrets } = ready;
-    let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
+    let Ready { listen, plan } = ready;
     let summary = format!("{} ({}, {} routes)", policy.app.name, policy.environment.id(), policy.routes().len());
-    let plan = Plan::compile(policy, &secrets, &state)?;
     let gateway = bind(plan, listen, upstream.clone(), threads, EventSink::new(std::io::stdout()))?;
     output::note(&format!("palisade: {summary} at http://{} in front of {upstream}", gateway.local_addr()));
     drain(gateway)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use palisade_event::Kind;
 use palisade_gateway::{Config, Drained, EventSink, Gateway};
-use palisade_guard::{Plan, Secrets, State};
+use palisade_guard::{Plan, Providers, Secrets, State};
 use palisade_policy::{Limits, Method, Origin, Policy, PolicyBuilder, Route};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -139,7 +139,8 @@ pub fn plan(policy: PolicyBuilder) -> Arc<Plan> {
     let env = FixedEnv::at(1_793_577_600);
     let limits: &Limits = &policy.limits;
     let state = State::new(limits, &env.env());
-    Plan::compile(policy, &Secrets::ephemeral(&env.env()), &state).unwrap_or_else(|problems| panic!("{problems:?}"))
+    Plan::compile(policy, &Secrets::ephemeral(&env.env()), &state, &Providers::none())
+        .unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 // === impl Events ===
