@@ -89,7 +89,10 @@ pub(crate) fn instance<'c>(
         let mut parts = Map::new();
         let path = parameters(&route.path, view.uri.path());
         parts.insert("path".to_owned(), Value::Object(object(path, &plan.path).map_err(|at| within("path", &at))?));
-        parts.insert("query".to_owned(), Value::Object(object(query()?, &plan.query).map_err(|at| within("query", &at))?));
+        parts.insert(
+            "query".to_owned(),
+            Value::Object(object(query()?, &plan.query).map_err(|at| within("query", &at))?),
+        );
         if let Some(content) = content {
             let body = of_body(content, &plan.body).map_err(|at| within("body", &at))?;
             parts.insert("body".to_owned(), body.into_owned());

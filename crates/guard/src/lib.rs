@@ -59,7 +59,7 @@ pub use multipart::{BadMultipart, MAX_PARTS, Part, read_multipart};
 pub use plan::Plan;
 pub use record::{Lane, Record};
 pub use schema::{NoSchemas, Providers, Schema, Schemas, Violation};
-pub use signals::{Place, signals};
+pub use signals::{MAX_VALUE, MAX_VALUES, signals_of_path, signals_of_query, signals_of_text};
 pub use state::State;
 pub use step::{Ask, Claim, Claimed, Collect, Collected, Denial, Need, Resume, Step};
 pub use target::{MAX_PATH, Malformed, canonical};

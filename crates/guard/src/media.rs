@@ -68,7 +68,8 @@ pub(crate) fn sniff(content: &[u8]) -> Option<&'static str> {
         return Some(found);
     }
     let text = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content).trim_ascii_start();
-    let starts = |(start, _): &&(&[u8], &str)| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
+    let starts =
+        |(start, _): &&(&[u8], &str)| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
     let (_, found) = MARKUP.iter().find(starts)?;
     // An SVG file mostly begins with an XML declaration.
     let svg = *found == "text/xml" && memchr::memmem::find(text, b"<svg").is_some();
@@ -130,7 +131,10 @@ fn same(found: &str, claimed: &str) -> bool {
         "application/zip" => {
             claimed.starts_with("application/vnd.openxmlformats-officedocument.")
                 || claimed.starts_with("application/vnd.oasis.opendocument.")
-                || matches!(claimed, "application/epub+zip" | "application/x-zip-compressed" | "application/java-archive")
+                || matches!(
+                    claimed,
+                    "application/epub+zip" | "application/x-zip-compressed" | "application/java-archive"
+                )
         }
         "application/x-ole-storage" => {
             matches!(claimed, "application/msword" | "application/vnd.ms-excel" | "application/vnd.ms-powerpoint")

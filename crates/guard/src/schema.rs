@@ -134,7 +134,8 @@ impl SchemaPlan {
             Some("body") => Scope::Body,
             Some("request") => Scope::Request,
             _ => {
-                let problem = Diagnostic::error("schema-input", format!("`{SCOPE}` is neither \"body\" nor \"request\""));
+                let problem =
+                    Diagnostic::error("schema-input", format!("`{SCOPE}` is neither \"body\" nor \"request\""));
                 return Err(problem.fix("remove it: the body is what a schema describes by itself").into());
             }
         };

@@ -23,7 +23,8 @@ const POLICY: &str = include_str!("demo/palisade.toml");
 const WRITTEN_ORIGIN: &str = "http://127.0.0.1:8080";
 
 pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
-    let probe = std::net::TcpListener::bind(args.listen).with_context(|| format!("cannot listen at {}", args.listen))?;
+    let probe =
+        std::net::TcpListener::bind(args.listen).with_context(|| format!("cannot listen at {}", args.listen))?;
     let listen = probe.local_addr()?;
     drop(probe);
     let text = POLICY.replace(WRITTEN_ORIGIN, &format!("http://{listen}"));

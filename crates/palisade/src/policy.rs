@@ -19,7 +19,8 @@ use crate::output::{self, Exit, Format};
 pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
     let file = load::policy(&args.policy)?;
     let texts = file.texts.clone();
-    let surroundings = load::Surroundings { environment: Environment::Production, variables: placeholders(&file.draft) };
+    let surroundings =
+        load::Surroundings { environment: Environment::Production, variables: placeholders(&file.draft) };
     let (found, routes) = match file.build(&surroundings, Overrides::default()) {
         Ok(built) => {
             let routes = built.policy.routes().len();
@@ -92,7 +93,8 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
                     json!({ "stage": stage.id(), "ruling": outcome, "code": code, "setting": setting(*stage) })
                 })
                 .collect();
-            let answer = refusal.map(|(stage, code)| json!({ "stage": stage.id(), "code": code.id(), "status": code.status() }));
+            let answer =
+                refusal.map(|(stage, code)| json!({ "stage": stage.id(), "code": code.id(), "status": code.status() }));
             let route = json!({ "path": explanation.route, "kind": explanation.kind.map(palisade_event::Kind::id) });
             output::result(&serde_json::to_string_pretty(&json!({
                 "method": args.method, "path": args.path, "route": route, "stages": stages, "refusal": answer,
@@ -139,7 +141,8 @@ fn explanation(policy: Policy, args: &Explain) -> anyhow::Result<Explanation> {
     // A path the gate refuses may also be one that no URI can hold: it is explained all the same.
     let uri: Uri = args.path.parse().context("that is no path a request could carry")?;
     let peer = Peer { address: args.peer };
-    let view = View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
+    let view =
+        View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
     let plan = compile(policy)?;
     Ok(plan.explain(&view, &env))
 }
@@ -153,4 +156,3 @@ fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {
         Ruling::SpendToken => ("spends the token", None),
     }
 }
-

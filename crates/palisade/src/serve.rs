@@ -103,7 +103,8 @@ pub(crate) fn bind(
 ) -> anyhow::Result<Gateway> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.unwrap_or(cores).max(1);
-    Gateway::bind(Config { listen, upstream, threads, plan, sink }).with_context(|| format!("cannot listen at {listen}"))
+    Gateway::bind(Config { listen, upstream, threads, plan, sink })
+        .with_context(|| format!("cannot listen at {listen}"))
 }
 
 /// Serves until a signal, and says how it ended.

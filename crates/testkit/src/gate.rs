@@ -47,9 +47,11 @@ pub fn builder() -> PolicyBuilder {
 /// A policy with routes that want nothing but a well-formed request: `GET /free/{*rest}`, which is not limited, and
 /// `POST` and `PUT /in/{*rest}`, up to a mebibyte.
 pub fn open() -> PolicyBuilder {
-    builder()
-        .route(route("/free/{*rest}", Kind::PublicRead, &[]))
-        .route(route("/in/{*rest}", Kind::Delegated, &[Method::Post, Method::Put]))
+    builder().route(route("/free/{*rest}", Kind::PublicRead, &[])).route(route(
+        "/in/{*rest}",
+        Kind::Delegated,
+        &[Method::Post, Method::Put],
+    ))
 }
 
 /// A route of that kind and those methods.

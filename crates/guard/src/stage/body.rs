@@ -55,7 +55,7 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> 
     };
     let cap = plan.route.body;
     if exchange.signals != 0 && plan.route.signals == Signals::Block {
-        return suspicious(exchange);
+        return suspicious();
     }
     if read == Read::Nothing {
         return if plan.route.schema.is_some() { validate(exchange, view, None) } else { Flow::Pass };
@@ -228,7 +228,7 @@ fn whole(exchange: &mut Exchange, view: &View<'_>, bytes: &Bytes) -> Flow {
         };
     }
     if exchange.signals != 0 && block {
-        return suspicious(exchange);
+        return suspicious();
     }
     if exchange.route().is_some_and(|plan| plan.route.schema.is_some()) {
         return validate(exchange, view, Some(&content));
@@ -278,6 +278,6 @@ fn invalid(exchange: &mut Exchange, violations: Vec<Violation>) -> Flow {
 }
 
 /// Tells nothing of what was found: whoever tries should not learn what to change.
-fn suspicious(_: &mut Exchange) -> Flow {
+fn suspicious() -> Flow {
     Flow::refuse(Stage::Body, Code::ValidationFailed)
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Version, request};
 use palisade_event::{Code, Kind, Stage};
 use palisade_guard::{
-    Admitted, BodyFate, BodyHint, Claimed, Collected, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Record, Secrets,
-    State, Step, View, WallMicros,
+    Admitted, BodyFate, BodyHint, Claimed, Collected, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Providers,
+    Record, Secrets, State, Step, View, WallMicros,
 };
 use palisade_policy::{Environment, Limits, Method as Verb, Methods, Origin, Policy, PolicyBuilder, Route};
 
@@ -65,11 +65,15 @@ pub fn secrets() -> Secrets {
 
 impl Gate {
     pub fn new(builder: PolicyBuilder) -> Gate {
+        Gate::with(builder, &Providers::none())
+    }
+
+    pub fn with(builder: PolicyBuilder, providers: &Providers<'_>) -> Gate {
         let policy = builder.build().expect("policy");
         let entropy = Counting::default();
         let now = Now { wall: WallMicros(0), mono: MonoMicros(0) };
         let state = State::new(&policy.limits, &Env { now, entropy: &entropy });
-        let plan = Plan::compile(policy, &secrets(), &state, &Providers { schemas: &Toy }).expect("plan");
+        let plan = Plan::compile(policy, &secrets(), &state, providers).expect("plan");
         Gate { plan, entropy, seconds: 1_800_000_000 }
     }
 
