@@ -67,6 +67,8 @@ enum Word {
     Analyse,
     Delay,
     Waitfor,
+    Shutdown,
+    If,
     Exec,
     Declare,
     Constant,
@@ -186,9 +188,10 @@ impl Tokens {
         );
         if reading == Reading::Bare && statement {
             // A statement that somebody shows, or one sent whole to a place that runs it: only the worst is told.
-            return self.commands() || (self.at(0) == Token::Word(Word::Select) && self.select_probe(1));
+            return self.commands();
         }
         self.seam(reading)
+            || self.delays()
             || (reading == Reading::Quoted && self.commands())
             || self.unions(reading)
             || self.nested(reading)
@@ -254,6 +257,7 @@ impl Tokens {
             Token::Semicolon => self.command(next),
             Token::Word(Word::Waitfor) => self.at(next) == Token::Word(Word::Delay),
             Token::Arithmetic | Token::Comma if numeric => self.computed(next),
+            Token::Word(Word::Like) if numeric && self.at(next) == Token::LParen => self.computed(next),
             Token::Word(Word::In) if numeric => self.at(next) == Token::LParen && self.select_probe(next + 1),
             Token::Word(Word::Like | Word::Is | Word::Between) | Token::Compare if reading == Reading::Quoted => {
                 let value = self.solid(if self.at(next) == Token::Word(Word::Not) { next + 1 } else { next });
@@ -415,6 +419,17 @@ impl Tokens {
         })
     }
 
+    /// `if(1=1,sleep(5),0)`
+    fn delays(&self) -> bool {
+        let compares = || (2..self.len.min(12)).any(|at| self.at(at) == Token::Compare);
+        let calls = |at: usize| {
+            self.at(at) == Token::Word(Word::Function)
+                && self.at(at + 1) == Token::LParen
+                && self.at(at - 1) == Token::Comma
+        };
+        self.at(0) == Token::Word(Word::If) && self.at(1) == Token::LParen && compares() && (3..self.len).any(calls)
+    }
+
     /// A statement after a semicolon.
     fn commands(&self) -> bool {
         (0..self.len).any(|at| self.at(at) == Token::Semicolon && self.command(self.solid(at + 1)) && at < 12)
@@ -425,7 +440,9 @@ impl Tokens {
         let next = self.at(self.solid(at + 1));
         match self.at(at) {
             Token::Word(Word::Select) => self.select_probe(at + 1),
-            Token::Word(Word::Statement) => matches!(next, Token::Word(Word::Object | Word::Into | Word::From)),
+            Token::Word(Word::Statement) => {
+                matches!(next, Token::Word(Word::Object | Word::Into | Word::From | Word::If))
+            }
             Token::Word(Word::Set) => matches!(next, Token::Variable),
             Token::Word(Word::Exec) => {
                 matches!(
@@ -436,6 +453,7 @@ impl Tokens {
             Token::Word(Word::Declare) => next == Token::Variable,
             Token::Word(Word::Waitfor) => next == Token::Word(Word::Delay),
             Token::Word(Word::Function) => next == Token::LParen,
+            Token::Word(Word::Shutdown) => matches!(self.at(at + 1), Token::End | Token::Comment(_)),
             _ => false,
         }
     }
@@ -451,7 +469,7 @@ impl Tokens {
         }
         let next = self.at(self.solid(at + 1));
         match self.at(at) {
-            Token::Word(Word::Function) => next == Token::LParen,
+            Token::Word(Word::Function) => matches!(next, Token::LParen | Token::Dot),
             Token::Word(Word::Select) => at > start && self.select_probe(at + 1),
             Token::Word(Word::Case) => true,
             _ => false,
@@ -571,7 +589,7 @@ fn word(text: &[u8]) -> Word {
         b"insert" | b"update" | b"delete" | b"drop" | b"alter" | b"create" | b"truncate" | b"grant" | b"replace"
         | b"backup" | b"merge" | b"rename" | b"copy" | b"handler" => Word::Statement,
         b"table" | b"database" | b"schema" | b"view" | b"index" | b"function" | b"trigger" | b"users" | b"user"
-        | b"all_users" | b"if" => Word::Object,
+        | b"all_users" => Word::Object,
         b"set" => Word::Set,
         b"by" => Word::By,
         b"order" | b"group" => Word::Order,
@@ -582,6 +600,8 @@ fn word(text: &[u8]) -> Word {
         b"analyse" | b"analyze" => Word::Analyse,
         b"delay" | b"time" => Word::Delay,
         b"waitfor" => Word::Waitfor,
+        b"shutdown" => Word::Shutdown,
+        b"if" => Word::If,
         b"exec" | b"execute" | b"call" => Word::Exec,
         b"declare" => Word::Declare,
         b"null" | b"true" | b"false" | b"current_user" | b"sysdate" | b"unknown" => Word::Constant,
