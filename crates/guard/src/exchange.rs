@@ -47,7 +47,7 @@ pub(crate) struct Exchange {
     /// Bits of [`palisade_event::Signal`].
     pub(crate) signals: u8,
     /// What is wrong with the input, for the answer.
-    pub(crate) violations: Option<Box<[Violation]>>,
+    pub(crate) violations: Option<Box<Vec<Violation>>>,
     pub(crate) asks: Asks,
 }
 

@@ -273,7 +273,7 @@ fn validate(exchange: &mut Exchange, view: &View<'_>, content: Option<&Content<'
 }
 
 fn invalid(exchange: &mut Exchange, violations: Vec<Violation>) -> Flow {
-    exchange.violations = Some(violations.into());
+    exchange.violations = Some(Box::new(violations));
     Flow::refuse(Stage::Body, Code::ValidationFailed)
 }
 
