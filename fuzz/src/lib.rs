@@ -10,8 +10,11 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use palisade_diag::{Diagnostics, FileId};
-use palisade_event::{ClientKey, Code, Decision, Event, Kind, Stage, Tag};
-use palisade_guard::{Cookie, Peer, canonical, client, cookie};
+use palisade_event::{ClientKey, Code, Decision, Event, Kind, Signal, Stage, Tag};
+use palisade_guard::{
+    BadJson, Cookie, Peer, canonical, client, cookie, read_json, read_multipart, signals_of_path, signals_of_query,
+    signals_of_text,
+};
 use palisade_policy::{Clients, Environment, ForwardingHeader, Found, Policy, RouteSource, Sources};
 
 /// A target: any bytes go in; it panics where a promise is broken.
@@ -22,6 +25,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cookies", cookies),
     ("event_line", event_line),
     ("forwarding_headers", forwarding_headers),
+    ("json_body", json_body),
+    ("multipart", multipart),
     ("policy_text", policy_text),
     ("request_target", request_target),
 ];
@@ -66,6 +71,42 @@ pub fn forwarding_headers(data: &[u8]) {
         let found = client(&clients, Peer { address: proxy }, &headers);
         assert_eq!((found.address, found.malformed), (seen, false));
     }
+}
+
+/// A JSON body: what is taken is what the common reader takes, and written again it reads as the same; what only the
+/// strict reader refuses is deep, large or says a key twice. Signals are looked for in whatever came.
+pub fn json_body(data: &[u8]) {
+    let common = serde_json::from_slice::<serde_json::Value>(data);
+    match read_json(data) {
+        Ok(value) => {
+            let written = serde_json::to_vec(&value).expect("a value is JSON");
+            assert_eq!(read_json(&written).as_ref(), Ok(&value));
+            assert_eq!(Some(value), common.ok());
+        }
+        Err(BadJson::Syntax) => assert!(common.is_err()),
+        Err(BadJson::TooDeep | BadJson::DuplicateKey | BadJson::TooManyValues) => {}
+    }
+    let text = String::from_utf8_lossy(data);
+    let known = Signal::ALL.iter().fold(0, |bits, signal| bits | signal.bit());
+    for bits in [signals_of_text(&text), signals_of_query(&text), signals_of_path(&text)] {
+        assert_eq!(bits & !known, 0);
+    }
+}
+
+/// A multipart form with the boundary `B`: the parts that are read are cut from the body in order, none overlaps
+/// another, and no content holds the delimiter.
+pub fn multipart(data: &[u8]) {
+    let Ok(parts) = read_multipart(data, "B") else { return };
+    assert!(data.starts_with(b"--B"));
+    let mut last = data.as_ptr() as usize;
+    for part in &parts {
+        let start = part.content.as_ptr() as usize;
+        assert!(start >= last, "parts stand in order");
+        last = start + part.content.len();
+        assert!(!part.content.windows(5).any(|window| window == b"\r\n--B"));
+        assert!(!part.name.contains(['\r', '\n', '"']));
+    }
+    assert!(last <= data.as_ptr() as usize + data.len());
 }
 
 /// A policy file: every problem lies inside the text, a text with errors builds nothing, and in a policy that is built

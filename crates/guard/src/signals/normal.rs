@@ -27,28 +27,23 @@ impl Normal {
             nul: false,
         };
         let value = value.get(..value.len().min(MAX_VALUE)).unwrap_or_default();
-        let mut once = [0; MAX_VALUE];
-        let mut len = 0;
-        let mut put = |byte: u8, escaped: bool, normal: &mut Normal| {
-            normal.hidden_dot |= escaped && byte == b'.';
-            if let Some(place) = once.get_mut(len) {
-                *place = if byte == b'+' && plus && !escaped { b' ' } else { byte };
-                len += 1;
-            }
-        };
-        unescape(value, |byte, escaped| put(byte, escaped, &mut normal));
-        let once = once;
-        let mut again = [0; MAX_VALUE];
-        let mut again_len = 0;
-        unescape(once.get(..len).unwrap_or_default(), |byte, escaped| {
-            normal.hidden_dot |= escaped && byte == b'.';
-            normal.hidden_slash |= escaped && matches!(byte, b'/' | b'\\');
-            if let Some(place) = again.get_mut(again_len) {
-                *place = byte;
-                again_len += 1;
-            }
+        let mut hidden = false;
+        let mut once = Filling { place: &mut normal.low, len: 0 };
+        unescape(value, |byte, escaped| {
+            hidden |= escaped && byte == b'.';
+            once.push(if byte == b'+' && plus && !escaped { b' ' } else { byte });
         });
-        normal.fold(again.get(..again_len).unwrap_or_default());
+        let once = once.len;
+        let mut slash = false;
+        let mut twice = Filling { place: &mut normal.raw, len: 0 };
+        unescape(normal.low.get(..once).unwrap_or_default(), |byte, escaped| {
+            hidden |= escaped && byte == b'.';
+            slash |= escaped && matches!(byte, b'/' | b'\\');
+            twice.push(byte);
+        });
+        let twice = twice.len;
+        (normal.hidden_dot, normal.hidden_slash) = (hidden, slash);
+        normal.fold(twice);
         normal
     }
 
@@ -62,38 +57,48 @@ impl Normal {
         self.low.get(..self.len).unwrap_or_default()
     }
 
-    /// Overlong and full-width spellings of ASCII become ASCII.
-    fn fold(&mut self, text: &[u8]) {
-        let mut rest = text;
-        while let Some((&first, after)) = rest.split_first() {
-            let second = after.first().copied().unwrap_or(0);
-            let third = after.get(1).copied().unwrap_or(0);
+    /// Overlong and full-width spellings of ASCII become ASCII. In place: nothing gets longer.
+    fn fold(&mut self, len: usize) {
+        let mut from = 0;
+        while from < len {
+            let byte = |ahead: usize| self.raw.get(from + ahead).copied().filter(|_| from + ahead < len).unwrap_or(0);
+            let (first, second, third) = (byte(0), byte(1), byte(2));
             let tail = |byte: u8| (0x80..0xc0).contains(&byte);
             let (byte, used) = match first {
-                0 => {
-                    self.nul = true;
-                    rest = after;
-                    continue;
-                }
-                0xc0 | 0xc1 if tail(second) => (first << 6 | (second & 0x3f), 1),
-                0xe0 if tail(third) && (0x80..0x82).contains(&second) => (second << 6 | (third & 0x3f), 2),
-                0xef if second == 0xbc && (0x81..=0xbf).contains(&third) => (third - 0x60, 2),
-                0xef if second == 0xbd && (0x80..=0x9e).contains(&third) => (third - 0x20, 2),
-                0xc2 if second == 0xa0 => (b' ', 1),
-                other => (other, 0),
+                0xc0 | 0xc1 if tail(second) => (first << 6 | (second & 0x3f), 2),
+                0xe0 if tail(third) && (0x80..0x82).contains(&second) => (second << 6 | (third & 0x3f), 3),
+                0xef if second == 0xbc && (0x81..=0xbf).contains(&third) => (third - 0x60, 3),
+                0xef if second == 0xbd && (0x80..=0x9e).contains(&third) => (third - 0x20, 3),
+                0xc2 if second == 0xa0 => (b' ', 2),
+                other => (other, 1),
             };
-            let odd = used > 0 && first != 0xef && first != 0xc2;
-            self.hidden_dot |= odd && byte == b'.';
-            self.hidden_slash |= odd && matches!(byte, b'/' | b'\\');
-            self.push(byte);
-            rest = after.get(used..).unwrap_or_default();
+            from += used;
+            if byte == 0 {
+                self.nul = true;
+                continue;
+            }
+            let overlong = used > 1 && matches!(first, 0xc0 | 0xc1 | 0xe0);
+            self.hidden_dot |= overlong && byte == b'.';
+            self.hidden_slash |= overlong && matches!(byte, b'/' | b'\\');
+            if let (Some(raw), Some(low)) = (self.raw.get_mut(self.len), self.low.get_mut(self.len)) {
+                *raw = byte;
+                *low = byte.to_ascii_lowercase();
+                self.len += 1;
+            }
         }
     }
+}
 
+/// A buffer that takes what fits.
+struct Filling<'a> {
+    place: &'a mut [u8; MAX_VALUE],
+    len: usize,
+}
+
+impl Filling<'_> {
     fn push(&mut self, byte: u8) {
-        if let (Some(raw), Some(low)) = (self.raw.get_mut(self.len), self.low.get_mut(self.len)) {
-            *raw = byte;
-            *low = byte.to_ascii_lowercase();
+        if let Some(place) = self.place.get_mut(self.len) {
+            *place = byte;
             self.len += 1;
         }
     }

@@ -288,7 +288,7 @@ impl Tokens {
         };
         match self.at(at) {
             Token::Word(Word::Select) => opened && self.select_probe(at + 1),
-            Token::Word(Word::Function) => self.at(next) == Token::LParen,
+            Token::Word(Word::Function) => matches!(self.at(next), Token::LParen | Token::Dot),
             Token::Word(Word::Case) => quoted || numeric,
             Token::Number | Token::Text | Token::Variable | Token::Word(Word::Constant) => {
                 let constant = !matches!(self.at(at), Token::Number) && quoted;

@@ -2,6 +2,7 @@
 
 use palisade_event::Signal;
 
+use crate::signals::MAX_VALUE;
 use crate::signals::normal::{Normal, has, hex};
 
 const BIT: u8 = Signal::Xss.bit();
@@ -152,41 +153,72 @@ pub(super) fn look(normal: &Normal) -> u8 {
     if found { BIT } else { 0 }
 }
 
-/// `<script`, or any element with an event handler.
+/// `<script`, or any element with an event handler: one pass, as a browser would cut it into tags and attributes.
 fn tags(normal: &Normal) -> bool {
     let (low, raw) = (normal.low(), normal.raw());
-    for at in memchr::memchr_iter(b'<', low) {
+    // Within a tag: nothing, or the quote its attribute's value stands in.
+    let mut tag: Option<Option<u8>> = None;
+    let mut before = 0;
+    for (at, &byte) in low.iter().enumerate() {
+        let last = std::mem::replace(&mut before, byte);
         let rest = low.get(at + 1..).unwrap_or_default();
-        let slashed = rest.strip_prefix(b"/").unwrap_or(rest);
-        let name = word(slashed);
-        if name.is_empty() {
-            // `<!--#exec`, `<!entity` and conditional comments.
-            if rest.starts_with(b"!--[if") || rest.starts_with(b"!--#") || rest.starts_with(b"![cdata[") {
-                return true;
+        match (tag, byte) {
+            (None | Some(None), b'<') => match opens(rest) {
+                Opens::Active => return true,
+                Opens::Tag => tag = Some(None),
+                Opens::Nothing => {}
+            },
+            (None, _) => {}
+            (Some(None), b'>') => tag = None,
+            (Some(None), b'"' | b'\'' | b'`') if is_value(low, at) => tag = Some(Some(byte)),
+            (Some(Some(quote)), _) if byte == quote => tag = Some(None),
+            (Some(Some(_)), _) => {}
+            (Some(None), b'o' | b's') if !last.is_ascii_alphanumeric() && !b"-_.$".contains(&last) => {
+                let text = low.get(at..).unwrap_or_default();
+                let cased = raw.get(at..).unwrap_or_default();
+                if is_handler(text, cased) || text.starts_with(b"srcdoc") || runs_style(text) {
+                    return true;
+                }
             }
-            continue;
-        }
-        let after = slashed.get(name.len()..).unwrap_or_default();
-        let ended = after.first().is_none_or(|byte| {
-            matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r' | 0x0c | 0x0b | b'<' | b';' | b'=' | b'"' | b'\'')
-        });
-        let local = name.rsplit(|byte| *byte == b':').next().unwrap_or(name);
-        if ended && ACTIVE.iter().any(|known| known.as_bytes() == local) && !prose(local, after) {
-            return true;
-        }
-        let end = memchr::memchr(b'>', after).unwrap_or(after.len());
-        let attributes = after.get(..end).unwrap_or_default();
-        let start = at + 1 + (rest.len() - slashed.len()) + name.len();
-        let raw = raw.get(start..start + end).unwrap_or_default();
-        // A handler of React's is camel case with braces, and is code that somebody shows.
-        if handler(attributes, raw) || memchr::memmem::find(attributes, b"srcdoc").is_some() {
-            return true;
-        }
-        if has(attributes, "style") && (has(attributes, "expression(") || has(attributes, "url(javascript")) {
-            return true;
+            (Some(None), _) => {}
         }
     }
     false
+}
+
+/// What begins behind a `<`.
+enum Opens {
+    Nothing,
+    Tag,
+    Active,
+}
+
+fn opens(rest: &[u8]) -> Opens {
+    let slashed = rest.strip_prefix(b"/").unwrap_or(rest);
+    let name = word(slashed);
+    if name.is_empty() {
+        // Conditional comments and server-side includes.
+        let odd = [b"!--[if".as_slice(), b"!--#", b"![cdata["].iter().any(|start| rest.starts_with(start));
+        return if odd { Opens::Active } else { Opens::Nothing };
+    }
+    let after = slashed.get(name.len()..).unwrap_or_default();
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\x0b>/<;=\"'".contains(byte);
+    let local = name.rsplit(|byte| *byte == b':').next().unwrap_or(name);
+    let known = ACTIVE.iter().any(|known| known.as_bytes() == local);
+    let active = known && after.first().is_none_or(ends) && !prose(local, after);
+    if active { Opens::Active } else { Opens::Tag }
+}
+
+/// Whether a quote opens an attribute's value.
+fn is_value(low: &[u8], at: usize) -> bool {
+    let before = low.get(at.saturating_sub(8)..at).unwrap_or_default();
+    before.trim_ascii_end().last() == Some(&b'=')
+}
+
+/// `style=` with something in it that runs.
+fn runs_style(text: &[u8]) -> bool {
+    let value = text.get(..text.len().min(128)).unwrap_or_default();
+    text.starts_with(b"style") && (has(value, "expression(") || has(value, "url(javascript"))
 }
 
 /// `<T extends object>` and its like: names of elements that are also words of code.
@@ -196,25 +228,26 @@ fn prose(name: &[u8], after: &[u8]) -> bool {
     word && after.first().is_none_or(|byte| matches!(byte, b'>' | b';' | b'<')) && name != b"style"
 }
 
-/// `onerror=`, at the start of an attribute.
+/// `onerror=`, wherever an attribute could start.
 fn handler(text: &[u8], raw: &[u8]) -> bool {
-    for at in memchr::memmem::find_iter(text, b"on") {
+    memchr::memmem::find_iter(text, b"on").any(|at| {
         let before = at.checked_sub(1).and_then(|before| text.get(before));
-        if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'$')) {
-            continue;
-        }
-        let name = word(text.get(at + 2..).unwrap_or_default());
-        if !EVENTS.iter().any(|event| name.starts_with(event.as_bytes())) {
-            continue;
-        }
-        let after = text.get(at + 2 + name.len()..).unwrap_or_default().trim_ascii_start();
-        let Some(value) = after.strip_prefix(b"=") else { continue };
-        let react = raw.get(at + 2).is_some_and(u8::is_ascii_uppercase) && value.trim_ascii_start().starts_with(b"{");
-        if !react && !value.trim_ascii_start().is_empty() {
-            return true;
-        }
-    }
-    false
+        let inside = before.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_.$".contains(byte));
+        !inside && is_handler(text.get(at..).unwrap_or_default(), raw.get(at..).unwrap_or_default())
+    })
+}
+
+/// Whether a text begins with `onerror=` and something that runs.
+fn is_handler(text: &[u8], raw: &[u8]) -> bool {
+    let Some(rest) = text.strip_prefix(b"on") else { return false };
+    let name = word(rest);
+    let after = rest.get(name.len()..).unwrap_or_default();
+    let blanks = after.iter().take(64).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let Some(value) = after.get(blanks..).and_then(|after| after.strip_prefix(b"=")) else { return false };
+    let value = value.get(..value.len().min(64)).unwrap_or_default().trim_ascii_start();
+    // A handler of React's is camel case with braces, and is code that somebody shows.
+    let react = raw.get(2).is_some_and(u8::is_ascii_uppercase) && value.starts_with(b"{");
+    !react && !value.is_empty() && EVENTS.iter().any(|event| name.starts_with(event.as_bytes()))
 }
 
 /// A handler outside of a tag: `" onfocus=alert(1) x="`.
@@ -236,10 +269,12 @@ fn attribute(normal: &Normal) -> bool {
 
 /// `javascript:`, also with blanks, entities and controls within, where something is called or set after it.
 fn scheme(low: &[u8]) -> bool {
-    if !low.iter().any(|byte| matches!(byte, b':' | b'&')) {
+    if !low.iter().any(|byte| matches!(byte, b':' | b'&'))
+        || !(has(low, "scr") || low.contains(&b'&') || has(low, "data:"))
+    {
         return false;
     }
-    let mut plain = [0; 512];
+    let mut plain = [0; MAX_VALUE];
     let mut len = 0;
     let mut rest = low;
     while let Some((&byte, after)) = rest.split_first() {
@@ -261,8 +296,8 @@ fn scheme(low: &[u8]) -> bool {
                 continue;
             }
             let code = plain.get(at + name.len()..).unwrap_or_default();
-            let code = code.trim_ascii_start();
-            let called = word(code.trim_ascii_start());
+            let code = code.get(..code.len().min(128)).unwrap_or_default().trim_ascii_start();
+            let called = word(code);
             let next = code.get(called.len()..).unwrap_or_default().first();
             if code.starts_with(b"//") || code.starts_with(b"/*") || code.starts_with(b"\"") || code.starts_with(b"'") {
                 return true;
@@ -369,6 +404,7 @@ fn escaped(low: &[u8]) -> bool {
 /// The letters, digits and colons that a text begins with.
 fn word(text: &[u8]) -> &[u8] {
     let first = text.first().is_some_and(u8::is_ascii_alphabetic);
-    let len = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_')).count();
+    let len =
+        text.iter().take(64).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_')).count();
     if first { text.get(..len).unwrap_or_default() } else { &[] }
 }
