@@ -170,8 +170,12 @@ fn split_pattern(pattern: &str) -> Option<Vec<Value>> {
         };
         let end = group_end(inner)?;
         let (ahead, after) = (inner.get(..end)?, inner.get(end + 1..)?);
-        let part = json!({ "pattern": format!("^(?:{ahead})") });
-        parts.push(if negative { json!({ "not": { "type": "string", "pattern": part["pattern"] } }) } else { part });
+        let pattern = format!("^(?:{ahead})");
+        parts.push(if negative {
+            json!({ "not": { "type": "string", "pattern": pattern } })
+        } else {
+            json!({ "pattern": pattern })
+        });
         rest = after;
     }
     if parts.is_empty() || has_alternatives(rest) {

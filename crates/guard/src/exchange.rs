@@ -47,6 +47,7 @@ pub(crate) struct Exchange {
     /// Bits of [`palisade_event::Signal`].
     pub(crate) signals: u8,
     /// What is wrong with the input, for the answer.
+    #[expect(clippy::box_collection, reason = "an exchange stays small, and few have any")]
     pub(crate) violations: Option<Box<Vec<Violation>>>,
     pub(crate) asks: Asks,
 }

@@ -95,7 +95,6 @@ fn read_part(text: &[u8]) -> Result<Part<'_>, BadMultipart> {
 
 /// `; key="value"`: browsers quote always and write `"` as `%22` (HTML standard, "multipart/form-data encoding
 /// algorithm"). An escape within quotes is read in two ways, so it refuses.
-#[expect(clippy::type_complexity, reason = "a key, its value, and what follows")]
 fn next_parameter(text: &str) -> Result<Option<(&str, String, &str)>, BadMultipart> {
     let text = text.trim_start();
     if text.is_empty() {

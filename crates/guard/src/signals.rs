@@ -50,12 +50,18 @@ pub(crate) fn of_content(content: &Content<'_>) -> u8 {
 /// The signals of a request's path, as sent: bits of [`Signal`].
 #[must_use]
 pub fn signals_of_path(path: &str) -> u8 {
-    let mut bits = exploit::path(path.as_bytes());
-    if path.len() > LONG_PATH {
-        bits |= Signal::ExcessiveLength.bit();
+    let bytes = path.as_bytes();
+    let mut bits = if bytes.len() > LONG_PATH { Signal::ExcessiveLength.bit() } else { 0 };
+    let (mut odd, mut last) = (false, 0);
+    for (at, byte) in bytes.iter().copied().enumerate() {
+        odd |= is(&IN_PATHS, byte) || (byte == b'.' && last == b'.');
+        if last == b'/' && exploit::segment(bytes.get(at..).unwrap_or_default()) {
+            bits |= Signal::KnownExploit.bit();
+        }
+        last = byte;
     }
-    if path.bytes().any(is_odd_in_path) || path.contains("..") {
-        let normal = Normal::of(path.as_bytes(), false);
+    if odd {
+        let normal = Normal::of(bytes, false);
         bits |= traversal::path(&normal) | xss::look(&normal) | sql::look(&normal) | exploit::text(&normal);
     }
     bits
@@ -64,15 +70,18 @@ pub fn signals_of_path(path: &str) -> u8 {
 /// The signals of a query, as sent: bits of [`Signal`].
 #[must_use]
 pub fn signals_of_query(query: &str) -> u8 {
-    let mut bits = if query.len() > LONG_QUERY { Signal::ExcessiveLength.bit() } else { 0 };
+    let bytes = query.as_bytes();
+    let mut bits = if bytes.len() > LONG_QUERY { Signal::ExcessiveLength.bit() } else { 0 };
     // What most queries are made of needs no second look.
-    if query.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'&' | b'=' | b'_' | b'.' | b'~' | b'-'))
-        && !query.contains("..")
-        && !query.contains("--")
-    {
+    let (mut odd, mut last) = (false, 0);
+    for byte in bytes.iter().copied() {
+        odd |= is(&IN_QUERIES, byte) || (byte == last && (byte == b'.' || byte == b'-'));
+        last = byte;
+    }
+    if !odd {
         return bits;
     }
-    for pair in query.as_bytes().split(|byte| *byte == b'&').take(MAX_VALUES) {
+    for pair in bytes.split(|byte| *byte == b'&').take(MAX_VALUES) {
         let at = pair.iter().position(|byte| *byte == b'=');
         let (name, value) = at.map_or((pair, None), |at| (pair.get(..at).unwrap_or_default(), pair.get(at + 1..)));
         bits |= of_value(name, true) | value.map_or(0, |value| of_value(value, true));
@@ -90,41 +99,43 @@ pub fn signals_of_text(text: &str) -> u8 {
 fn of_value(value: &[u8], plus: bool) -> u8 {
     let leads = value.first().is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.'));
     let number = leads && value.iter().any(|byte| matches!(byte, b' ' | b'+' | b'\t' | b'\n'));
-    if !number && !value.iter().copied().any(is_odd) {
+    if !number && !value.iter().any(|byte| is(&IN_VALUES, *byte)) {
         return 0;
     }
     let normal = Normal::of(value, plus);
     xss::look(&normal) | sql::look(&normal) | traversal::text(&normal) | exploit::text(&normal)
 }
 
-/// Bytes without which a value is none of what is looked for.
-fn is_odd(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'<' | b'>'
-            | b'\''
-            | b'"'
-            | b'`'
-            | b'('
-            | b')'
-            | b';'
-            | b'%'
-            | b'='
-            | b'#'
-            | b'*'
-            | b'|'
-            | b'&'
-            | b'\\'
-            | b'{'
-            | b'$'
-            | b','
-            | b':'
-            | b'/'
-            | 0
-            | 0x80..
-    )
+/// Bytes without one of which a value is none of what is looked for.
+const IN_VALUES: [bool; 256] = table(b"<>'\"`();%=#*|&\\{$,:/\0", b"", true);
+/// The same of a path, which has slashes and commas.
+const IN_PATHS: [bool; 256] = table(b"<>'\"(;%=|\\{$\0", b"", false);
+/// Bytes that a query of plain names and values does not have.
+const IN_QUERIES: [bool; 256] =
+    table(b"", b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789&=_.~-", true);
+
+/// A table of the bytes in `odd`; where that is empty, of all that are not in `plain`.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, and a byte is below 256")]
+const fn table(odd: &[u8], plain: &[u8], beyond_ascii: bool) -> [bool; 256] {
+    let mut table = [odd.is_empty(); 256];
+    let mut rest = odd;
+    while let [byte, after @ ..] = rest {
+        table[*byte as usize] = true;
+        rest = after;
+    }
+    let mut rest = plain;
+    while let [byte, after @ ..] = rest {
+        table[*byte as usize] = false;
+        rest = after;
+    }
+    let mut byte = 0x80;
+    while byte < 256 {
+        table[byte] = beyond_ascii;
+        byte += 1;
+    }
+    table
 }
 
-fn is_odd_in_path(byte: u8) -> bool {
-    matches!(byte, b'<' | b'>' | b'\'' | b'"' | b'(' | b';' | b'%' | b'=' | b'|' | b'\\' | b'{' | b'$' | 0)
+fn is(table: &[bool; 256], byte: u8) -> bool {
+    table.get(usize::from(byte)).copied().unwrap_or(true)
 }

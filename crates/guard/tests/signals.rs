@@ -1,5 +1,7 @@
 //! The detector of attack signals against our own collection of attacks and of what merely looks like them.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test may panic and tell")]
+
 use palisade_event::Signal;
 use palisade_guard::{MAX_VALUE, signals_of_path, signals_of_query, signals_of_text};
 use proptest::prelude::*;

@@ -79,8 +79,9 @@ pub(super) fn text(normal: &Normal) -> u8 {
     if climbs == 0 {
         return 0;
     }
+    let back = low.contains(&b'\\');
     let quoted = low.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'(' | b'`'));
-    let sensitive = climbs > 0 && TARGETS.iter().any(|target| has(low, target) || has_slashed(low, target));
+    let sensitive = climbs > 0 && TARGETS.iter().any(|target| has(low, target) || (back && has_slashed(low, target)));
     let hidden = normal.hidden_dot || normal.hidden_slash || normal.nul || has(low, "..\\") || has(low, "....//");
     let many = climbs > 1 && !blank && !quoted;
     let deep = climbs > 5;

@@ -263,7 +263,7 @@ fn body(asked: &Asked<'_>) -> Ruling {
         Some(Schema::File { path, .. }) => parts.push(format!("valid by {path}, else 400 with the fields")),
         Some(Schema::Preset(name)) => parts.push(format!("valid by the schema {name}, else 400 with the fields")),
         Some(Schema::Inline { .. }) => {
-            parts.push("valid by the schema in the policy, else 400 with the fields".to_owned())
+            parts.push("valid by the schema in the policy, else 400 with the fields".to_owned());
         }
         None => {}
     }
