@@ -1,6 +1,12 @@
 //! The engine of JSON Schema behind the guard's trait: what it takes, what it refuses to load, what it tells.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test may panic, and tables are long"
+)]
 
 use std::sync::Arc;
 
