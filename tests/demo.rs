@@ -68,8 +68,7 @@ fn the_page_explains_itself_and_carries_nonce_and_token() {
     let nonce = page.header("content-security-policy").split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next());
     assert!(page.body.contains(&format!("<script nonce=\"{}\"", nonce.expect("nonce"))));
     assert!(page.body.contains("public_origin") && page.body.contains(&format!("http://{}", demo.address)));
-    let token =
-        page.body.split("name=\"_csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("token");
+    let token = page.body.split("name=\"_csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("token");
     let cookie = page.header("set-cookie").split(';').next().expect("cookie").to_owned();
     let headers = [("cookie", cookie.as_str()), ("content-type", "application/x-www-form-urlencoded")];
     let sent = demo.send("POST", "/contact", &headers, &format!("_csrf={token}&message=%3Cb%3E"));

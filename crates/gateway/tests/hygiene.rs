@@ -157,7 +157,9 @@ fn a_response_with_more_than_it_announced_costs_its_connection() {
 #[test]
 fn a_response_framed_two_ways_does_not_pass_twice() {
     let upstream = Upstream::start(|exchange| {
-        exchange.raw("HTTP/1.1 200 OK\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+        exchange.raw(
+            "HTTP/1.1 200 OK\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        );
     });
     let gate = RunningGate::start(open(), &upstream.origin());
     let mut client = gate.client();
@@ -171,9 +173,7 @@ fn a_response_framed_two_ways_does_not_pass_twice() {
 fn a_body_framed_two_ways_is_the_last_of_its_connection() {
     let upstream = Upstream::fixed("ok");
     let gate = RunningGate::start(open(), &upstream.origin());
-    for framing in
-        ["Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"]
-    {
+    for framing in ["Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"] {
         let mut client = gate.client();
         client.send(post("/in/a", framing) + "0\r\n\r\n" + &get("/free/smuggled", ""));
         let answer = String::from_utf8(client.rest()).expect("utf-8");
@@ -192,13 +192,7 @@ fn pipelined_requests_are_each_decided_and_answered_in_order() {
     });
     let gate = RunningGate::start(open(), &upstream.origin());
     let mut client = gate.client();
-    client.send(
-        get("/free/1", "")
-            + &get("/free/%31", "")
-            + &post("/in/2", "Content-Length: 3\r\n")
-            + "abc"
-            + &get("/free/3", ""),
-    );
+    client.send(get("/free/1", "") + &get("/free/%31", "") + &post("/in/2", "Content-Length: 3\r\n") + "abc" + &get("/free/3", ""));
     let answers: Vec<_> = (0..4).map(|_| client.response()).collect();
     assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 400, 200, 200]);
     assert_eq!(answers[3].text(), "/free/3");

@@ -82,8 +82,7 @@ fn a_sized_upload_keeps_its_one_length() {
     client.send(post("/in/a", "Content-Length: 0\r\n"));
     assert_eq!(client.response().status, 200);
     eventually("both bodies are read", || upstream.requests()[0].body == b"12345");
-    let lengths: Vec<_> =
-        upstream.requests().iter().map(|r| r.head.field("content-length").map(str::to_owned)).collect();
+    let lengths: Vec<_> = upstream.requests().iter().map(|r| r.head.field("content-length").map(str::to_owned)).collect();
     assert_eq!(lengths, [Some("5".to_owned()), Some("0".to_owned())]);
     assert_eq!(upstream.connections(), 1);
 }
@@ -179,8 +178,10 @@ fn a_large_response_waits_for_its_client() {
 
 #[test]
 fn trailers_pass_only_where_the_route_takes_them() {
-    let taking =
-        palisade_tower::policy::Route { trailers: true, ..route("/trailers", Kind::Delegated, &[Method::Post]) };
+    let taking = palisade_tower::policy::Route {
+        trailers: true,
+        ..route("/trailers", Kind::Delegated, &[Method::Post])
+    };
     let upstream = Upstream::start(|exchange| {
         exchange.try_body().expect("body");
         exchange.raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-palisade-user, x-sum\r\n\r\n");
@@ -189,10 +190,7 @@ fn trailers_pass_only_where_the_route_takes_them() {
     let gate = RunningGate::start(open().route(taking), &upstream.origin());
     for path in ["/in/a", "/trailers"] {
         let mut client = gate.client();
-        client.send(post(
-            path,
-            "TE: trailers\r\nTrailer: X-Sum, X-Palisade-User, Host\r\nTransfer-Encoding: chunked\r\n",
-        ));
+        client.send(post(path, "TE: trailers\r\nTrailer: X-Sum, X-Palisade-User, Host\r\nTransfer-Encoding: chunked\r\n"));
         client.send("1\r\na\r\n0\r\nX-Sum: 7\r\nX-Palisade-User: root\r\nHost: evil.example\r\n\r\n");
         let response = client.response();
         assert_eq!((response.text().as_str(), response.trailers), ("ok", vec![]), "{path}");

@@ -124,9 +124,7 @@ fn whoever_else_asks_gets_no_tunnel() {
 fn a_wrong_answer_opens_nothing_and_a_refusal_passes() {
     let upstream = Upstream::start(|exchange| match exchange.request.target.as_str() {
         "/socket?refuse" => exchange.reply(403, &[], "not you"),
-        "/socket?no-accept" => {
-            exchange.raw("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nsecret")
-        }
+        "/socket?no-accept" => exchange.raw("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nsecret"),
         "/socket?h2c" => exchange.raw(format!(
             "HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\nsecret"
         )),

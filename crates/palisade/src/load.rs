@@ -30,8 +30,9 @@ pub(crate) struct Surroundings {
 
 /// Reads and parses the policy file.
 pub(crate) fn policy(path: &Path) -> anyhow::Result<PolicyText> {
-    let text = read(path)
-        .with_context(|| format!("no policy can be read from {} (name one with --policy FILE)", path.display()))?;
+    let text = read(path).with_context(|| {
+        format!("no policy can be read from {} (name one with --policy FILE)", path.display())
+    })?;
     let (draft, found) = parse(FileId(0), &text);
     let texts = Texts::new().with(FileId(0), path.display().to_string(), text);
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -41,8 +42,11 @@ pub(crate) fn policy(path: &Path) -> anyhow::Result<PolicyText> {
 impl PolicyText {
     /// Builds the policy, reading the schemas and the manifest it names.
     pub(crate) fn build(self, surroundings: &Surroundings, overrides: Overrides) -> Result<Built, Diagnostics> {
-        let mut sources =
-            Sources { variables: surroundings.variables.clone(), overrides, ..Sources::new(surroundings.environment) };
+        let mut sources = Sources {
+            variables: surroundings.variables.clone(),
+            overrides,
+            ..Sources::new(surroundings.environment)
+        };
         for want in self.draft.wants() {
             match want {
                 Want::Variable(_) => {}
@@ -68,9 +72,8 @@ pub(crate) fn surroundings(args: &EnvironmentArgs) -> anyhow::Result<Surrounding
             variables.entry(name).or_insert(value);
         }
     }
-    let environment = Environment::choose(args.name.as_deref(), &variables).map_err(|problem| {
-        anyhow::anyhow!("{}{}", problem.message, problem.fix.map_or(String::new(), |fix| format!(": {fix}")))
-    })?;
+    let environment = Environment::choose(args.name.as_deref(), &variables)
+        .map_err(|problem| anyhow::anyhow!("{}{}", problem.message, problem.fix.map_or(String::new(), |fix| format!(": {fix}"))))?;
     Ok(Surroundings { environment, variables })
 }
 

@@ -153,7 +153,11 @@ pub(crate) fn piece(
     }
 }
 
-fn chunk(from: &mut impl BufRead, framing: &mut Framing, trailers: &mut Vec<(String, String)>) -> io::Result<Vec<u8>> {
+fn chunk(
+    from: &mut impl BufRead,
+    framing: &mut Framing,
+    trailers: &mut Vec<(String, String)>,
+) -> io::Result<Vec<u8>> {
     let size = line(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let digits = size.split(';').next().unwrap_or_default().trim();
     let size = usize::from_str_radix(digits, 16).map_err(|_| io::ErrorKind::InvalidData)?;

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use palisade_backend::{Inside, SystemEntropy, now};
-use palisade_event::Kind;
 use palisade_guard::{Env, Secrets};
 use palisade_policy::{Environment, Limit, Method, Methods, Origin, Policy, PolicyBuilder, Route};
+use palisade_event::Kind;
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
@@ -61,10 +61,7 @@ async fn example(Json(input): Json<Value>) -> (StatusCode, Json<Value>) {
     if (1..=100).contains(&title.chars().count()) {
         return (StatusCode::OK, Json(json!({ "success": true, "title": title })));
     }
-    (
-        StatusCode::BAD_REQUEST,
-        Json(json!({ "error": "Validation failed", "details": { "/title": "must have 1 to 100 characters" } })),
-    )
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": "Validation failed", "details": { "/title": "must have 1 to 100 characters" } })))
 }
 
 fn secrets() -> Secrets {

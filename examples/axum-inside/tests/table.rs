@@ -34,8 +34,7 @@ fn a5_a_handlers_own_protection_has_the_same_order() {
         app.send("POST", "/api/feedback", &headers, r#"{"title":"Hello"}"#)
     };
     assert_eq!(send(&token).status, 200);
-    let refused: Vec<String> =
-        (0..6).map(|_| send(&token).json()["code"].as_str().unwrap_or_default().to_owned()).collect();
+    let refused: Vec<String> = (0..6).map(|_| send(&token).json()["code"].as_str().unwrap_or_default().to_owned()).collect();
     assert_eq!(refused[..4], ["csrf-token-reused"; 4]);
     assert_eq!(refused[4..], ["rate-limited"; 2], "a limited request does no token check");
 }

@@ -158,10 +158,7 @@ mod tests {
     }
 
     fn sum(out: &[u8]) -> u64 {
-        lines(out)
-            .iter()
-            .map(|line| line.get("palisade.count").map_or(1, |count| count.as_u64().expect("number")))
-            .sum()
+        lines(out).iter().map(|line| line.get("palisade.count").map_or(1, |count| count.as_u64().expect("number"))).sum()
     }
 
     #[test]
