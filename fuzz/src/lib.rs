@@ -14,10 +14,11 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use palisade_diag::{Diagnostics, FileId};
-use palisade_event::{ClientKey, Code, Decision, Event, Kind, Stage, Tag};
+use palisade_event::{ClientKey, Code, Decision, Event, Kind, Signal, Stage, Tag};
 use palisade_guard::{
-    BodyHint, Collected, Cookie, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Secrets, SigningSecret, State, Step,
-    View, WallMicros, canonical, client, cookie,
+    BadJson, BodyHint, Collected, Cookie, Entropy, Env, MonoMicros, Need, Now, Peer, Plan, Secrets, SigningSecret,
+    State, Step, View, WallMicros, canonical, client, cookie, read_json, read_multipart, signals_of_path,
+    signals_of_query, signals_of_text,
 };
 use palisade_policy::{
     Clients, Environment, ForwardingHeader, Found, Origin, Policy, Route, RouteSource, Signature, SignatureScheme,
@@ -36,6 +37,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("csrf_token", csrf_token),
     ("event_line", event_line),
     ("forwarding_headers", forwarding_headers),
+    ("json_body", json_body),
+    ("multipart", multipart),
     ("policy_text", policy_text),
     ("request_target", request_target),
     ("signature_headers", signature_headers),
@@ -158,6 +161,42 @@ pub fn forwarding_headers(data: &[u8]) {
     }
 }
 
+/// A JSON body: what is taken is what the common reader takes, and written again it reads as the same; what only the
+/// strict reader refuses is deep, large or says a key twice. Signals are looked for in whatever came.
+pub fn json_body(data: &[u8]) {
+    let common = serde_json::from_slice::<serde_json::Value>(data);
+    match read_json(data) {
+        Ok(value) => {
+            let written = serde_json::to_vec(&value).expect("a value is JSON");
+            assert_eq!(read_json(&written).as_ref(), Ok(&value));
+            assert_eq!(Some(value), common.ok());
+        }
+        Err(BadJson::Syntax) => assert!(common.is_err()),
+        Err(BadJson::TooDeep | BadJson::DuplicateKey | BadJson::TooManyValues) => {}
+    }
+    let text = String::from_utf8_lossy(data);
+    let known = Signal::ALL.iter().fold(0, |bits, signal| bits | signal.bit());
+    for bits in [signals_of_text(&text), signals_of_query(&text), signals_of_path(&text)] {
+        assert_eq!(bits & !known, 0);
+    }
+}
+
+/// A multipart form with the boundary `B`: the parts that are read are cut from the body in order, none overlaps
+/// another, and no content holds the delimiter.
+pub fn multipart(data: &[u8]) {
+    let Ok(parts) = read_multipart(data, "B") else { return };
+    assert!(data.starts_with(b"--B"));
+    let mut last = data.as_ptr() as usize;
+    for part in &parts {
+        let start = part.content.as_ptr() as usize;
+        assert!(start >= last, "parts stand in order");
+        last = start + part.content.len();
+        assert!(!part.content.windows(5).any(|window| window == b"\r\n--B"));
+        assert!(!part.name.contains(['\r', '\n', '"']));
+    }
+    assert!(last <= data.as_ptr() as usize + data.len());
+}
+
 /// A policy file: every problem lies inside the text, a text with errors builds nothing, and in a policy that is built
 /// each declared route without parameters is found under its own path and methods.
 pub fn policy_text(data: &[u8]) {
@@ -221,6 +260,7 @@ pub fn event_line(data: &[u8]) {
         session: None,
         duration_micros: 0,
         tags: Tag::RouteUndeclared.bit(),
+        signals: 0,
         attributable: false,
         count: 1,
     };

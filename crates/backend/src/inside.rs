@@ -15,8 +15,8 @@ use palisade_tower::{Ambient, Gate, GateLayer, PeerOf};
 
 use crate::jwks::Jwks;
 use crate::local::Local;
+use crate::schemas::providers;
 use crate::system::{SystemEntropy, now};
-use crate::verify::AwsLc;
 
 /// A whole gate in an app's own process.
 ///
@@ -56,8 +56,7 @@ impl Inside {
     /// # Errors
     /// Every problem of the policy and the secrets at once.
     pub fn new(builder: PolicyBuilder, secrets: Secrets) -> Result<Inside, Diagnostics> {
-        let providers = Providers { verify: Some(Arc::new(AwsLc)), ..Providers::default() };
-        Inside::with_providers(builder, secrets, providers)
+        Inside::with_providers(builder, secrets, providers())
     }
 
     /// Compiles a policy built in code that needs more than it says itself: Clerk's publishable key, or the issuer's

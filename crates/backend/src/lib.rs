@@ -1,6 +1,6 @@
 //! What the guard asks, answered natively: tokens are spent and messages reserved in this process, time is the
-//! system's, randomness a cryptographic generator's, signatures are verified by AWS-LC, and issuers' keys are fetched
-//! over https.
+//! system's, randomness a cryptographic generator's, signatures are verified by AWS-LC, issuers' keys are fetched over
+//! https, and schemas are compiled by the `jsonschema` crate.
 //!
 //! With the `axum` feature, [`Inside`] puts it all together for an app that carries the gate within.
 
@@ -10,6 +10,7 @@ mod inside;
 mod issuer;
 mod jwks;
 mod local;
+mod schemas;
 mod system;
 mod verify;
 
@@ -18,5 +19,6 @@ pub use inside::{Inside, InsideAmbient};
 pub use issuer::DemoIssuer;
 pub use jwks::{Jwks, JwksTimes};
 pub use local::{Answering, Local};
+pub use schemas::{JsonSchemas, providers};
 pub use system::{SystemEntropy, now};
 pub use verify::AwsLc;

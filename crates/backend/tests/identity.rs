@@ -195,7 +195,8 @@ fn world(builder: PolicyBuilder, pem: Option<String>, url: Option<&str>, times: 
         State::new(&Limits { limiter_slots: 1024, ..Limits::default() }, &Env { now: now(), entropy: &SystemEntropy });
     let clerk =
         (policy.identity.as_ref().expect("identity").provider == IdentityProvider::Clerk).then(|| LIVE.to_owned());
-    let providers = Providers { verify: Some(Arc::new(AwsLc)), clerk_publishable_key: clerk, jwt_key: pem };
+    let providers =
+        Providers { verify: Some(Arc::new(AwsLc)), clerk_publishable_key: clerk, jwt_key: pem, schemas: None };
     let plan = Plan::compile_with(policy, &secrets, &state, &providers).expect("plan");
     let jwks = url.map(|url| Jwks::start(url, &state, times).expect("jwks"));
     World { gate: Gate::new(plan, Local::new(Arc::clone(&state)).with_jwks(jwks), Surroundings), state }

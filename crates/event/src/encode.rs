@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use crate::{Event, Field, Tag};
+use crate::{Event, Field, Signal, Tag};
 
 /// The longest text taken from a request, in bytes.
 const TEXT_CAP: usize = 1024;
@@ -44,7 +44,8 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
         display(line, Field::Session, format_args!("{session:016x}"));
     }
     number(line, Field::Duration, event.duration_micros);
-    tags(line, event.tags);
+    names(line, Field::Tags, event.tags, Tag::ALL.map(|tag| (tag.bit(), tag.id())));
+    names(line, Field::Signals, event.signals, Signal::ALL.map(|signal| (signal.bit(), signal.id())));
     if !event.attributable {
         key(line, Field::Attributable);
         line.extend_from_slice(b"false");
@@ -167,19 +168,18 @@ fn escape(line: &mut Vec<u8>, char: char) {
     }
 }
 
-fn tags(line: &mut Vec<u8>, bits: u8) {
+/// The names of the bits that are set.
+fn names<const N: usize>(line: &mut Vec<u8>, field: Field, bits: u8, known: [(u8, &str); N]) {
     if bits == 0 {
         return;
     }
-    key(line, Field::Tags);
+    key(line, field);
     line.push(b'[');
-    for tag in Tag::ALL {
-        if bits & tag.bit() != 0 {
-            if line.last() != Some(&b'[') {
-                line.push(b',');
-            }
-            let _ = write!(line, "\"{}\"", tag.id());
+    for (_, name) in known.into_iter().filter(|(bit, _)| bits & bit != 0) {
+        if line.last() != Some(&b'[') {
+            line.push(b',');
         }
+        let _ = write!(line, "\"{name}\"");
     }
     line.push(b']');
 }
@@ -209,6 +209,7 @@ mod tests {
             session: Some(0xab),
             duration_micros: 12,
             tags: Tag::LimiterOverflow.bit() | Tag::ClaimWatermark.bit(),
+            signals: Signal::Xss.bit() | Signal::KnownExploit.bit(),
             attributable: false,
             count: 3,
         }
@@ -231,7 +232,8 @@ mod tests {
                 r#""http.response.status_code":403,"client.address":"198.51.100.7","client.key":"198.51.100.7","#,
                 r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
                 r#""session.id":"00000000000000ab","http.server.request.duration_us":12,"#,
-                r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.attributable":false,"#,
+                r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.signals":["xss","known-exploit"],"#,
+                r#""palisade.attributable":false,"#,
                 r#""palisade.count":3}"#,
                 "\n"
             )

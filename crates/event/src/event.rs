@@ -81,6 +81,46 @@ impl Tag {
     }
 }
 
+/// What an attack looks like that the input of a request resembles. A signal is a hint for the detector, not a verdict:
+/// it refuses only on routes that say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Signal {
+    /// Markup or a scheme that would run as a script.
+    Xss,
+    /// A value that breaks out of a SQL literal.
+    SqlInjection,
+    /// A path that climbs out of its folder, or names a system file.
+    Traversal,
+    /// A path, header or value that scanners of known holes send.
+    KnownExploit,
+    /// A path, query or value far longer than people send.
+    ExcessiveLength,
+}
+
+impl Signal {
+    /// Every signal, in the order they are written.
+    pub const ALL: [Signal; 5] =
+        [Signal::Xss, Signal::SqlInjection, Signal::Traversal, Signal::KnownExploit, Signal::ExcessiveLength];
+
+    /// The name in events.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Signal::Xss => "xss",
+            Signal::SqlInjection => "sql-injection",
+            Signal::Traversal => "traversal",
+            Signal::KnownExploit => "known-exploit",
+            Signal::ExcessiveLength => "excessive-length",
+        }
+    }
+
+    /// The signal's bit in [`Event::signals`].
+    #[must_use]
+    pub const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
 /// One request, or one line of many equal refusals, as the gate saw it.
 ///
 /// Borrowed: made once at the response head, encoded into a buffer of the thread, and gone. Secrets, tokens, cookies,
@@ -121,6 +161,8 @@ pub struct Event<'a> {
     pub duration_micros: u64,
     /// Bits of [`Tag`].
     pub tags: u8,
+    /// Bits of [`Signal`].
+    pub signals: u8,
     /// Whether the client's own doing can be told from the request: false for requests another site caused.
     pub attributable: bool,
     /// How many equal refusals this line stands for; 1 for a request of its own.
@@ -164,6 +206,8 @@ pub enum Field {
     Duration,
     /// [`Event::tags`].
     Tags,
+    /// [`Event::signals`], by name.
+    Signals,
     /// [`Event::attributable`], written only when false.
     Attributable,
     /// [`Event::count`], written only above one.
@@ -192,6 +236,7 @@ impl Field {
             Field::Session => "session.id",
             Field::Duration => "http.server.request.duration_us",
             Field::Tags => "palisade.tags",
+            Field::Signals => "palisade.signals",
             Field::Attributable => "palisade.attributable",
             Field::Count => "palisade.count",
         }

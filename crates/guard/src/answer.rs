@@ -13,6 +13,7 @@ use crate::exchange::Exchange;
 use crate::finish;
 use crate::html;
 use crate::record::Record;
+use crate::schema::Violation;
 use crate::stage::noteworthy;
 use crate::step::Denial;
 use crate::token::{Session, Token};
@@ -198,8 +199,29 @@ fn problem(exchange: &Exchange, code: Code, message: &str, retry_after: Option<u
     if let (Code::RateLimited, Some(plan)) = (code, exchange.route()) {
         let _ = write!(json, ",\"violated-policies\":[\"{}\"]", plan.route.kind);
     }
+    if let (Code::ValidationFailed, Some(violations)) = (code, &exchange.violations) {
+        details(&mut json, violations);
+    }
     json.push('}');
     json
+}
+
+/// JSON pointer -> what is wrong there; of several things in one place the first.
+fn details(json: &mut String, violations: &[Violation]) {
+    json.push_str(",\"details\":{");
+    for (index, violation) in violations.iter().enumerate() {
+        let before = violations.get(..index).unwrap_or_default();
+        if before.iter().any(|earlier| earlier.pointer == violation.pointer) {
+            continue;
+        }
+        if index > 0 {
+            json.push(',');
+        }
+        quote(json, &violation.pointer);
+        json.push(':');
+        quote(json, &violation.text);
+    }
+    json.push('}');
 }
 
 fn message(exchange: &Exchange, code: Code, retry_after: Option<u32>) -> String {

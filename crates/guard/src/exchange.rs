@@ -16,6 +16,7 @@ use crate::id::RequestId;
 use crate::identity::Identity;
 use crate::limiter::Charge;
 use crate::plan::{Plan, RoutePlan};
+use crate::schema::Violation;
 use crate::state::Reserved;
 use crate::step::{Claimed, Collected};
 use crate::token::{Session, Token};
@@ -48,6 +49,11 @@ pub(crate) struct Exchange {
     pub(crate) identity: Option<Identity>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
+    /// Bits of [`palisade_event::Signal`].
+    pub(crate) signals: u8,
+    /// What is wrong with the input, for the answer.
+    #[expect(clippy::box_collection, reason = "an exchange stays small, and few have any")]
+    pub(crate) violations: Option<Box<Vec<Violation>>>,
     pub(crate) asks: Asks,
 }
 
@@ -94,6 +100,8 @@ pub(crate) struct Asks {
     pub(crate) prefetch: bool,
     /// Another site caused the request.
     pub(crate) foreign: bool,
+    /// A header comes that only scanners of known holes send.
+    pub(crate) exploit: bool,
     /// The session is new to the browser.
     pub(crate) fresh_session: bool,
     /// The request was charged to its subject.
@@ -126,6 +134,8 @@ impl Exchange {
             message: None,
             identity: None,
             cors: None,
+            signals: 0,
+            violations: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
             asks: Asks::of(view),
             plan,
@@ -215,6 +225,7 @@ impl Asks {
                 }
                 "authorization" => asks.ambient |= !value.as_bytes().starts_with(b"Bearer "),
                 "accept" => accept = Some(value),
+                "x-middleware-subrequest" => asks.exploit = true,
                 "sec-fetch-dest" => dest = Some(value.as_bytes()),
                 "sec-fetch-mode" => mode = Some(value.as_bytes()),
                 "sec-fetch-site" => site = Some(value.as_bytes()),

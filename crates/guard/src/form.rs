@@ -79,7 +79,8 @@ fn urlencoded(body: &[u8], name: &str, complete: bool) -> Option<String> {
     found
 }
 
-fn decode(text: &[u8]) -> Option<String> {
+/// A field's text: `+` is a space, escapes are read once; `None` where they are not UTF-8.
+pub(crate) fn decode(text: &[u8]) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {

@@ -16,6 +16,7 @@ use crate::csp::Csp;
 use crate::identity::{Issuer, Providers};
 use crate::keys::{Keys, Secrets};
 use crate::limiter::Limiter;
+use crate::schema::{self, NoSchemas, SchemaPlan};
 use crate::state::State;
 use crate::webhook::Signing;
 use std::hash::Hasher as _;
@@ -50,6 +51,7 @@ pub(crate) struct RoutePlan {
     pub(crate) action: bool,
     /// The signature it wants, with its keys.
     pub(crate) signing: Option<Signing>,
+    pub(crate) schema: Option<Arc<SchemaPlan>>,
 }
 
 /// The limit of a route, with its table.
@@ -83,7 +85,8 @@ impl Plan {
     /// `state` keeps the counters; hand the same one to the next plan and nothing is forgotten.
     ///
     /// # Errors
-    /// Every problem at once: secrets that are missing or short or no key of their scheme, routes beyond 65,000.
+    /// Every problem at once: secrets that are missing or short or no key of their scheme, routes beyond 65,000, schemas
+    /// that do not compile.
     pub fn compile(policy: Policy, secrets: &Secrets, state: &Arc<State>) -> Result<Arc<Plan>, Diagnostics> {
         Plan::compile_with(policy, secrets, state, &Providers::default())
     }
@@ -104,8 +107,10 @@ impl Plan {
             Diagnostics::from(Diagnostic::error("secret-weak", weak.to_string()).fix(fix))
         })?;
         let issuer = Issuer::compile(&policy, providers)?;
-        let mut routes: Vec<RoutePlan> =
-            policy.routes().iter().map(|route| RoutePlan::compile(route.clone(), state)).collect();
+        let schemas = schema::compile_all(&policy, providers.schemas.as_deref().unwrap_or(&NoSchemas))?;
+        let routes = policy.routes().iter().zip(schemas);
+        let compile = |(route, schema): (&Route, _)| RoutePlan { schema, ..RoutePlan::compile(route.clone(), state) };
+        let mut routes: Vec<RoutePlan> = routes.map(compile).collect();
         let actions = ActionPlan::compile(&policy, &mut routes, state);
         routes.push(RoutePlan::csrf_endpoint(&policy, state));
         let csrf_route = u16::try_from(routes.len() - 1)
@@ -165,13 +170,13 @@ impl RoutePlan {
     pub(crate) fn compile(route: Route, state: &State) -> RoutePlan {
         let scope = format!("{} {}", route.methods, route.path);
         let rate = route.limit.map(|limit| RatePlan::new(limit, &scope, route.kind, state));
-        RoutePlan { route, rate, own: false, action: false, signing: None }
+        RoutePlan { route, rate, own: false, action: false, signing: None, schema: None }
     }
 
     /// A server action: its limit key is the action, never the path it was sent to.
     pub(crate) fn action(route: Route, id: &str, state: &State) -> RoutePlan {
         let rate = route.limit.map(|limit| RatePlan::new(limit, &format!("action {id}"), route.kind, state));
-        RoutePlan { route, rate, own: false, action: true, signing: None }
+        RoutePlan { route, rate, own: false, action: true, signing: None, schema: None }
     }
 
     fn csrf_endpoint(policy: &Policy, state: &State) -> RoutePlan {

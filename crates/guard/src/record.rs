@@ -48,6 +48,7 @@ impl Record {
             session: exchange.session.map(|session| session.in_events(&exchange.plan.keys)),
             duration_micros: self.finished.mono.0.saturating_sub(exchange.started.mono.0),
             tags: exchange.tags,
+            signals: exchange.signals,
             attributable: !exchange.asks.foreign,
             count: 1,
         }

@@ -7,6 +7,7 @@
 mod support;
 
 use palisade_event::{Code, Kind, Stage};
+use palisade_guard::Plan;
 use palisade_policy::{
     Clients, Csrf, CsrfStrength, Environment, Limit, Limits, Listen, Method, Mode, Policy, Route, Undeclared,
 };
@@ -404,9 +405,17 @@ fn the_token_endpoint_answers_our_own_pages_only() {
 fn kinds_whose_stage_is_not_built_refuse() {
     let gate = gate();
     assert_eq!(gate.send(empty(get("/api/me"))).code(), Some(Code::AuthRequired));
-    let schema = Some(palisade_policy::Schema::Preset("contact".to_owned()));
-    let gate = Gate::new(builder().route(Route { schema, ..route(Method::Post, "/api/search", Kind::Search) }));
-    assert_eq!(gate.send(empty(same_origin(post("/api/search")))).code(), Some(Code::ValidationFailed));
+}
+
+#[test]
+fn a10_a_schema_without_an_engine_does_not_compile() {
+    let schema = Some(palisade_policy::Schema::Preset("contact-form".to_owned()));
+    let policy = builder().route(Route { schema, ..route(Method::Post, "/api/search", Kind::Search) });
+    let policy = policy.build().expect("policy");
+    let old = gate();
+    let refused = Plan::compile(policy, &support::secrets(), old.plan.state());
+    let found = refused.expect_err("no engine");
+    assert_eq!(found.iter().map(|item| item.code).collect::<Vec<_>>(), ["schema-unsupported"]);
 }
 
 #[test]

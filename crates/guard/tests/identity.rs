@@ -98,7 +98,12 @@ fn clerk() -> Identity {
 }
 
 fn providers() -> Providers {
-    Providers { verify: Some(Arc::new(Hashes)), clerk_publishable_key: Some(LIVE.to_owned()), jwt_key: None }
+    Providers {
+        verify: Some(Arc::new(Hashes)),
+        clerk_publishable_key: Some(LIVE.to_owned()),
+        jwt_key: None,
+        schemas: None,
+    }
 }
 
 fn policy() -> PolicyBuilder {

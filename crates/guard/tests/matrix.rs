@@ -15,7 +15,7 @@ use http::{Request, Response};
 use palisade_event::{Code, Decision, Kind};
 use palisade_guard::{BodyHint, Claimed, Collected, Fault, Keys, Need, Peer, Record, Step, View};
 use palisade_policy::{
-    Limit, Method as Verb, Methods, PolicyBuilder, Route, Schema, Signature, SignatureScheme, Success, Undeclared,
+    Limit, Method as Verb, Methods, PolicyBuilder, Route, Signals, Signature, SignatureScheme, Success, Undeclared,
 };
 use support::{Gate, Outcome, builder, empty, request};
 
@@ -45,7 +45,6 @@ enum Wants {
     Nothing,
     Identity,
     Signature,
-    Schema,
 }
 
 const READ: &[&str] = &["GET", "HEAD"];
@@ -56,21 +55,19 @@ const fn row(kind: Kind, methods: &'static [&'static str], proof: Proof, wants: 
     Row { kind, methods, proof, wants }
 }
 
-const TABLE: [Row; 20] = [
+const TABLE: [Row; 18] = [
     row(Kind::Page, ALL, Proof::Origin, Wants::Nothing),
     row(Kind::Static, READ, Proof::Nothing, Wants::Nothing),
     row(Kind::Health, READ, Proof::Nothing, Wants::Nothing),
     row(Kind::PublicRead, READ, Proof::Nothing, Wants::Nothing),
     row(Kind::ProtectedRead, READ, Proof::Nothing, Wants::Identity),
     row(Kind::PublicForm, ALL, Proof::Token, Wants::Nothing),
-    row(Kind::PublicForm, ALL, Proof::Token, Wants::Schema),
     row(Kind::ProtectedWrite, WRITE, Proof::Token, Wants::Identity),
     row(Kind::Bulk, WRITE, Proof::Token, Wants::Identity),
     row(Kind::Account, WRITE, Proof::Token, Wants::Identity),
     row(Kind::Payment, WRITE, Proof::Token, Wants::Identity),
     row(Kind::Login, WRITE, Proof::Token, Wants::Nothing),
     row(Kind::Search, ALL, Proof::Origin, Wants::Nothing),
-    row(Kind::Search, ALL, Proof::Origin, Wants::Schema),
     row(Kind::Export, ALL, Proof::Token, Wants::Identity),
     row(Kind::Report, ALL, Proof::Token, Wants::Identity),
     row(Kind::Expensive, WRITE, Proof::Token, Wants::Identity),
@@ -162,18 +159,17 @@ enum Verdict {
 
 // === the oracle ===
 
-/// What is proven by a credential. No provider is built, so nobody is verified; this is what changes then.
+/// What is proven by a credential: none of the matrix is genuine, so nobody is verified.
 fn verified(_: Credential) -> Result<(), Code> {
     Err(Code::AuthRequired)
 }
 
-/// What the checks of signatures and schemas say; neither is built, so nothing passes; this is what changes then.
+/// What the other checks say: no request of the matrix is signed or shows an identity, so these pass nobody.
 fn satisfied(wants: Wants, credential: Credential) -> Result<(), Code> {
     match wants {
         Wants::Nothing => Ok(()),
         Wants::Identity => verified(credential),
         Wants::Signature => Err(Code::SignatureMissing),
-        Wants::Schema => Err(Code::ValidationFailed),
     }
 }
 
@@ -322,7 +318,6 @@ fn route(row: &Row, methods: &[&str]) -> Route {
         methods: methods.iter().filter_map(|method| Verb::from_id(method)).collect::<Methods>(),
         // The matrix is about the other stages; what is limited stays so, far above what is sent.
         limit: fixed.limit.and_then(|_| Limit::parse("1000/s").ok()),
-        schema: (row.wants == Wants::Schema).then(|| Schema::Preset("contact".to_owned())),
         signature: (row.kind == Kind::Webhook).then_some(signature),
         media_types: if row.kind == Kind::Upload { vec!["image/png".to_owned()] } else { Vec::new() },
         success: (row.kind == Kind::Login).then_some(Success::Status(302)),
@@ -387,7 +382,6 @@ fn nothing_that_the_table_forbids_is_forwarded_and_every_response_is_protected()
     }
     let reached = [
         Code::PathMalformed,
-        Code::ValidationFailed,
         Code::SignatureMissing,
         Code::AuthRequired,
         Code::CsrfTokenMissing,
@@ -424,7 +418,7 @@ fn cause(code: Code) -> Option<Cause> {
         Code::HostUnknown => Cause::Head(Request::builder().uri("/").header("host", "evil.example")),
         Code::HeaderMalformed => Cause::Head(request("GET", "/").header("host", "shop.example")),
         Code::BodyMalformed => Cause::Broken(urlencoded()),
-        Code::ValidationFailed => Cause::Head(ours(request("POST", "/schema"))),
+        Code::ValidationFailed => Cause::Head(ours(request("POST", "/watched?q=%3Cscript%3Ealert(1)%3C/script%3E"))),
         Code::SignatureMissing => Cause::Head(request("POST", "/hook")),
         Code::AuthRequired => Cause::Head(request("GET", "/me")),
         Code::CsrfTokenMissing => Cause::Head(form()),
@@ -481,7 +475,7 @@ fn gate_of_codes() -> Gate {
             .undeclared(Kind::Page, Undeclared { deny: true, unsafe_origin: false })
             .route(at("/", row(Kind::PublicRead, Wants::Nothing), READ))
             .route(at("/form", row(Kind::PublicForm, Wants::Nothing), &["POST"]))
-            .route(at("/schema", row(Kind::Search, Wants::Schema), &["POST"]))
+            .route(Route { signals: Signals::Block, ..at("/watched", row(Kind::Search, Wants::Nothing), &["POST"]) })
             .route(at("/open", row(Kind::Delegated, Wants::Nothing), &["POST"]))
             .route(at("/hook", row(Kind::Webhook, Wants::Signature), &["POST"]))
             .route(at("/me", row(Kind::ProtectedRead, Wants::Identity), READ))

@@ -4,12 +4,12 @@ mod app;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::Context as _;
 use axum::Router;
-use palisade_backend::{AwsLc, DemoIssuer, SystemEntropy, now};
+use palisade_backend::{DemoIssuer, SystemEntropy, now, providers};
 use palisade_diag::{FileId, Sources as Texts};
 use palisade_gateway::EventSink;
 use palisade_guard::{Env, Plan, Providers, Secrets, State};
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
 
     let env = Env { now: now(), entropy: &SystemEntropy };
     let state = State::new(&policy.limits, &env);
-    let providers = Providers { verify: Some(Arc::new(AwsLc)), clerk_publishable_key: None, jwt_key: Some(jwt_key) };
+    let providers = Providers { jwt_key: Some(jwt_key), ..providers() };
     let plan = Plan::compile_with(policy, &Secrets::ephemeral(&env), &state, &providers)?;
     let upstream = Origin { https: false, authority: upstream.to_string() };
     let gateway = serve::bind(plan, listen, upstream, None, EventSink::new(std::io::stdout()))?;

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use palisade_backend::AwsLc;
 use palisade_diag::{Diagnostics, FileId, Sources as Texts};
 use palisade_guard::Providers;
 use palisade_policy::{Built, Draft, Environment, IdentityProvider, Overrides, Policy, Sources, Want, parse};
@@ -65,9 +63,9 @@ pub(crate) fn providers(policy: &Policy, variables: &BTreeMap<String, String>) -
     let clerk = policy.identity.as_ref().is_some_and(|identity| identity.provider == IdentityProvider::Clerk);
     let value = |name: &str| variables.get(name).filter(|value| clerk && !value.is_empty()).cloned();
     Providers {
-        verify: Some(Arc::new(AwsLc)),
         clerk_publishable_key: value("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"),
         jwt_key: value("CLERK_JWT_KEY"),
+        ..palisade_backend::providers()
     }
 }
 

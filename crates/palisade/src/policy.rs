@@ -1,8 +1,12 @@
 //! `policy check` and `policy explain`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
-use palisade_backend::{SystemEntropy, now};
+use palisade_backend::{SystemEntropy, now, providers};
+use palisade_diag::Diagnostics;
 use palisade_event::Stage;
 use palisade_guard::{BodyHint, Env, Explanation, Peer, Plan, Providers, Ruling, Secrets, State, View};
 use palisade_policy::{Overrides, Policy};
@@ -18,7 +22,18 @@ pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
     let texts = file.texts.clone();
     let surroundings = load::without_environment(&file.draft);
     let (found, routes) = match file.build(&surroundings, Overrides::default()) {
-        Ok(built) => (built.warnings, Some(built.policy.routes().len())),
+        Ok(built) => {
+            let routes = built.policy.routes().len();
+            let mut found = built.warnings;
+            match compile(built.policy, &surroundings.variables) {
+                Ok(_) => (found, Some(routes)),
+                Err(problems) => {
+                    found.append(problems);
+                    found.sort();
+                    (found, None)
+                }
+            }
+        }
         Err(found) => (found, None),
     };
     match format {
@@ -32,6 +47,18 @@ pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
         }
     }
     Ok(if found.has_errors() { Exit::Findings } else { Exit::Fine })
+}
+
+/// Compiles what the policy only names, such as schemas. Tokens of a running gate are not known here: neither checking
+/// nor explaining needs a real secret.
+fn compile(policy: Policy, variables: &BTreeMap<String, String>) -> Result<Arc<Plan>, Diagnostics> {
+    let env = Env { now: now(), entropy: &SystemEntropy };
+    let state = State::new(&policy.limits, &env);
+    // Whose tokens are believed may hang on a variable that is not set here; then nobody's are.
+    let told = policy.identity.as_ref().is_some_and(|identity| identity.issuer.is_some());
+    let unknown = Providers { verify: None, ..providers() };
+    let providers = if told { load::providers(&policy, variables) } else { unknown };
+    Plan::compile_with(policy, &Secrets::ephemeral(&env), &state, &providers)
 }
 
 /// What each stage says of a request, and what would be answered.
@@ -114,12 +141,7 @@ fn explanation(policy: Policy, args: &Explain, surroundings: &load::Surroundings
     let peer = Peer { address: args.peer };
     let view =
         View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
-    let state = State::new(&policy.limits, &env);
-    // Tokens of a running gate are not known here: explaining needs no real secret.
-    // Whose tokens are believed may hang on a variable that is not set here; then nobody's are.
-    let told = policy.identity.as_ref().is_some_and(|identity| identity.issuer.is_some());
-    let providers = if told { load::providers(&policy, &surroundings.variables) } else { Providers::default() };
-    let plan = Plan::compile_with(policy, &Secrets::ephemeral(&env), &state, &providers)?;
+    let plan = compile(policy, &surroundings.variables)?;
     Ok(plan.explain(&view, &env))
 }
 
@@ -128,7 +150,7 @@ fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {
         Ruling::Pass => ("pass", None),
         Ruling::Refuse(code) => ("refuse", Some(code.id())),
         Ruling::Answer => ("answered by the gate", None),
-        Ruling::ReadBody => ("reads the form's token", None),
+        Ruling::ReadBody => ("reads the body", None),
         Ruling::FetchKeys => ("fetches the issuer's keys", None),
         Ruling::SpendToken => ("spends the token", None),
     }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use palisade_backend::{Jwks, SystemEntropy, now};
 use palisade_diag::Diagnostics;
 use palisade_gateway::{Config, EventSink, Gateway};
-use palisade_guard::{Env, Plan, Providers, Secrets, SigningSecret, State, signing_problems};
+use palisade_guard::{Env, Plan, Secrets, SigningSecret, State, signing_problems};
 use palisade_policy::{Built, Overrides, Policy, dated_secrets, environment_problems, live_secrets, start_problems};
 
 use crate::args::Serve;
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
                         output::note(&format!("policy and environment are fine for {}", environment.id()));
                         return Ok(Exit::Fine);
                     }
-                    return start(policy, ready, args.threads);
+                    return start(&policy, ready, args.threads);
                 }
                 _ => found,
             }
@@ -53,8 +53,8 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
 /// What `start` needs beside the policy.
 struct Ready {
     listen: SocketAddr,
-    secrets: Secrets,
-    providers: Providers,
+    plan: Arc<Plan>,
+    jwks: Option<Jwks>,
 }
 
 /// Everything that would stop the gate, named at once.
@@ -72,8 +72,21 @@ fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics
         webhooks: signing_secrets(policy, &surroundings.variables),
     };
     found.append(signing_problems(policy, &secrets));
+    if found.has_errors() {
+        return Ok(None);
+    }
     let providers = load::providers(policy, &surroundings.variables);
-    Ok((!found.has_errors()).then_some(Ready { listen, secrets, providers }))
+    let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
+    match Plan::compile_with(policy.clone(), &secrets, &state, &providers) {
+        Ok(plan) => {
+            let jwks = Jwks::of(policy, &providers, &state).context("the issuer's keys cannot be fetched")?;
+            Ok(Some(Ready { listen, plan, jwks }))
+        }
+        Err(problems) => {
+            found.append(problems);
+            Ok(None)
+        }
+    }
 }
 
 /// The webhooks' secrets, each with its date, so that an old one ends while the gate runs.
@@ -93,13 +106,10 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
     Exit::CouldNotRun
 }
 
-fn start(policy: Policy, ready: Ready, threads: Option<usize>) -> anyhow::Result<Exit> {
+fn start(policy: &Policy, ready: Ready, threads: Option<usize>) -> anyhow::Result<Exit> {
     let upstream = policy.app.upstream.clone().context("no upstream: set [app].upstream, or give --upstream URL")?;
-    let Ready { listen, secrets, providers } = ready;
-    let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
+    let Ready { listen, plan, jwks } = ready;
     let summary = format!("{} ({}, {} routes)", policy.app.name, policy.environment.id(), policy.routes().len());
-    let jwks = Jwks::of(&policy, &providers, &state).context("the issuer's keys cannot be fetched")?;
-    let plan = Plan::compile_with(policy, &secrets, &state, &providers)?;
     let gateway = bind(plan, listen, upstream.clone(), threads, EventSink::new(std::io::stdout()))?.with_jwks(jwks);
     let greeting = format!("palisade: {summary} at http://{} in front of {upstream}", gateway.local_addr());
     drain(gateway, &greeting)

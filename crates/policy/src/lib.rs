@@ -15,6 +15,7 @@ mod place;
 mod policy;
 mod preset;
 mod rules;
+mod schemas;
 mod secret;
 mod services;
 mod suggest;
@@ -37,3 +38,4 @@ pub use model::{
     Success, Tls, Undeclared,
 };
 pub use policy::{Found, ManifestAction, Policy, RouteId};
+pub use schemas::{PRESET_SCHEMAS, preset_schema};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use palisade_diag::Span;
 use palisade_event::Kind;
 
 mod limit;
@@ -337,8 +338,17 @@ pub enum Schema {
         path: String,
         /// The text.
         text: String,
+        /// Where the policy names it.
+        span: Option<Span>,
     },
-    /// A schema that ships with Palisade.
+    /// The text of a JSON Schema, written into the policy.
+    Inline {
+        /// The text.
+        text: String,
+        /// Where it stands.
+        span: Option<Span>,
+    },
+    /// A schema that ships with Palisade, by a name of [`PRESET_SCHEMAS`](crate::PRESET_SCHEMAS).
     Preset(String),
 }
 

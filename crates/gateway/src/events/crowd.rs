@@ -146,6 +146,7 @@ mod tests {
             session: None,
             duration_micros: 1,
             tags: 0,
+            signals: 0,
             attributable: true,
             count: 1,
         }

@@ -13,8 +13,10 @@ use crate::identity::fault::TokenFault;
 use crate::identity::jws::Parts;
 use crate::identity::key::{Alg, KeySet, Verify};
 use crate::identity::verified::Identity;
+use crate::schema::Schemas;
 
-/// What the guard takes from outside to know who asks. Without `verify` nobody is ever verified.
+/// What the guard takes from outside. Without `verify` nobody is ever verified; without `schemas` a policy that has some
+/// does not compile.
 #[derive(Clone, Default)]
 pub struct Providers {
     /// Verifies signatures.
@@ -23,6 +25,8 @@ pub struct Providers {
     pub clerk_publishable_key: Option<String>,
     /// `CLERK_JWT_KEY`, the issuer's public key in PEM: with it no key is ever fetched.
     pub jwt_key: Option<String>,
+    /// The engine of JSON Schema.
+    pub schemas: Option<Arc<dyn Schemas>>,
 }
 
 /// An issuer, and what its tokens must say.

@@ -1,14 +1,22 @@
-//! The body: its size and media type by the head, and the form field that may carry the token.
+//! The body: its size and media type by the head; then, of what was read, the form field that may carry the token, the
+//! files, the schema, and what looks like an attack.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header;
-use palisade_event::{Code, Stage};
+use bytes::Bytes;
+use http::{Method, header};
+use palisade_event::{Code, Kind, Stage};
+use palisade_policy::{Framework, Signals};
 
 use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange, Gathered};
 use crate::form::{self, Encoding};
+use crate::input::{self, Content, Syntax};
+use crate::media;
+use crate::plan::RoutePlan;
+use crate::schema::{SchemaPlan, Violation};
+use crate::signals;
 use crate::stage::{csrf_token, identity};
 use crate::step::{Collect, Denial, Flow, Query};
 use crate::view::{BodyHint, View};
@@ -17,52 +25,140 @@ use crate::view::{BodyHint, View};
 pub(crate) const FIELD_WITHIN: usize = 16 << 10;
 /// How long those bytes may take.
 const FIELD_TIME: Duration = Duration::from_secs(5);
+/// How many bytes a second a client must send of a body that is read whole, beyond [`FIELD_TIME`].
+const SLOWEST: u64 = 64 << 10;
 /// When a client may try again whose body found no room, in seconds.
 const OVERLOADED_RETRY: u32 = 1;
+/// The most files of one form.
+const MAX_FILES: usize = 20;
+/// The query field that Next.js adds to its own fetches.
+const NEXT_RSC: &str = "_rsc";
+
+/// What the stage wants to see of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Read {
+    Nothing,
+    /// The first bytes, to tell what it is.
+    Start,
+    /// As far as a form's token may stand.
+    Field,
+    /// All of it.
+    Whole,
+}
 
 pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
+    let Some(plan) = exchange.route() else { return Flow::refuse(Stage::Body, Code::Internal) };
+    let field = exchange.csrf == CsrfState::Needed;
+    let read = match head(plan, view, field) {
+        Ok(read) => read,
+        Err(denial) => return Flow::Refuse(denial),
+    };
+    let cap = plan.route.body;
+    if exchange.signals != 0 && plan.route.signals == Signals::Block {
+        return suspicious();
+    }
+    if read == Read::Nothing {
+        return if plan.route.schema.is_some() { validate(exchange, view, None) } else { Flow::Pass };
+    }
     if let Some(gathered) = exchange.gathered.take() {
-        let flow = field(exchange, view, env, &gathered);
+        let limit = limit(read, cap);
+        let enough = gathered.complete || gathered.read.as_ref().map_or(true, |bytes| bytes.len() >= limit);
+        let flow = if enough {
+            content(exchange, view, env, &gathered, read)
+        } else {
+            // Another stage has read less than is wanted, and a body is read once.
+            Flow::refuse(Stage::Body, Code::Internal)
+        };
         exchange.gathered = Some(gathered);
         return flow;
     }
-    let Some(plan) = exchange.route() else { return Flow::refuse(Stage::Body, Code::Internal) };
-    let fits = match view.body {
-        BodyHint::Empty => true,
-        BodyHint::Sized(bytes) => bytes <= plan.route.body,
-        BodyHint::Chunked => plan.route.body > 0,
-    };
-    if !fits {
-        return Flow::refuse(Stage::Body, Code::BodyTooLarge);
-    }
-    if plan.route.schema.is_some() {
-        // Fails closed until schemas are compiled: unchecked input never counts as valid.
-        return Flow::refuse(Stage::Body, Code::ValidationFailed);
-    }
-    let wanted = &plan.route.media_types;
-    let unsuited = !wanted.is_empty() && !wanted.iter().any(|kind| form::essence(view.headers) == Some(kind.as_str()));
-    if unsuited && view.body != BodyHint::Empty {
-        return Flow::refuse(Stage::Body, Code::MediaType);
-    }
-    if exchange.csrf == CsrfState::Needed {
-        return ask_for_field(exchange, view);
-    }
-    Flow::Pass
+    ask(exchange, view, read, cap)
 }
 
-fn ask_for_field(exchange: &mut Exchange, view: &View<'_>) -> Flow {
-    if Encoding::of(view.headers).is_none() || view.body == BodyHint::Empty {
+/// What the head alone tells: whether the body may come, and how much of it must be seen.
+fn head(plan: &RoutePlan, view: &View<'_>, field: bool) -> Result<Read, Denial> {
+    let deny = |code| Err(Denial::new(Stage::Body, code));
+    let route = &plan.route;
+    let empty = view.body == BodyHint::Empty;
+    let fits = match view.body {
+        BodyHint::Empty => true,
+        BodyHint::Sized(bytes) => bytes <= route.body,
+        BodyHint::Chunked => route.body > 0,
+    };
+    if !fits {
+        return deny(Code::BodyTooLarge);
+    }
+    if !empty && !takes(plan, view) {
+        return deny(Code::MediaType);
+    }
+    let schema = plan.route.schema.is_some();
+    let reads = matches!(*view.method, Method::GET | Method::HEAD);
+    if schema && empty && !reads && *view.method != Method::DELETE {
+        // A schema describes a body here, and nothing has none of its properties.
+        return deny(Code::MediaType);
+    }
+    if schema && !empty && reads {
+        return deny(Code::BodyMalformed);
+    }
+    let syntax = Syntax::of(view);
+    if schema && !empty && syntax == Syntax::Other {
+        return deny(Code::MediaType);
+    }
+    let block = route.signals == Signals::Block && !empty;
+    let field_here = field && !empty && Encoding::of(view.headers).is_some();
+    if field && !field_here {
         // Only observe mode comes here without a form: the token stage has noted the refusal.
-        return Flow::refuse(Stage::CsrfToken, Code::CsrfTokenMissing);
+        return Err(Denial::new(Stage::CsrfToken, Code::CsrfTokenMissing));
     }
-    if !plain_utf8(view) {
-        return Flow::refuse(Stage::Body, Code::MediaType);
+    let files = !empty && (route.kind == Kind::Upload || !route.media_types.is_empty());
+    let read = if empty {
+        Read::Nothing
+    } else if schema || (block && syntax != Syntax::Other) || (files && syntax == Syntax::Form) {
+        Read::Whole
+    } else if field_here {
+        Read::Field
+    } else if files {
+        Read::Start
+    } else {
+        Read::Nothing
+    };
+    if (read >= Read::Field || block) && !plain_utf8(view) {
+        return deny(Code::MediaType);
     }
-    let Some(reserved) = exchange.plan.state.reserve(FIELD_WITHIN as u64) else {
+    Ok(read)
+}
+
+/// Whether the route takes the media type. Files may come as a form: then the types are those of its parts.
+fn takes(plan: &RoutePlan, view: &View<'_>) -> bool {
+    let wanted = &plan.route.media_types;
+    let Some(essence) = form::essence(view.headers) else { return wanted.is_empty() };
+    let multipart = essence == "multipart/form-data" && plan.route.kind == Kind::Upload;
+    let named = |kind: &String| kind == essence || kind.strip_suffix('*').is_some_and(|top| essence.starts_with(top));
+    wanted.is_empty() || multipart || wanted.iter().any(named)
+}
+
+fn limit(read: Read, cap: u64) -> usize {
+    match read {
+        Read::Nothing => 0,
+        Read::Start => media::SNIFFED,
+        Read::Field => FIELD_WITHIN,
+        // One more than fits: a body that is cut there is too large.
+        Read::Whole => usize::try_from(cap).unwrap_or(usize::MAX).saturating_add(1),
+    }
+}
+
+fn ask(exchange: &mut Exchange, view: &View<'_>, read: Read, cap: u64) -> Flow {
+    let limit = limit(read, cap);
+    let (bytes, within) = match (read, view.body) {
+        (Read::Whole, BodyHint::Sized(bytes)) => (bytes, FIELD_TIME + Duration::from_secs(bytes / SLOWEST)),
+        (Read::Whole, _) => (cap, FIELD_TIME + Duration::from_secs(cap / SLOWEST)),
+        _ => (limit as u64, FIELD_TIME),
+    };
+    let Some(reserved) = exchange.plan.state.reserve(bytes) else {
         return overloaded();
     };
     exchange.reserved = Some(Box::new(reserved));
-    Flow::Ask(Query::Collect(Collect { limit: FIELD_WITHIN, within: FIELD_TIME }))
+    Flow::Ask(Query::Collect(Collect { limit, within }))
 }
 
 /// The memory budget is spent.
@@ -77,15 +173,36 @@ fn plain_utf8(view: &View<'_>) -> bool {
     identity && form::charset(view.headers).is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
 }
 
-/// The token stands in the beginning of the form that was asked for.
-fn field(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, gathered: &Gathered) -> Flow {
+/// Looks at what was read.
+fn content(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, gathered: &Gathered, read: Read) -> Flow {
     let bytes = match &gathered.read {
         Ok(bytes) => bytes,
         Err(code) => return Flow::refuse(Stage::Body, *code),
     };
+    if read == Read::Whole && !gathered.complete {
+        return Flow::refuse(Stage::Body, Code::BodyTooLarge);
+    }
+    if exchange.csrf == CsrfState::Needed {
+        let flow = field(exchange, view, env, bytes, gathered.complete);
+        if !matches!(flow, Flow::Pass) {
+            return flow;
+        }
+    }
+    match read {
+        Read::Nothing | Read::Field => Flow::Pass,
+        Read::Start => start(exchange, view, bytes),
+        Read::Whole => whole(exchange, view, bytes),
+    }
+}
+
+/// The token stands in the beginning of the form that was asked for.
+fn field(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, bytes: &Bytes, complete: bool) -> Flow {
     let plan = Arc::clone(&exchange.plan);
+    // No further than where a token may stand, however much was read.
+    let beginning = bytes.get(..bytes.len().min(FIELD_WITHIN)).unwrap_or_default();
+    let complete = complete && beginning.len() == bytes.len();
     let encoding = Encoding::of(view.headers);
-    match encoding.and_then(|encoding| encoding.field(bytes, &plan.policy.csrf.field, gathered.complete)) {
+    match encoding.and_then(|encoding| encoding.field(beginning, &plan.policy.csrf.field, complete)) {
         Some(token) => match csrf_token::verify(exchange, &token, env) {
             // The identity is known by now, so what it compares for tokens in a header is compared here.
             Flow::Pass => identity::compare(exchange),
@@ -93,4 +210,83 @@ fn field(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, gathered: &Gat
         },
         None => Flow::refuse(Stage::CsrfToken, Code::CsrfTokenMissing),
     }
+}
+
+/// A file that is the whole body: is it what it claims?
+fn start(exchange: &Exchange, view: &View<'_>, bytes: &Bytes) -> Flow {
+    let Some(plan) = exchange.route() else { return Flow::refuse(Stage::Body, Code::Internal) };
+    let suits = media::suits(form::essence(view.headers), bytes, &plan.route.media_types);
+    if suits { Flow::Pass } else { Flow::refuse(Stage::Body, Code::MediaType) }
+}
+
+fn whole(exchange: &mut Exchange, view: &View<'_>, bytes: &Bytes) -> Flow {
+    let plan = Arc::clone(&exchange.plan);
+    let content = match input::content(view, bytes, &plan.policy.csrf.field) {
+        Ok(content) => content,
+        Err(code) => return Flow::refuse(Stage::Body, code),
+    };
+    exchange.signals |= signals::of_content(&content);
+    let Some(route) = exchange.route() else { return Flow::refuse(Stage::Body, Code::Internal) };
+    let block = route.route.signals == Signals::Block;
+    if let Content::Form(_, files) = &content
+        && let Err(denied) = check_files(route, files)
+    {
+        return match denied {
+            Denied::Code(code) => Flow::refuse(Stage::Body, code),
+            Denied::Violation(violation) => invalid(exchange, vec![violation]),
+        };
+    }
+    if exchange.signals != 0 && block {
+        return suspicious();
+    }
+    if exchange.route().is_some_and(|plan| plan.route.schema.is_some()) {
+        return validate(exchange, view, Some(&content));
+    }
+    Flow::Pass
+}
+
+/// Why the files of a form are not taken.
+enum Denied {
+    Code(Code),
+    Violation(Violation),
+}
+
+fn check_files(plan: &RoutePlan, files: &[crate::multipart::Part<'_>]) -> Result<(), Denied> {
+    let multipart = |kind: &&String| *kind != "multipart/form-data";
+    let taken: Vec<String> = plan.route.media_types.iter().filter(multipart).cloned().collect();
+    if files.len() > MAX_FILES {
+        let name = files.last().map_or("", |part| part.name.as_str());
+        let violation = input::field_violation(name, &format!("is one of more than {MAX_FILES} files"));
+        return Err(Denied::Violation(violation));
+    }
+    for part in files {
+        // A file input that was left empty sends a part without a name and without content.
+        let absent = part.content.is_empty() && part.filename.as_deref() == Some("");
+        if !absent && !media::suits(part.content_type.as_deref(), part.content, &taken) {
+            return Err(Denied::Code(Code::MediaType));
+        }
+    }
+    Ok(())
+}
+
+fn validate(exchange: &mut Exchange, view: &View<'_>, content: Option<&Content<'_>>) -> Flow {
+    let Some(plan) = exchange.route() else { return Flow::refuse(Stage::Body, Code::Internal) };
+    let Some(schema) = &plan.schema else { return Flow::refuse(Stage::Body, Code::Internal) };
+    let dropped = (exchange.plan.policy.app.framework == Some(Framework::NextJs)).then_some(NEXT_RSC);
+    let schema: &SchemaPlan = schema;
+    let violations = match input::instance(schema, &plan.route, view, content, dropped) {
+        Ok(instance) => schema.violations(&instance),
+        Err(violation) => vec![violation],
+    };
+    if violations.is_empty() { Flow::Pass } else { invalid(exchange, violations) }
+}
+
+fn invalid(exchange: &mut Exchange, violations: Vec<Violation>) -> Flow {
+    exchange.violations = Some(Box::new(violations));
+    Flow::refuse(Stage::Body, Code::ValidationFailed)
+}
+
+/// Tells nothing of what was found: whoever tries should not learn what to change.
+fn suspicious() -> Flow {
+    Flow::refuse(Stage::Body, Code::ValidationFailed)
 }

@@ -7,6 +7,7 @@ use palisade_policy::{Environment, Found, Framework, Methods, Policy, Route};
 use crate::cookie::{Cookie, cookie};
 use crate::env::Env;
 use crate::exchange::Exchange;
+use crate::signals;
 use crate::step::{Denial, Flow};
 use crate::target;
 use crate::token::Session;
@@ -15,6 +16,8 @@ use crate::view::View;
 pub(crate) const NEXT_ACTION: &str = "next-action";
 
 pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, _: &Env<'_>) -> Flow {
+    // Before the first refusal: a request that names no route may still tell what it tried.
+    exchange.signals = signals::of_head(view, exchange.asks.exploit);
     match find(exchange, view) {
         Ok(()) => Flow::Pass,
         Err(denial) => Flow::Refuse(denial),

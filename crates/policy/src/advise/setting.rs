@@ -262,6 +262,9 @@ fn body(asked: &Asked<'_>) -> Ruling {
     match &route.schema {
         Some(Schema::File { path, .. }) => parts.push(format!("valid by {path}, else 400 with the fields")),
         Some(Schema::Preset(name)) => parts.push(format!("valid by the schema {name}, else 400 with the fields")),
+        Some(Schema::Inline { .. }) => {
+            parts.push("valid by the schema in the policy, else 400 with the fields".to_owned());
+        }
         None => {}
     }
     if route.signals == Signals::Block {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use palisade_diag::{Diagnostics, Span};
 
-use crate::file::draft::{Draft, OriginSource, VERCEL};
+use crate::file::draft::{Draft, OriginSource, SchemaFrom, VERCEL};
 use crate::file::values;
 use crate::manifest;
 use crate::model::{Environment, Framework, Origin, Schema};
@@ -166,31 +166,21 @@ impl Draft {
     fn read_schemas(&mut self, sources: &Sources, problems: &mut Problems) {
         for schema in &self.schemas {
             let place = Place::route(schema.route, "schema");
-            let path = &schema.path;
-            let fix = "write a JSON Schema there; Zod exports to it: z.toJSONSchema(schema, { io: \"input\" })";
-            let text = match sources.files.get(path) {
-                Some(Ok(text)) => text,
-                Some(Err(why)) => {
-                    problems.error(place, "schema-unreadable", format!("{path} cannot be read: {why}"), fix);
-                    continue;
+            let span = span_of(&self.places, place);
+            let found = match &schema.from {
+                SchemaFrom::Preset(name) => Schema::Preset(name.clone()),
+                SchemaFrom::Inline(text) => {
+                    is_schema("the text", text, place, problems);
+                    Schema::Inline { text: text.clone(), span }
                 }
-                None => {
-                    problems.error(place, "schema-unreadable", format!("{path} is not there"), fix);
-                    continue;
+                SchemaFrom::File(path) => {
+                    let Some(text) = schema_file(path, sources, place, problems) else { continue };
+                    is_schema(path, text, place, problems);
+                    Schema::File { path: path.clone(), text: text.to_owned(), span }
                 }
             };
-            match serde_json::from_str::<serde_json::Value>(text) {
-                Ok(serde_json::Value::Object(_) | serde_json::Value::Bool(_)) => {}
-                Ok(_) => problems.error(
-                    place,
-                    "schema-malformed",
-                    format!("{path} is not a schema but another JSON value"),
-                    fix,
-                ),
-                Err(error) => problems.error(place, "schema-malformed", format!("{path} is not JSON: {error}"), fix),
-            }
             if let Some(route) = self.builder.routes.get_mut(schema.route) {
-                route.schema = Some(Schema::File { path: path.clone(), text: text.clone() });
+                route.schema = Some(found);
             }
         }
     }
@@ -256,4 +246,27 @@ fn span_of(places: &BTreeMap<Place, Span>, place: Place) -> Option<Span> {
 fn follows_from_kind(place: Place) -> bool {
     let own = matches!(place.key, "path" | "limit" | "cost" | "schema" | "because");
     matches!(place.table, "route" | "action") && !own
+}
+
+const SCHEMA_FIX: &str = "write a JSON Schema there; Zod exports to it: z.toJSONSchema(schema, { io: \"input\" })";
+
+/// The text of a schema file, or why there is none.
+fn schema_file<'s>(path: &str, sources: &'s Sources, place: Place, problems: &mut Problems) -> Option<&'s str> {
+    let what = match sources.files.get(path) {
+        Some(Ok(text)) => return Some(text),
+        Some(Err(why)) => format!("{path} cannot be read: {why}"),
+        None => format!("{path} is not there"),
+    };
+    problems.error(place, "schema-unreadable", what, SCHEMA_FIX);
+    None
+}
+
+/// Tells where a text cannot be a schema. What its keywords mean is checked when a plan is compiled.
+fn is_schema(name: &str, text: &str, place: Place, problems: &mut Problems) {
+    let what = match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(serde_json::Value::Object(_) | serde_json::Value::Bool(_)) => return,
+        Ok(_) => format!("{name} is not a schema but another JSON value"),
+        Err(error) => format!("{name} is not JSON: {error}"),
+    };
+    problems.error(place, "schema-malformed", what, SCHEMA_FIX);
 }

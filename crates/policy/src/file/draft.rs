@@ -42,11 +42,22 @@ pub(super) enum OriginSource {
     Variable(String),
 }
 
-/// A schema file that a route names.
+/// A schema that a route names.
 #[derive(Debug, Clone)]
 pub(super) struct SchemaSource {
     pub(super) route: usize,
-    pub(super) path: String,
+    pub(super) from: SchemaFrom,
+}
+
+/// Where a schema is.
+#[derive(Debug, Clone)]
+pub(super) enum SchemaFrom {
+    /// In a file, relative to the policy's.
+    File(String),
+    /// In the policy itself.
+    Inline(String),
+    /// Among those that ship with Palisade.
+    Preset(String),
 }
 
 /// `[env.NAME]`.
@@ -54,6 +65,15 @@ pub(super) struct SchemaSource {
 pub(super) struct Variables {
     pub(super) required: Vec<String>,
     pub(super) optional: Vec<String>,
+}
+
+impl SchemaSource {
+    fn file(&self) -> Option<String> {
+        match &self.from {
+            SchemaFrom::File(path) => Some(path.clone()),
+            SchemaFrom::Inline(_) | SchemaFrom::Preset(_) => None,
+        }
+    }
 }
 
 /// Where Next.js puts the list of server actions, below the project's directory.
@@ -88,7 +108,7 @@ impl Draft {
     /// `[app] directory`).
     #[must_use]
     pub fn wants(&self) -> Vec<Want> {
-        let mut wants: BTreeSet<Want> = self.schemas.iter().map(|schema| Want::Schema(schema.path.clone())).collect();
+        let mut wants: BTreeSet<Want> = self.schemas.iter().filter_map(SchemaSource::file).map(Want::Schema).collect();
         wants.extend(self.manifest_path().map(Want::Manifest));
         wants.extend(self.variables().into_iter().map(Want::Variable));
         wants.into_iter().collect()

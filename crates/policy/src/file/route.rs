@@ -26,8 +26,8 @@ pub(super) fn read(r: &mut Reader, mut table: Table<'_>, index: usize, draft: &m
     route.mode = draft.builder.app.mode;
     traffic(r, &mut table, &mut route);
     protection(r, &mut table, &mut route, &draft.builder.app.services);
-    if let Some(path) = table.parsed(r, "schema", values::inside) {
-        draft.schemas.push(SchemaSource { route: index, path });
+    if let Some(from) = table.parsed(r, "schema", values::schema) {
+        draft.schemas.push(SchemaSource { route: index, from });
     }
     table.close(r);
     draft.builder.routes.push(route);

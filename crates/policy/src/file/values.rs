@@ -6,9 +6,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use palisade_event::Kind;
 
+use crate::file::draft::SchemaFrom;
 use crate::file::reader::Reader;
 use crate::file::reader::{Value, Wrong, word};
 use crate::model::{ForwardingHeader, Limit, Method, Origin};
+use crate::schemas::{PRESET_SCHEMAS, preset_schema};
 use crate::wording::shortened;
 use crate::{rules, secret};
 
@@ -188,6 +190,21 @@ pub(super) fn inside(text: &str) -> Result<String, Wrong> {
         what,
         "write a path relative to the policy file, without `..`: \"schemas/contact.json\"",
     ))
+}
+
+/// A schema: its text, the name of one that ships with Palisade, or a file.
+pub(super) fn schema(text: &str) -> Result<SchemaFrom, Wrong> {
+    if text.trim_start().starts_with('{') {
+        return Ok(SchemaFrom::Inline(text.to_owned()));
+    }
+    if preset_schema(text).is_some() {
+        return Ok(SchemaFrom::Preset(text.to_owned()));
+    }
+    if text.contains(['.', '/', '\\', ':']) {
+        return inside(text).map(SchemaFrom::File);
+    }
+    let names = PRESET_SCHEMAS.map(|name| (name, ()));
+    Err(word(text, "schema-unknown", &names).err().unwrap_or_else(|| Wrong::new("schema-unknown", "", "")))
 }
 
 /// A text that may not be empty nor hold control characters.
