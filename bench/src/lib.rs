@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use palisade_event::Kind;
-use palisade_guard::{BodyHint, Entropy, Env, MonoMicros, Now, Peer, Plan, Providers, Secrets, State, View, WallMicros};
+use palisade_guard::{BodyHint, Entropy, Env, MonoMicros, Now, Peer, Plan, Secrets, State, View, WallMicros};
 use palisade_policy::{Limit, Method as Verb, Methods, Origin, Policy, Route};
 
 /// Cheap bytes: what is measured is the gate, not the generator.

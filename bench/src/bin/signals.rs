@@ -50,11 +50,42 @@ fn worst() {
     const SIZE: usize = 64 << 10;
     let mut slowest = (Duration::ZERO, "");
     for pattern in [
-        "a.b.", "'", "''", "' or ", "\"'`", "(", "((((select ", "/*", "/*/", "--\n", "<", "<a ", "<a on", "on", "on=", "../",
-        "..%2f", "%25", "%2525", "&#", "&#x26;", "javascript:", "{{", "union ", "union select ", "1,", ";", "; select ", "#", "=", "\\", "\u{ff1c}",
+        "a.b.",
+        "'",
+        "''",
+        "' or ",
+        "\"'`",
+        "(",
+        "((((select ",
+        "/*",
+        "/*/",
+        "--\n",
+        "<",
+        "<a ",
+        "<a on",
+        "on",
+        "on=",
+        "../",
+        "..%2f",
+        "%25",
+        "%2525",
+        "&#",
+        "&#x26;",
+        "javascript:",
+        "{{",
+        "union ",
+        "union select ",
+        "1,",
+        ";",
+        "; select ",
+        "#",
+        "=",
+        "\\",
+        "\u{ff1c}",
     ] {
         let hostile: String = pattern.chars().cycle().take(SIZE).collect();
-        let values: String = hostile.as_bytes().chunks(127).map(|part| format!("{}&", String::from_utf8_lossy(part))).collect();
+        let values: String =
+            hostile.as_bytes().chunks(127).map(|part| format!("{}&", String::from_utf8_lossy(part))).collect();
         for input in [hostile.as_str(), values.as_str()] {
             let mut best = Duration::MAX;
             for _ in 0..5 {
