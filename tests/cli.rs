@@ -260,7 +260,7 @@ fn exit_codes_and_streams_are_what_scripts_expect() {
 }
 
 #[test]
-fn b2_secrets_are_32_random_bytes() {
+fn secrets_are_32_random_bytes() {
     let folder = Folder::new("secrets");
     let told = text(&run(&folder, &["secrets", "new", "CSRF_SECRET", "SESSION_SECRET"]).stdout);
     let values: Vec<&str> = told.lines().filter_map(|line| line.split_once('=')).map(|(_, value)| value).collect();

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn b1_the_guides_five_variables_are_required_and_the_others_are_optional() {
+    fn the_guides_five_variables_are_required_and_the_others_are_optional() {
         let services = [Service::Clerk, Service::Convex, Service::Stripe, Service::Svix];
         let required: Vec<&str> = ALWAYS
             .into_iter()

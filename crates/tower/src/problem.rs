@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a16_the_guides_five_answers_say_nothing_of_the_insides() {
+    fn the_guides_five_answers_say_nothing_of_the_insides() {
         let secret = "SELECT * FROM users failed at /srv/app.rs:7";
         let shown = |problem: Problem| {
             let response: Response<Bytes> = problem.into();

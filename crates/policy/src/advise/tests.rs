@@ -52,7 +52,7 @@ fn stages(advice: &Advice) -> Vec<&'static str> {
 }
 
 #[test]
-fn h4_advise_says_which_protections_a_route_needs_and_why() {
+fn advise_says_which_protections_a_route_needs_and_why() {
     let advice = shop("").advise("POST", "/api/contact");
     assert_eq!((advice.kind, advice.outcome), (Kind::PublicForm, Outcome::Declared));
     assert_eq!(stages(&advice), ["target", "block", "rate", "origin", "csrf-token", "body", "claim"]);

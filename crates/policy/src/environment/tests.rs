@@ -97,7 +97,7 @@ fn placeholders_are_not_values_and_values_are_never_repeated() {
 }
 
 #[test]
-fn b5_a_previous_secret_has_an_end() {
+fn a_previous_secret_has_an_end() {
     let previous = "Zz9yhJ9cQ2mVxT7bN4pLs8RdF6gZaE1u";
     for (secret, until, told) in [
         (Some(previous), Some("2026-12-01T00:00:00Z"), None),
@@ -126,7 +126,7 @@ fn b5_a_previous_secret_has_an_end() {
 }
 
 #[test]
-fn b5_live_secrets_are_the_current_one_and_the_previous_until_its_end() {
+fn live_secrets_are_the_current_one_and_the_previous_until_its_end() {
     let live = |pairs: &[(&str, &str)]| live_secrets(&map(pairs), "HOOK", NOW);
     let until = "HOOK_PREVIOUS_UNTIL";
     assert_eq!(live(&[("HOOK", " new "), ("HOOK_PREVIOUS", "old"), (until, "2026-11-21T00:00:01Z")]), ["new", "old"]);
