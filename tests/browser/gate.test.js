@@ -13,7 +13,6 @@ import navigation from './cases/navigation.js';
 import rateLimit from './cases/rate-limit.js';
 import serverActions from './cases/server-actions.js';
 import { Browser } from './support/browser.js';
-import { Gate } from './support/gate.js';
 import { Shop } from './support/shop.js';
 
 /** What the cases share. Filled before the first of them runs. */
@@ -21,7 +20,7 @@ const world = {
   workdir: null,
   shop: null,
   browser: null,
-  startGate: (options) => Gate.start(world.shop, { workdir: world.workdir, ...options }),
+  startGate: (options) => world.shop.gate(options),
 };
 
 before(async () => {

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { request } from './http.js';
-import { Process, freePort } from './processes.js';
+import { Gate } from '../../support-js/gate.js';
+import { request } from '../../support-js/http.js';
+import { Process, freePort } from '../../support-js/processes.js';
 
 export const FOLDER = path.resolve(import.meta.dirname, '../../../examples/nextjs-shop');
 
@@ -19,6 +20,7 @@ export class Shop {
     if (!upToDate()) await run('next build', ['build']).finished();
 
     const shop = new Shop();
+    shop.workdir = workdir;
     shop.log = path.join(workdir, 'side-effects.jsonl');
     writeFileSync(shop.log, '');
     shop.port = await freePort();
@@ -27,6 +29,11 @@ export class Shop {
     shop.process = run('next start', ['start', ...place], { SIDE_EFFECT_LOG: shop.log });
     await shop.process.listening('localhost', shop.port);
     return shop;
+  }
+
+  /** A gate in front of the app, with the app's own policy. */
+  gate(options) {
+    return Gate.start({ workdir: this.workdir, policy: policyFor, upstream: `http://localhost:${this.port}`, ...options });
   }
 
   /** Asks the app itself, past the gate. */
@@ -66,6 +73,17 @@ export class Shop {
   async stop() {
     await this.process?.stop();
   }
+}
+
+/** The example's own policy, moved to the origin of this run. */
+function policyFor(origin) {
+  let text = readFileSync(path.join(FOLDER, 'palisade.toml'), 'utf8');
+  for (const [key, value] of Object.entries({ public_origin: origin, directory: FOLDER })) {
+    const line = new RegExp(`^${key} = .*$`, 'm');
+    if (!line.test(text)) throw new Error(`palisade.toml of the shop has no line "${key} = ..."`);
+    text = text.replace(line, () => `${key} = ${JSON.stringify(value)}`);
+  }
+  return text;
 }
 
 function run(name, args, env = {}) {

@@ -21,6 +21,10 @@ export class Upstream {
     return upstream;
   }
 
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
   async stop() {
     this.server.closeAllConnections();
     this.server.close();
