@@ -1,6 +1,6 @@
 'use client';
 
-export default function ErrorPage({ reset }) {
+export default function ErrorPage({ reset }: { reset: () => void }) {
   return (
     <>
       <h1>Something went wrong</h1>

@@ -1,12 +1,14 @@
+import type { Metadata } from 'next';
 import Link from 'next/link';
+import type { ReactNode } from 'react';
 import './globals.css';
 
-export const metadata = {
+export const metadata: Metadata = {
   title: { default: 'Fence & Gate', template: '%s · Fence & Gate' },
   description: 'An example shop behind the Palisade gate.',
 };
 
-export default function RootLayout({ children }) {
+export default function RootLayout({ children }: { children: ReactNode }) {
   return (
     <html lang="en">
       <body>
@@ -22,6 +24,7 @@ export default function RootLayout({ children }) {
                   CSRF token, Next's own client-side navigation does not. */}
               <a href="/contact">Contact</a>
               <Link href="/admin" prefetch={false}>Admin</Link>
+              <a href="/account">Account</a>
             </nav>
           </div>
         </header>

@@ -1,6 +1,6 @@
 import { connection } from 'next/server';
-import Basket from '../components/Basket.jsx';
-import { products } from '../lib/products.js';
+import Basket from '../components/Basket';
+import { products } from '../lib/products';
 
 export default async function Home() {
   // Rendered for each request, so that the page can carry a nonce.

@@ -2,7 +2,7 @@
 
 import { useState } from 'react';
 
-export default function Basket({ name }) {
+export default function Basket({ name }: { name: string }) {
   const [count, setCount] = useState(0);
   return (
     <p className="row">

@@ -1,17 +1,29 @@
 'use client';
 
-import { useRef, useState } from 'react';
-import ContactFields from './ContactFields.jsx';
+import { useRef, useState, type RefObject, type SubmitEvent } from 'react';
+import ContactFields from './ContactFields';
 
 const HEADER = 'X-CSRF-Token';
 
+interface Outcome {
+  ok: boolean;
+  text: string;
+}
+
+/** What the app and the gate answer with. */
+interface Answer {
+  message?: string;
+  error?: string;
+  retryAfter?: number;
+}
+
 export default function ContactByFetch() {
   // A ref and not state: a new token must not render anything.
-  const token = useRef(null);
-  const [outcome, setOutcome] = useState(null);
+  const token = useRef<string>(null);
+  const [outcome, setOutcome] = useState<Outcome>();
   const [pending, setPending] = useState(false);
 
-  async function submit(event) {
+  async function submit(event: SubmitEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = event.currentTarget;
     setPending(true);
@@ -36,7 +48,7 @@ export default function ContactByFetch() {
 }
 
 /** Posts the message; keeps in `token` what the next call may use. */
-async function send(token, fields) {
+async function send(token: RefObject<string | null>, fields: object): Promise<Outcome> {
   token.current ??= await firstToken();
   const answer = await fetch('/api/contact', {
     method: 'POST',
@@ -53,13 +65,13 @@ async function send(token, fields) {
   return { ok: answer.ok, text: describe(answer.status, body) };
 }
 
-async function firstToken() {
+async function firstToken(): Promise<string | null> {
   const answer = await fetch('/api/csrf');
   if (!answer.ok) return null;
   return (await answer.json()).csrfToken;
 }
 
-function describe(status, body) {
+function describe(status: number, body: Answer): string {
   const message = body.message ?? body.error ?? 'No further explanation.';
   const retry = body.retryAfter ? ` Try again in ${body.retryAfter} seconds.` : '';
   return `${status}: ${message}${retry}`;

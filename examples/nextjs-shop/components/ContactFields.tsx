@@ -1,5 +1,5 @@
 /** The fields of both forms; `prefix` keeps the ids of one page apart. */
-export default function ContactFields({ prefix }) {
+export default function ContactFields({ prefix }: { prefix: string }) {
   return (
     <>
       <label htmlFor={`${prefix}-name`}>Name</label>

@@ -1,7 +1,7 @@
 'use client';
 
 import { useActionState } from 'react';
-import { sign } from '../app/guestbook/actions.js';
+import { sign } from '../app/guestbook/actions';
 
 export default function GuestbookForm() {
   const [result, submit, pending] = useActionState(sign, null);

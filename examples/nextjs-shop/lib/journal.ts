@@ -7,7 +7,7 @@ import { appendFileSync } from 'node:fs';
  * has executed. Tests therefore judge by this file. The write is synchronous so that the
  * line is there before the answer is.
  */
-export function record(effect, detail = {}) {
+export function record(effect: string, detail: Record<string, string> = {}): void {
   const file = process.env.SIDE_EFFECT_LOG;
   if (!file) return;
   appendFileSync(file, `${JSON.stringify({ effect, ...detail })}\n`);

@@ -1,4 +1,4 @@
-import OpeningHours from '../../components/OpeningHours.jsx';
+import OpeningHours from '../../components/OpeningHours';
 
 export const metadata = { title: 'About' };
 

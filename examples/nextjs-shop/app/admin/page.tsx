@@ -1,5 +1,5 @@
 import { connection } from 'next/server';
-import { restock } from './actions.js';
+import { restock } from './actions';
 
 export const metadata = { title: 'Admin', robots: { index: false } };
 

@@ -1,17 +1,17 @@
 import { headers } from 'next/headers';
-import ContactFields from '../../components/ContactFields.jsx';
-import ContactByFetch from '../../components/ContactByFetch.jsx';
+import ContactFields from '../../components/ContactFields';
+import ContactByFetch from '../../components/ContactByFetch';
 
 export const metadata = { title: 'Contact' };
 
-const OUTCOMES = {
+const OUTCOMES: Record<string, { className: string; text: string }> = {
   yes: { className: 'good', text: 'Thank you, your message has arrived.' },
   no: { className: 'bad', text: 'Please fill in name, e-mail address and message.' },
 };
 
-export default async function Contact({ searchParams }) {
+export default async function Contact({ searchParams }: PageProps<'/contact'>) {
   const token = (await headers()).get('x-palisade-csrf-token');
-  const outcome = OUTCOMES[(await searchParams).sent];
+  const outcome = OUTCOMES[String((await searchParams).sent)];
 
   return (
     <>

@@ -1,12 +1,17 @@
 'use server';
 
 import { revalidatePath } from 'next/cache';
-import { add } from '../../lib/guestbook.js';
-import { record } from '../../lib/journal.js';
+import { add } from '../../lib/guestbook';
+import { record } from '../../lib/journal';
 
 const LONGEST = 200;
 
-export async function sign(_previous, form) {
+export interface Signed {
+  ok: boolean;
+  message: string;
+}
+
+export async function sign(_previous: Signed | null, form: FormData): Promise<Signed> {
   const name = String(form.get('name') ?? '').trim();
   const text = String(form.get('text') ?? '').trim();
   if (!name || !text || name.length > LONGEST || text.length > LONGEST) {

@@ -1,6 +1,6 @@
 import { connection } from 'next/server';
-import GuestbookForm from '../../components/GuestbookForm.jsx';
-import { entries } from '../../lib/guestbook.js';
+import GuestbookForm from '../../components/GuestbookForm';
+import { entries } from '../../lib/guestbook';
 
 export const metadata = { title: 'Guestbook' };
 

@@ -1,4 +1,4 @@
-import { record } from '../../../lib/journal.js';
+import { record } from '../../../lib/journal';
 
 export const dynamic = 'force-dynamic';
 
@@ -6,7 +6,7 @@ export const dynamic = 'force-dynamic';
  * Fails on purpose. With `?detail=1` it fails as many handlers do that catch everything:
  * it sends the stack trace, which a gate in production must not let through.
  */
-export function GET(request) {
+export function GET(request: Request): Response {
   record('boom');
   const error = new Error('connection to db-internal.example:5432 refused');
   if (new URL(request.url).searchParams.has('detail')) {

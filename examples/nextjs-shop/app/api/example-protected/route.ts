@@ -1,7 +1,7 @@
-import { record } from '../../../lib/journal.js';
+import { record } from '../../../lib/journal';
 
-export async function POST(request) {
-  const title = (await request.json().catch(() => null))?.title;
+export async function POST(request: Request): Promise<Response> {
+  const title: unknown = (await request.json().catch(() => null))?.title;
   if (typeof title !== 'string' || title.length < 1 || title.length > 100) {
     record('example-protected-invalid');
     return Response.json(
