@@ -54,7 +54,7 @@ const SETUPS = {
 };
 
 for (const [setup, { title, ...sides }] of Object.entries(SETUPS)) {
-  describe(`a7 Clerk's library and the gate, ${title}`, () => {
+  describe(`A7: Clerk's library and the gate, ${title}`, () => {
     let gate;
     before(async () => {
       const policy = (origin) => policyOf(origin, sides.identity());
@@ -72,7 +72,7 @@ for (const [setup, { title, ...sides }] of Object.entries(SETUPS)) {
   });
 }
 
-test('a7 where the two differ the gate is the stricter, and the fixture says why', () => {
+test('A7: where the two differ the gate is the stricter, and the fixture says why', () => {
   assert.ok(FIXTURES.length >= LEAST, `${FIXTURES.length} fixtures`);
   for (const { name, clerk: theirs, gate: ours, stricter } of FIXTURES) {
     const differ = (theirs === 'valid') !== (ours === 'valid');

@@ -73,7 +73,7 @@ async function passes(sent, to = gate) {
 }
 
 for (const [name, peer] of Object.entries(PEERS)) {
-  describe(`a9 ${name}`, () => {
+  describe(`A9: ${name}`, () => {
     test('what the library signs passes byte for byte, and the library verifies it behind the gate', async () => {
       const sent = message(peer);
       await passes(sent);
@@ -184,7 +184,7 @@ for (const [name, peer] of Object.entries(PEERS)) {
   });
 }
 
-test('a9 while a secret is replaced both hold, and the old one ends by itself', async () => {
+test('A9: while a secret is replaced both hold, and the old one ends by itself', async () => {
   const peer = PEERS.stripe;
   const fresh = peer.newSecret();
   const until = now(6000).toISOString().replace(/\.\d+Z$/, 'Z');
@@ -204,7 +204,7 @@ test('a9 while a secret is replaced both hold, and the old one ends by itself', 
   }
 });
 
-test('a9 observing, a forged message is forwarded and told of', async () => {
+test('A9: observing, a forged message is forwarded and told of', async () => {
   const observing = await Gate.start(options(secrets, 'observe'));
   try {
     const peer = PEERS.stripe;
@@ -218,7 +218,7 @@ test('a9 observing, a forged message is forwarded and told of', async () => {
   }
 });
 
-test('a9 the gate does not start with a secret that is none', async () => {
+test('A9: the gate does not start with a secret that is none', async () => {
   for (const secret of ['whsec_', 'whsec_%%%', `whsk_${Buffer.alloc(32, 1).toString('base64')}`]) {
     const broken = await Gate.prepare(options({ ...secrets, SVIX_SECRET: secret }));
     try {
