@@ -31,7 +31,7 @@ export default async function Account({ searchParams }: PageProps<'/account'>) {
     <>
       <h1>Your account</h1>
       <p className="lead">
-        Signed in as <strong id="clerk-user">{userId}</strong>, {has({ plan: 'pro' }) ? 'on the plan pro' : 'without a plan'}.
+        Signed in as <strong id="clerk-user">{userId}</strong>, {has({ plan: 'pro' }) ? 'on the plan pro' : 'not on the plan pro'}.
       </p>
       {outcome && <p role="status" className={`panel ${outcome.className}`}>{outcome.text}</p>}
       <div className="columns">
