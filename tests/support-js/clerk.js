@@ -24,6 +24,10 @@ export class Clerk {
     return this.keys.publicKey.export({ type: 'spki', format: 'pem' });
   }
 
+  get der() {
+    return this.keys.publicKey.export({ type: 'spki', format: 'der' });
+  }
+
   get jwk() {
     return { ...this.keys.publicKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: this.kid };
   }

@@ -13,6 +13,7 @@ import { Clerk } from '../../support-js/clerk.js';
 import { Gate } from '../../support-js/gate.js';
 import { Upstream } from '../../support-js/upstream.js';
 import { FIXTURES, PARTY } from './support/fixtures.js';
+import { policy } from './support/policy.js';
 
 const LEAST = 60;
 const clerk = new Clerk();
@@ -57,8 +58,8 @@ for (const [setup, { title, ...sides }] of Object.entries(SETUPS)) {
   describe(`A7: Clerk's library and the gate, ${title}`, () => {
     let gate;
     before(async () => {
-      const policy = (origin) => policyOf(origin, sides.identity());
-      gate = await Gate.start({ workdir, policy, upstream: upstream.url, variables: sides.variables() });
+      const text = policy(sides.identity());
+      gate = await Gate.start({ workdir, policy: text, upstream: upstream.url, variables: sides.variables() });
     });
     after(() => gate?.stop());
 
@@ -102,23 +103,6 @@ async function byGate(token, gate) {
   const [took] = upstream.took;
   assert.equal(took.headers['x-palisade-user'], 'user_ann');
   return 'valid';
-}
-
-function policyOf(origin, identity) {
-  return `[app]
-name = "peers"
-upstream = "http://127.0.0.1:1"
-public_origin = "${origin}"
-
-[identity]
-provider = "clerk"
-${identity.join('\n')}
-
-[[route]]
-path = "/mine"
-kind = "protected-read"
-limit = "1000/min"
-`;
 }
 
 /** Clerk's Backend API, as far as it gives away public keys. */

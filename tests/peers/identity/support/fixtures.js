@@ -14,14 +14,17 @@ const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const edwards = generateKeyPairSync('ed25519');
 
 /** A session that differs in claims, or in its header. */
-const claims = (changes) => (clerk) => clerk.token({ azp: PARTY, ...(typeof changes === 'function' ? changes() : changes) });
+const claims = (changes) => (clerk) =>
+  clerk.token({ azp: PARTY, ...(typeof changes === 'function' ? changes() : changes) });
 const header = (changes) => (clerk) => clerk.token({ azp: PARTY }, changes);
 /** A session whose payload is spelled otherwise before it is signed: `change` gets the JSON of the usual one. */
 const spelled = (change) => (clerk) => clerk.compact(JSON.stringify(clerk.header), change(payload(clerk)));
 const payload = (clerk, changes = {}) => JSON.stringify(clerk.claims({ azp: PARTY, ...changes }));
 /** A session signed by somebody else, or otherwise. */
-const signed = (head, how) => (clerk) =>
-  clerk.compact(JSON.stringify({ ...clerk.header, ...head }), payload(clerk), typeof how === 'function' ? how(clerk) : how);
+const signed = (head, how) => (clerk) => {
+  const changed = JSON.stringify({ ...clerk.header, ...head });
+  return clerk.compact(changed, payload(clerk), typeof how === 'function' ? how(clerk) : how);
+};
 /** A good session, changed after it was signed. */
 const afterwards = (change) => (clerk) => change(clerk.token({ azp: PARTY }).split('.'), clerk).join('.');
 /** A session whose parts are encoded otherwise before they are signed. */
@@ -64,7 +67,8 @@ export const FIXTURES = [
   valid('without sid', claims({ sid: undefined })),
   valid('an audience that nobody asked for', claims({ aud: 'convex' })),
   valid('8 KiB of claims', claims({ metadata: 'x'.repeat(8 << 10) })),
-  stricter('no head of a request is longer than 16 KiB', 'no answer')('20 KiB of claims', claims({ metadata: 'x'.repeat(20 << 10) })),
+  stricter('no head of a request is longer than 16 KiB', 'no answer')('20 KiB of claims',
+    claims({ metadata: 'x'.repeat(20 << 10) })),
 
   // === algorithms ===
   algorithm('alg none, no signature', signed({ alg: 'none' }, { algorithm: 'none' })),
@@ -74,9 +78,10 @@ export const FIXTURES = [
   algorithm('alg null', header({ alg: null })),
   algorithm('alg a list', header({ alg: ['RS256'] })),
   algorithm('alg in lower case', header({ alg: 'rs256' })),
-  algorithm('HS256 by the public key in PEM', signed({ alg: 'HS256' }, (clerk) => ({ algorithm: 'HS256', key: clerk.pem }))),
+  algorithm('HS256 by the public key in PEM',
+    signed({ alg: 'HS256' }, (clerk) => ({ algorithm: 'HS256', key: clerk.pem }))),
   algorithm('HS256 by the public key in DER',
-    signed({ alg: 'HS256' }, (clerk) => ({ algorithm: 'HS256', key: clerk.keys.publicKey.export({ type: 'spki', format: 'der' }) }))),
+    signed({ alg: 'HS256' }, (clerk) => ({ algorithm: 'HS256', key: clerk.der }))),
   algorithm('ES256 by a key of its own', signed({ alg: 'ES256' }, { algorithm: 'ES256', key: curve.privateKey })),
   algorithm('EdDSA by a key of its own', signed({ alg: 'EdDSA' }, { algorithm: 'EdDSA', key: edwards.privateKey })),
   algorithm('PS256', header({ alg: 'PS256' })),
@@ -113,7 +118,8 @@ export const FIXTURES = [
   valid('a cat that is to be ignored', header({ cat: 'cl_I7d4PD111III' })),
   type('the cat of machines', header({ cat: 'cl_B7d4PD333AAA' })),
   stricter(TYPE)('cat a number', header({ cat: 7 })),
-  stricter('a machine is nobody who signed in; the library tells by cat alone')('the subject of a machine', claims({ sub: 'mch_1' })),
+  stricter('a machine is nobody who signed in; the library tells by cat alone')('the subject of a machine',
+    claims({ sub: 'mch_1' })),
   shape('an API key', () => 'ak_2xAbCdEf'),
   shape('an opaque machine token', () => 'mt_2xAbCdEf'),
   shape('an opaque OAuth token', () => 'oat_2xAbCdEf'),
@@ -160,7 +166,8 @@ export const FIXTURES = [
   claim('iat a text', claims({ iat: '0' })),
 
   // === state ===
-  stricter('the library leaves it to `auth()`, which calls it signed out', 'auth-required')('sts pending', claims({ sts: 'pending' })),
+  stricter('the library leaves it to `auth()`, which calls it signed out', 'auth-required')('sts pending',
+    claims({ sts: 'pending' })),
   valid('no sts', claims({ sts: undefined })),
   valid('an sts that nobody knows', claims({ sts: 'paused' })),
   stricter(TYPE)('sts a number', claims({ sts: 7 })),
@@ -168,8 +175,10 @@ export const FIXTURES = [
   // === spelling ===
   stricter(TWICE)('sub twice', spelled((text) => text.replace('{', '{"sub":"user_bob",'))),
   stricter(TWICE)('sub twice, once in disguise', spelled((text) => text.replace('{', '{"\\u0073ub":"user_bob",'))),
-  stricter(TWICE)('a member of an organization twice', spelled((text) => text.replace('{', '{"o":{"rol":"a","rol":"b"},'))),
-  stricter(TWICE)('alg twice', (clerk) => clerk.compact(JSON.stringify(clerk.header).replace('{', '{"alg":"none",'), payload(clerk))),
+  stricter(TWICE)('a member of an organization twice',
+    spelled((text) => text.replace('{', '{"o":{"rol":"a","rol":"b"},'))),
+  stricter(TWICE)('alg twice', (clerk) =>
+    clerk.compact(JSON.stringify(clerk.header).replace('{', '{"alg":"none",'), payload(clerk))),
   stricter(JSON_TEXT)('a byte order mark', spelled((text) => `\ufeff${text}`)),
   stricter(JSON_TEXT)('no UTF-8', spelled((text) => Buffer.from(text.replace('{', '{"x":"\u00ff",'), 'latin1'))),
   stricter(JSON_TEXT)('half a character', spelled((text) => text.replace('{', '{"x":"\\ud800",'))),
@@ -179,9 +188,14 @@ export const FIXTURES = [
   shape('something after the claims', spelled((text) => `${text}x`)),
   shape('no JSON', spelled(() => 'x')),
   claim('claims in a list', spelled((text) => `[${text}]`)),
-  stricter(ONE_SPELLING)('padding', encoded((part) => Buffer.from(`${part} `.padEnd(400)).toString('base64').replaceAll('+', '-').replaceAll('/', '_'))),
+  stricter(ONE_SPELLING)('padding', encoded((part) => {
+    // Spaces at the end make a length that base64 has to pad.
+    const padded = Buffer.from(`${part}${' '.repeat(3 - ((Buffer.byteLength(part) + 2) % 3))}`).toString('base64');
+    return padded.replaceAll('+', '-').replaceAll('/', '_');
+  })),
   shape('the other alphabet', afterwards(([head, body]) => [head, body, '+/'.repeat(171)])),
-  shape('bits that no byte has', afterwards(([head, body, tail]) => [head, body, tail.slice(0, -1) + sibling(tail.at(-1))])),
+  shape('bits that no byte has',
+    afterwards(([head, body, tail]) => [head, body, tail.slice(0, -1) + sibling(tail.at(-1))])),
   shape('a character that is none', afterwards(([head, body, tail]) => [head, `${body}!`, tail])),
   shape('no signature part', afterwards(([head, body]) => [head, body])),
   signature('an empty signature', afterwards(([head, body]) => [head, body, ''])),
