@@ -9,8 +9,10 @@ use crate::{Event, Field, Signal, Tag};
 const TEXT_CAP: usize = 1024;
 
 pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
+    // Room for a usual line, looked for once.
+    line.reserve(512);
     line.push(b'{');
-    key(line, Field::Timestamp);
+    line.extend_from_slice(Field::Timestamp.key().get(1..).unwrap_or_default().as_bytes());
     line.push(b'"');
     rfc3339(event.time_micros, line);
     line.push(b'"');
@@ -105,12 +107,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 fn key(line: &mut Vec<u8>, field: Field) {
-    if line.last() != Some(&b'{') {
-        line.push(b',');
-    }
-    line.push(b'"');
-    line.extend_from_slice(field.name().as_bytes());
-    line.extend_from_slice(b"\":");
+    line.extend_from_slice(field.key().as_bytes());
 }
 
 fn number(line: &mut Vec<u8>, field: Field, value: u64) {
@@ -140,9 +137,23 @@ fn text(line: &mut Vec<u8>, field: Field, value: &str) {
     key(line, field);
     line.push(b'"');
     let value = value.get(..value.floor_char_boundary(TEXT_CAP)).unwrap_or_default();
+    // Without an early exit the usual case is a loop over whole vectors.
+    if value.bytes().fold(true, |clean, byte| clean & is_plain(byte)) {
+        line.extend_from_slice(value.as_bytes());
+    } else {
+        escaped(line, value);
+    }
+    line.push(b'"');
+}
+
+const fn is_plain(byte: u8) -> bool {
+    (byte >= 0x20) & (byte < 0x7f) & (byte != b'"') & (byte != b'\\')
+}
+
+fn escaped(line: &mut Vec<u8>, value: &str) {
     let mut clean = 0;
     for (at, byte) in value.bytes().enumerate() {
-        if (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\' {
+        if is_plain(byte) {
             continue;
         }
         // Continuation bytes were written with their first byte.
@@ -153,7 +164,6 @@ fn text(line: &mut Vec<u8>, field: Field, value: &str) {
         }
     }
     line.extend_from_slice(value.as_bytes().get(clean..).unwrap_or_default());
-    line.push(b'"');
 }
 
 /// Everything outside printable ASCII is escaped: a terminal that shows the line runs no control sequence.

@@ -22,12 +22,14 @@ use crate::record::Record;
 use crate::stage::NEXT_ACTION;
 use crate::token::Token;
 use crate::vouched;
+use crate::written::Written;
 
 /// Leave to go to the application. Only the stages make one.
 #[derive(Debug)]
 #[must_use]
 pub struct Admitted {
-    exchange: Exchange,
+    /// It goes through many hands from here on.
+    exchange: Box<Exchange>,
 }
 
 /// How the body travels.
@@ -88,7 +90,7 @@ impl Admitted {
     pub(crate) fn new(mut exchange: Exchange) -> Admitted {
         let documents = exchange.route().is_some_and(|plan| plan.route.csp == CspProfile::Auto);
         exchange.asks.document &= documents;
-        Admitted { exchange }
+        Admitted { exchange: Box::new(exchange) }
     }
 
     /// Shapes the head for the application: strips what a client may not say, and says what the gate has found.
@@ -191,15 +193,12 @@ impl Admitted {
 fn forwarded(exchange: &Exchange, head: &mut request::Parts) {
     let https = exchange.origin().is_none_or(|origin| origin.https);
     let proto = HeaderValue::from_static(if https { "https" } else { "http" });
-    if let Ok(address) = HeaderValue::from_str(&exchange.address.to_string()) {
+    if let Some(address) = Written::<45>::new().address(exchange.address).header() {
         head.headers.insert(X_FORWARDED_FOR, address);
     }
-    let named = exchange.origin().and_then(|origin| HeaderValue::from_str(&origin.authority).ok());
-    if let Some(host) = named {
-        if !head.headers.contains_key(header::HOST) {
-            head.headers.insert(header::HOST, host.clone());
-        }
-        head.headers.insert(X_FORWARDED_HOST, host);
+    if let Some(host) = exchange.plan.authorities.get(usize::from(exchange.host)) {
+        head.headers.entry(header::HOST).or_insert_with(|| host.clone());
+        head.headers.insert(X_FORWARDED_HOST, host.clone());
     }
     head.headers.insert(X_FORWARDED_PROTO, proto);
     head.headers.insert(X_REQUEST_ID, exchange.id.header());

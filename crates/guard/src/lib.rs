@@ -47,6 +47,7 @@ mod token;
 mod view;
 mod vouched;
 mod webhook;
+mod written;
 
 pub use admitted::{Admitted, BodyFate, BodyPlan, Fault, Finish};
 pub use answer::Answer;

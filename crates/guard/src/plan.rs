@@ -28,6 +28,8 @@ pub struct Plan {
     pub(crate) state: Arc<State>,
     pub(crate) keys: Keys,
     pub(crate) hosts: Vec<Origin>,
+    /// The authority of each host, as `X-Forwarded-Host` says it.
+    pub(crate) authorities: Vec<HeaderValue>,
     pub(crate) routes: Vec<RoutePlan>,
     pub(crate) actions: BTreeMap<String, ActionPlan>,
     pub(crate) csrf_route: u16,
@@ -120,8 +122,14 @@ impl Plan {
             routes.iter_mut().for_each(|plan| plan.count_subjects(state));
         }
         let https = policy.app.public_origins.iter().all(|origin| origin.https);
+        let hosts = hosts(&policy);
+        let authority = |origin: &Origin| HeaderValue::from_str(&origin.authority);
+        let authorities: Result<_, _> = hosts.iter().map(authority).collect();
+        let unwritable =
+            |_| Diagnostics::from(Diagnostic::error("origin-malformed", "an authority no header may carry"));
         Ok(Arc::new(Plan {
-            hosts: hosts(&policy),
+            authorities: authorities.map_err(unwritable)?,
+            hosts,
             csp: Csp::compile(&policy, https),
             noise: state.limiter(NOISE_LIMIT),
             unrouted: unrouted(&policy),

@@ -6,7 +6,7 @@ use crate::exchange::Exchange;
 /// What happened to one request, complete; an [`Event`] borrows from it.
 #[derive(Debug)]
 pub struct Record {
-    pub(crate) exchange: Exchange,
+    pub(crate) exchange: Box<Exchange>,
     pub(crate) decision: Decision,
     pub(crate) stage: Option<Stage>,
     pub(crate) code: Option<Code>,

@@ -14,7 +14,7 @@ use palisade_guard::{
 };
 
 use crate::ambient::{Ambient, Backend};
-use crate::body::{GateBody, Guarded};
+use crate::body::{GateBody, Guarded, Overrun};
 
 /// The gate in front of a service.
 #[derive(Debug, Clone)]
@@ -64,9 +64,15 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
     {
         let (head, body) = request.into_parts();
         let mut passing = Passing { hint: hint(&body), head, peer, prefix: Bytes::new(), body: Some(body) };
-        match self.decide(&mut passing).await {
-            Ok(admitted) => self.forward(admitted, passing, service).await,
-            Err(answer) => self.answer(answer),
+        // No future within this one takes the request along: each would move all of it once more.
+        let mut admitted = match self.decide(&mut passing).await {
+            Ok(admitted) => admitted,
+            Err(answer) => return self.answer(answer),
+        };
+        let (request, overrun) = self.shape(&mut admitted, passing);
+        match service(request).await {
+            Ok(response) => self.finish(admitted, response),
+            Err(error) => self.fail(admitted, if overrun.happened() { Fault::BodyTooLarge } else { error.into() }),
         }
     }
 
@@ -87,18 +93,12 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         }
     }
 
-    async fn forward<B, R, S, F, E>(
+    /// The request as the service gets it.
+    fn shape<B: Body<Data = Bytes>>(
         &self,
-        mut admitted: Admitted,
+        admitted: &mut Admitted,
         passing: Passing<B>,
-        service: S,
-    ) -> Response<GateBody<R>>
-    where
-        B: Body<Data = Bytes>,
-        S: FnOnce(Request<Guarded<B>>) -> F,
-        F: Future<Output = Result<Response<R>, E>>,
-        E: Into<Fault>,
-    {
+    ) -> (Request<Guarded<B>>, Overrun) {
         let Passing { mut head, prefix, body, .. } = passing;
         let plan = admitted.forward(&mut head, &self.env());
         // Whatever a server or an outer layer left there is not the gate's word.
@@ -107,26 +107,26 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             head.extensions.insert(identity.clone());
         }
         let (guarded, overrun) = Guarded::new(prefix, body, plan);
-        match service(Request::from_parts(head, guarded)).await {
-            Ok(response) => {
-                let (mut head, body) = response.into_parts();
-                let finish = admitted.finish(&mut head, &self.env());
-                self.settle(finish.settle);
-                self.ambient.record(finish.record);
-                let body = match finish.body {
-                    BodyFate::Keep => GateBody::Inner(body),
-                    BodyFate::Replace(bytes) => GateBody::Own(bytes),
-                };
-                Response::from_parts(head, body)
-            }
-            Err(error) => {
-                let fault = if overrun.happened() { Fault::BodyTooLarge } else { error.into() };
-                let (head, body, record, settle) = admitted.fail(fault, &self.env());
-                self.settle(settle);
-                self.ambient.record(record);
-                Response::from_parts(head, GateBody::Own(body))
-            }
-        }
+        (Request::from_parts(head, guarded), overrun)
+    }
+
+    fn finish<R>(&self, admitted: Admitted, response: Response<R>) -> Response<GateBody<R>> {
+        let (mut head, body) = response.into_parts();
+        let finish = admitted.finish(&mut head, &self.env());
+        self.settle(finish.settle);
+        self.ambient.record(finish.record);
+        let body = match finish.body {
+            BodyFate::Keep => GateBody::Inner(body),
+            BodyFate::Replace(bytes) => GateBody::Own(bytes),
+        };
+        Response::from_parts(head, body)
+    }
+
+    fn fail<R>(&self, admitted: Admitted, fault: Fault) -> Response<GateBody<R>> {
+        let (head, body, record, settle) = admitted.fail(fault, &self.env());
+        self.settle(settle);
+        self.ambient.record(record);
+        Response::from_parts(head, GateBody::Own(body))
     }
 
     fn settle(&self, settle: Option<Settle>) {
