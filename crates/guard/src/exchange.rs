@@ -15,6 +15,7 @@ use crate::env::{Env, Now};
 use crate::id::RequestId;
 use crate::identity::Identity;
 use crate::limiter::Charge;
+use crate::login::Login;
 use crate::plan::{Plan, RoutePlan};
 use crate::schema::Violation;
 use crate::state::Reserved;
@@ -47,6 +48,8 @@ pub(crate) struct Exchange {
     pub(crate) message: Option<Box<Message>>,
     /// The verified caller.
     pub(crate) identity: Option<Identity>,
+    /// The attempt to sign in.
+    pub(crate) login: Option<Box<Login>>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     /// Bits of [`palisade_event::Signal`].
@@ -133,6 +136,7 @@ impl Exchange {
             claimed: None,
             message: None,
             identity: None,
+            login: None,
             cors: None,
             signals: 0,
             violations: None,
@@ -259,6 +263,6 @@ mod tests {
 
     #[test]
     fn an_exchange_stays_small() {
-        assert!(std::mem::size_of::<Exchange>() <= 352, "{}", std::mem::size_of::<Exchange>());
+        assert!(std::mem::size_of::<Exchange>() <= 368, "{}", std::mem::size_of::<Exchange>());
     }
 }

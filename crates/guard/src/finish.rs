@@ -267,6 +267,12 @@ fn keep_from_caches(headers: &mut HeaderMap, control: HeaderValue) {
     }
 }
 
+/// Adds a cookie of the gate's own to an answer that is one visitor's.
+pub(crate) fn set_cookie(headers: &mut HeaderMap, cookie: HeaderValue) {
+    headers.append(header::SET_COOKIE, cookie);
+    keep_from_caches(headers, NO_STORE);
+}
+
 /// IETF draft-ietf-httpapi-ratelimit-headers-11, and the three older fields many clients read.
 pub(crate) fn rate_fields(exchange: &Exchange, headers: &mut HeaderMap) {
     let (Some(charge), Some(rate)) = (exchange.charge, exchange.route().and_then(|plan| plan.rate.as_ref())) else {

@@ -16,6 +16,7 @@ use crate::csp::Csp;
 use crate::identity::{Issuer, Providers};
 use crate::keys::{Keys, Secrets};
 use crate::limiter::Limiter;
+use crate::login::LoginPlan;
 use crate::schema::{self, NoSchemas, SchemaPlan};
 use crate::state::State;
 use crate::webhook::Signing;
@@ -52,6 +53,8 @@ pub(crate) struct RoutePlan {
     /// The signature it wants, with its keys.
     pub(crate) signing: Option<Signing>,
     pub(crate) schema: Option<Arc<SchemaPlan>>,
+    /// How its sign-ins are counted.
+    pub(crate) login: Option<LoginPlan>,
 }
 
 /// The limit of a route, with its table.
@@ -170,13 +173,15 @@ impl RoutePlan {
     pub(crate) fn compile(route: Route, state: &State) -> RoutePlan {
         let scope = format!("{} {}", route.methods, route.path);
         let rate = route.limit.map(|limit| RatePlan::new(limit, &scope, route.kind, state));
-        RoutePlan { route, rate, own: false, action: false, signing: None, schema: None }
+        let login = LoginPlan::of(&route, &scope, state);
+        RoutePlan { route, rate, own: false, action: false, signing: None, schema: None, login }
     }
 
     /// A server action: its limit key is the action, never the path it was sent to.
     pub(crate) fn action(route: Route, id: &str, state: &State) -> RoutePlan {
         let rate = route.limit.map(|limit| RatePlan::new(limit, &format!("action {id}"), route.kind, state));
-        RoutePlan { route, rate, own: false, action: true, signing: None, schema: None }
+        // The status of an action's answer proves neither success nor failure.
+        RoutePlan { route, rate, own: false, action: true, signing: None, schema: None, login: None }
     }
 
     fn csrf_endpoint(policy: &Policy, state: &State) -> RoutePlan {
@@ -246,7 +251,7 @@ pub fn signing_problems(policy: &Policy, secrets: &Secrets) -> Diagnostics {
 }
 
 /// A number for a route that stays the same over reloads and over nodes, so that counts survive both.
-fn scope_number(scope: &str) -> u32 {
+pub(crate) fn scope_number(scope: &str) -> u32 {
     let mut hasher = SipHasher13::new();
     hasher.write(scope.as_bytes());
     (hasher.finish() >> 32) as u32

@@ -36,6 +36,6 @@ pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env:
         Stage::Quota => quota::check(exchange, env),
         Stage::Access => access::check(exchange),
         Stage::Body => body::check(exchange, view, env),
-        Stage::Claim => claim::check(exchange),
+        Stage::Claim => claim::check(exchange, view, env),
     }
 }

@@ -147,6 +147,8 @@ mod tests {
             duration_micros: 1,
             tags: 0,
             signals: 0,
+            user: None,
+            outcome: None,
             attributable: true,
             count: 1,
         }
