@@ -100,7 +100,11 @@ impl Admitted {
     pub fn forward(&mut self, head: &mut request::Parts, env: &Env<'_>) -> BodyPlan {
         let exchange = &mut self.exchange;
         let upgrade = exchange.asks.upgrade.then(|| head.headers.get(header::UPGRADE).cloned()).flatten();
+        let told = exchange.vouched.is_some().then(|| outer(&head.headers));
         headers::strip_request(&mut head.headers);
+        if let Some(told) = told {
+            head.headers.extend(told);
+        }
         login::forward(exchange, &mut head.headers);
         if let Some(upgrade) = upgrade {
             head.headers.insert(header::UPGRADE, upgrade);
@@ -112,7 +116,9 @@ impl Admitted {
         forwarded(exchange, head);
         identify(exchange, &mut head.headers);
         vouched::sign(exchange, &mut head.headers, env);
-        if exchange.asks.document {
+        if exchange.vouched.is_some() {
+            // The gate before this one gave the document its token and its nonce, and finishes the answer.
+        } else if exchange.asks.document {
             document(exchange, &mut head.headers, env);
         } else if is_page_post(exchange) {
             nonce(exchange, &mut head.headers, env);
@@ -208,6 +214,12 @@ impl Admitted {
             exchange: self.exchange,
         }
     }
+}
+
+/// What a gate before this process has given a document.
+fn outer(headers: &HeaderMap) -> HeaderMap {
+    let names = [header::CONTENT_SECURITY_POLICY, X_PALISADE_CSRF_TOKEN];
+    names.into_iter().filter_map(|name| headers.get(&name).cloned().map(|value| (name, value))).collect()
 }
 
 fn forwarded(exchange: &Exchange, head: &mut request::Parts) {

@@ -22,6 +22,7 @@ use crate::state::Reserved;
 use crate::step::{Claimed, Collected};
 use crate::token::{Session, Token};
 use crate::view::View;
+use crate::vouched::Vouched;
 use crate::webhook::Message;
 
 /// One request and its answer. Kept small: it moves with the request.
@@ -50,6 +51,8 @@ pub(crate) struct Exchange {
     pub(crate) identity: Option<Identity>,
     /// The attempt to sign in.
     pub(crate) login: Option<Box<Login>>,
+    /// What a gate before this process has done.
+    pub(crate) vouched: Option<Box<Vouched>>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     /// Bits of [`palisade_event::Signal`].
@@ -137,6 +140,7 @@ impl Exchange {
             message: None,
             identity: None,
             login: None,
+            vouched: None,
             cors: None,
             signals: 0,
             violations: None,

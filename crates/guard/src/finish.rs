@@ -63,7 +63,9 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     if exchange.asks.prefetch && page && !shared && head.status.is_success() {
         return Some(unfetched(exchange, head));
     }
-    content_security(exchange, &mut head.headers, shared);
+    if exchange.vouched.is_none() {
+        content_security(exchange, &mut head.headers, shared);
+    }
     cache(exchange, head, shared);
     if !reusable(head) {
         rate_fields(exchange, &mut head.headers);

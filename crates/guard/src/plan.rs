@@ -19,6 +19,7 @@ use crate::limiter::Limiter;
 use crate::login::LoginPlan;
 use crate::schema::{self, NoSchemas, SchemaPlan};
 use crate::state::State;
+use crate::vouched;
 use crate::webhook::Signing;
 use std::hash::Hasher as _;
 
@@ -39,6 +40,8 @@ pub struct Plan {
     pub(crate) issuer: Option<Issuer>,
     /// Whether a request is refused before its route is known: observed only where every route is.
     pub(crate) unrouted: Mode,
+    /// Whether it stands behind another gate, and heeds what that one vouches for.
+    pub(crate) inside: bool,
     pub(crate) hsts: bool,
     pub(crate) detailed: bool,
 }
@@ -55,6 +58,8 @@ pub(crate) struct RoutePlan {
     pub(crate) schema: Option<Arc<SchemaPlan>>,
     /// How its sign-ins are counted.
     pub(crate) login: Option<LoginPlan>,
+    /// What it asks, for a guard behind this one.
+    pub(crate) rules: String,
 }
 
 /// The limit of a route, with its table.
@@ -105,6 +110,29 @@ impl Plan {
         state: &Arc<State>,
         providers: &Providers,
     ) -> Result<Arc<Plan>, Diagnostics> {
+        Plan::assemble(policy, secrets, state, providers).map(Arc::new)
+    }
+
+    /// Compiles a policy for a guard inside the app, that may stand behind a gate with the same secrets: what such a
+    /// gate vouches for is not done again. Alone, it is the gate.
+    ///
+    /// # Errors
+    /// As [`Plan::compile_with`].
+    pub fn compile_inside(
+        policy: Policy,
+        secrets: &Secrets,
+        state: &Arc<State>,
+        providers: &Providers,
+    ) -> Result<Arc<Plan>, Diagnostics> {
+        Plan::assemble(policy, secrets, state, providers).map(|plan| Arc::new(Plan { inside: true, ..plan }))
+    }
+
+    fn assemble(
+        policy: Policy,
+        secrets: &Secrets,
+        state: &Arc<State>,
+        providers: &Providers,
+    ) -> Result<Plan, Diagnostics> {
         let keys = Keys::derive(secrets).map_err(|weak| {
             let fix = "create one with `palisade secrets new`, or 32 random bytes in base64url";
             Diagnostics::from(Diagnostic::error("secret-weak", weak.to_string()).fix(fix))
@@ -123,11 +151,14 @@ impl Plan {
             routes.iter_mut().for_each(|plan| plan.count_subjects(state));
         }
         let https = policy.app.public_origins.iter().all(|origin| origin.https);
-        Ok(Arc::new(Plan {
+        let claims = policy.identity.as_ref().map(|identity| format!("{:?}", identity.claims)).unwrap_or_default();
+        routes.iter_mut().for_each(|plan| plan.rules = vouched::rules(plan, &claims));
+        Ok(Plan {
             hosts: hosts(&policy),
             csp: Csp::compile(&policy, https),
             noise: state.limiter(NOISE_LIMIT),
             unrouted: unrouted(&policy),
+            inside: false,
             hsts: https && policy.environment == Environment::Production,
             detailed: policy.environment == Environment::Development,
             state: Arc::clone(state),
@@ -137,7 +168,7 @@ impl Plan {
             routes,
             actions,
             csrf_route,
-        }))
+        })
     }
 
     /// The policy it was compiled from.
@@ -174,14 +205,23 @@ impl RoutePlan {
         let scope = format!("{} {}", route.methods, route.path);
         let rate = route.limit.map(|limit| RatePlan::new(limit, &scope, route.kind, state));
         let login = LoginPlan::of(&route, &scope, state);
-        RoutePlan { route, rate, own: false, action: false, signing: None, schema: None, login }
+        RoutePlan { route, rate, own: false, action: false, signing: None, schema: None, login, rules: String::new() }
     }
 
     /// A server action: its limit key is the action, never the path it was sent to.
     pub(crate) fn action(route: Route, id: &str, state: &State) -> RoutePlan {
         let rate = route.limit.map(|limit| RatePlan::new(limit, &format!("action {id}"), route.kind, state));
         // The status of an action's answer proves neither success nor failure.
-        RoutePlan { route, rate, own: false, action: true, signing: None, schema: None, login: None }
+        RoutePlan {
+            route,
+            rate,
+            own: false,
+            action: true,
+            signing: None,
+            schema: None,
+            login: None,
+            rules: String::new(),
+        }
     }
 
     fn csrf_endpoint(policy: &Policy, state: &State) -> RoutePlan {

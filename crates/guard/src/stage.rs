@@ -19,12 +19,19 @@ pub(crate) use target::NEXT_ACTION;
 use palisade_event::Stage;
 
 use crate::env::Env;
-use crate::exchange::Exchange;
+use crate::exchange::{CsrfState, Exchange};
 use crate::step::Flow;
 use crate::view::View;
+use crate::vouched;
 
-/// Runs one stage. Exhaustive: a stage that exists is never skipped.
+/// Runs one stage. Exhaustive: a stage that exists is skipped only where a gate before this process has done the same.
 pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
+    if vouched::covers(exchange, stage) {
+        if stage == Stage::CsrfToken {
+            exchange.csrf = CsrfState::Unneeded;
+        }
+        return Flow::Pass;
+    }
     match stage {
         Stage::Target => target::check(exchange, view, env),
         Stage::Block => block::check(exchange, env),
