@@ -70,10 +70,18 @@ pub(crate) struct RatePlan {
     /// Whole /48 networks of IPv6, at sixteen times the limit.
     pub(crate) wide: Arc<Limiter>,
     /// Addresses from which verified callers ask, at ten times the limit: each of them is counted by subject.
-    pub(crate) crowd: Option<Arc<Limiter>>,
+    pub(crate) crowd: Option<Crowd>,
     /// `"public-form";q=5;w=60`
     pub(crate) policy_header: HeaderValue,
     pub(crate) limit_header: HeaderValue,
+}
+
+/// Where verified callers are counted by where they ask from.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    pub(crate) limiter: Arc<Limiter>,
+    /// Whole /48 networks of IPv6, at sixteen times as much.
+    pub(crate) wide: Arc<Limiter>,
 }
 
 /// How often a client may ask for a CSRF token.
@@ -243,7 +251,8 @@ impl RoutePlan {
         let (Some(rate), Some(limit)) = (&mut self.rate, self.route.limit) else { return };
         if self.route.kind != Kind::Login {
             let count = limit.count.saturating_mul(CROWD_FACTOR);
-            rate.crowd = Some(state.limiter(Limit { count, ..limit }));
+            let wide = Limit { count: count.saturating_mul(WIDE_FACTOR), ..limit };
+            rate.crowd = Some(Crowd { limiter: state.limiter(Limit { count, ..limit }), wide: state.limiter(wide) });
         }
     }
 
