@@ -53,7 +53,9 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     if exchange.asks.prefetch && page && !shared && head.status.is_success() {
         return Some(unfetched(exchange, head));
     }
-    content_security(exchange, &mut head.headers, shared, brought);
+    if exchange.vouched.is_none() {
+        content_security(exchange, &mut head.headers, shared, brought);
+    }
     cache(exchange, head, shared, brought);
     if !reusable(head, brought) {
         rate_fields(exchange, &mut head.headers);
@@ -264,6 +266,12 @@ fn keep_from_caches(headers: &mut HeaderMap, control: HeaderValue, brought: Brou
             headers.remove(name);
         }
     }
+}
+
+/// Adds a cookie of the gate's own to an answer that is one visitor's.
+pub(crate) fn set_cookie(headers: &mut HeaderMap, cookie: HeaderValue) {
+    headers.append(header::SET_COOKIE, cookie);
+    keep_from_caches(headers, NO_STORE, Brought::by(headers));
 }
 
 /// IETF draft-ietf-httpapi-ratelimit-headers-11, and the three older fields many clients read.
