@@ -9,6 +9,7 @@
 
 mod census;
 mod events;
+mod framing;
 mod gateway;
 mod listen;
 mod roster;

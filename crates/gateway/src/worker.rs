@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::census::{Census, Permit};
 use crate::events::{Lines, Queue, Surroundings, flusher};
+use crate::framing::Flaw;
 use crate::roster::Roster;
 use crate::serve::{Answers, Link, builder, serve};
 use crate::upstream::{Received, Upstream, client_of};
@@ -155,15 +156,12 @@ impl Answers for Worker {
 
     async fn answer(&self, request: Request<Incoming>, link: &Link) -> Response<GateBody<Received>> {
         let trailer = announced(&request);
-        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
         let peer = Peer { address: link.peer };
-        let mut response = self.gate.handle(peer, request, |admitted| self.forward(admitted, trailer, link)).await;
-        if chunked {
-            // hyper hides whether there was a Content-Length beside. If so, a proxy before us may believe that one and
-            // see another request than we do in what follows (RFC 9112 section 6.1), so nothing may follow.
-            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-        }
-        response
+        self.gate.handle(peer, request, |admitted| self.forward(admitted, trailer, link)).await
+    }
+
+    fn refuse(&self, request: &Request<Incoming>, flaw: Flaw, link: &Link) -> Response<GateBody<Received>> {
+        self.gate.turn_away(Peer { address: link.peer }, request, flaw.code(), None)
     }
 }
 

@@ -172,6 +172,12 @@ impl Plan {
     pub fn inspect(self: &Arc<Self>, view: &View<'_>, env: &Env<'_>) -> Step {
         run(Exchange::begin(Arc::clone(self), view, env), view, env, Stage::Target)
     }
+
+    /// Refuses a request before the first stage: its framing is broken, or there is no room for it. It is a complete
+    /// answer with its record, and charges nobody. `retry_after` is in seconds.
+    pub fn turn_away(self: &Arc<Self>, view: &View<'_>, code: Code, retry_after: Option<u32>, env: &Env<'_>) -> Answer {
+        Answer::new(Exchange::begin(Arc::clone(self), view, env), Say::TurnAway(code, retry_after))
+    }
 }
 
 /// Runs the stages from `from` on.

@@ -8,6 +8,7 @@ use std::task::Poll;
 use bytes::{Buf, Bytes, BytesMut};
 use http::{Request, Response, request};
 use http_body::Body;
+use palisade_event::Code;
 use palisade_guard::{
     Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Identity, Need, Peer, Plan, Settle, Step,
     View,
@@ -68,6 +69,26 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             Ok(admitted) => self.forward(admitted, passing, service).await,
             Err(answer) => self.answer(answer),
         }
+    }
+
+    /// Refuses a request before the first stage: its framing is broken, or there is no room for it. The answer is as
+    /// complete as any, and one record is made of it.
+    pub fn turn_away<B: Body, R>(
+        &self,
+        peer: Peer,
+        request: &Request<B>,
+        code: Code,
+        retry_after: Option<u32>,
+    ) -> Response<GateBody<R>> {
+        let view = View {
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+            peer,
+            body: hint(request.body()),
+        };
+        self.answer(self.plan.turn_away(&view, code, retry_after, &self.env()))
     }
 
     async fn decide<B: Body<Data = Bytes> + Unpin>(&self, passing: &mut Passing<B>) -> Result<Admitted, Answer> {
