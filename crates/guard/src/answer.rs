@@ -39,6 +39,8 @@ pub(crate) enum Say {
     Preflight,
     /// The message came before, and was accepted.
     Acknowledge,
+    /// The same, over https.
+    ToHttps,
     /// No, before any stage has looked; try again after so many seconds.
     TurnAway(Code, Option<u32>),
     /// Sign in first: a browser is sent there.
@@ -72,7 +74,9 @@ impl Answer {
     pub fn denial(&self) -> Option<Denial> {
         match self.say {
             Say::Refuse(denial) | Say::SignIn(denial) => Some(denial),
-            Say::TurnAway(..) | Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge => None,
+            Say::ToHttps | Say::TurnAway(..) | Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge => {
+                None
+            }
         }
     }
 
@@ -84,6 +88,7 @@ impl Answer {
             Say::TurnAway(code, retry_after) => {
                 refusal(&self.exchange, &Denial { retry_after, ..Denial::new(Stage::Target, code) })
             }
+            Say::ToHttps => (to_https(&self.exchange), Bytes::new()),
             Say::CsrfToken => token(&mut self.exchange, env),
             Say::Options(methods) => (options(&self.exchange, methods), Bytes::new()),
             Say::Preflight => (preflight(&self.exchange), Bytes::new()),
@@ -142,6 +147,23 @@ fn sign_in(exchange: &Exchange, denial: &Denial) -> (response::Parts, Bytes) {
         head.headers.insert(header::LOCATION, location);
     }
     (head, body)
+}
+
+/// The same target under https, on the host that was asked for if it is one of ours, else on the first: never one that
+/// a stranger wrote. Over plain http a promise of https (HSTS) means nothing (RFC 6797 section 7.2).
+fn to_https(exchange: &Exchange) -> response::Parts {
+    let mut head = own(exchange, 308);
+    head.headers.remove(header::STRICT_TRANSPORT_SECURITY);
+    let origins = &exchange.plan.hosts;
+    let asked = exchange.origin().filter(|origin| origin.https);
+    if let Some(origin) = asked.or_else(|| origins.iter().find(|origin| origin.https)) {
+        let target = exchange.target.as_str();
+        let target = if target.starts_with('/') && !target.starts_with("//") { target } else { "/" };
+        if let Ok(location) = HeaderValue::from_str(&format!("{origin}{target}")) {
+            head.headers.insert(header::LOCATION, location);
+        }
+    }
+    head
 }
 
 /// Everything but unreserved characters, encoded (RFC 3986 section 2.3).

@@ -72,7 +72,9 @@ impl Ruling {
             Flow::Refuse(denial) => Ruling::Refuse(denial.code),
             Flow::Say(Say::Refuse(denial) | Say::SignIn(denial)) => Ruling::Refuse(denial.code),
             Flow::Say(Say::TurnAway(code, _)) => Ruling::Refuse(*code),
-            Flow::Say(Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => Ruling::Answer,
+            Flow::Say(Say::ToHttps | Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => {
+                Ruling::Answer
+            }
             Flow::Ask(Query::Collect(_)) => Ruling::ReadBody,
             Flow::Ask(Query::Claim(_)) => Ruling::SpendToken,
             Flow::Ask(Query::Keys(_)) => Ruling::FetchKeys,

@@ -80,15 +80,13 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         code: Code,
         retry_after: Option<u32>,
     ) -> Response<GateBody<R>> {
-        let view = View {
-            method: request.method(),
-            uri: request.uri(),
-            version: request.version(),
-            headers: request.headers(),
-            peer,
-            body: hint(request.body()),
-        };
-        self.answer(self.plan.turn_away(&view, code, retry_after, &self.env()))
+        self.answer(self.plan.turn_away(&view(peer, request), code, retry_after, &self.env()))
+    }
+
+    /// Answers a request that came over plain http with the way to https. No record is made of it.
+    pub fn to_https<B: Body, R>(&self, peer: Peer, request: &Request<B>) -> Response<GateBody<R>> {
+        let answer = self.plan.to_https(&view(peer, request), &self.env());
+        answer.into_response(&self.env()).0.map(GateBody::Own)
     }
 
     async fn decide<B: Body<Data = Bytes> + Unpin>(&self, passing: &mut Passing<B>) -> Result<Admitted, Answer> {
@@ -217,6 +215,17 @@ impl<B> Passing<B> {
             peer: self.peer,
             body: self.hint,
         }
+    }
+}
+
+fn view<B: Body>(peer: Peer, request: &Request<B>) -> View<'_> {
+    View {
+        method: request.method(),
+        uri: request.uri(),
+        version: request.version(),
+        headers: request.headers(),
+        peer,
+        body: hint(request.body()),
     }
 }
 
