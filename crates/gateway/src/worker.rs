@@ -68,7 +68,7 @@ pub(crate) struct Worker {
 /// A connection that can be served.
 enum Opened {
     Plain(TcpStream),
-    Tls(TlsStream<TcpStream>),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// What a client that is turned away for want of room is told to wait, seconds.
@@ -220,7 +220,7 @@ impl Worker {
         }
         match &self.tls {
             None => Some(Opened::Plain(stream)),
-            Some(acceptor) => acceptor.accept(stream).await.ok().map(Opened::Tls),
+            Some(acceptor) => acceptor.accept(stream).await.ok().map(|stream| Opened::Tls(Box::new(stream))),
         }
     }
 
