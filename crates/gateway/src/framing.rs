@@ -262,4 +262,5 @@ pub(crate) fn stand_in(refused: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[path = "framing/tests.rs"]
 mod tests;

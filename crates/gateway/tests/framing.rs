@@ -212,6 +212,18 @@ fn a_head_of_the_largest_size_in_pieces_of_any_size_passes() {
     }
 }
 
+#[test]
+fn a_hundred_fields_pass_and_one_more_does_not() {
+    let upstream = Upstream::fixed("ok");
+    let gate = RunningGate::start(open(), &upstream.origin());
+    for (fields, status) in [(99, 200), (100, 431)] {
+        let fields = "X: 1\r\n".repeat(fields);
+        let mut client = gate.client();
+        client.send(format!("GET /free/a HTTP/1.1\r\nHost: {HOST}\r\n{fields}\r\n"));
+        assert_eq!(client.response().status, status);
+    }
+}
+
 // === beside others ===
 
 /// What a proxy does with a case: the statuses it answers, and how many requests the application sees.

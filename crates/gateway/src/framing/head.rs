@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::table::{self, HOST, PATH, QUERY, TOKEN, VALUE};
+use super::table::{self, HOST, PATH, QUERY, TOKEN};
 use super::{Bounds, Flaw, Follows, MAX_FIELDS, MAX_LINE};
 
 /// What is known of a head; offsets are from its beginning.
@@ -110,7 +110,7 @@ impl Head {
         if name.is_empty() || name.len() > MAX_NAME {
             return Err(Flaw::FieldName);
         }
-        if !table::all(value, VALUE) {
+        if !table::all_value(value) {
             return Err(Flaw::Control);
         }
         match name.len() {

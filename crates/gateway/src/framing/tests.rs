@@ -194,6 +194,13 @@ fn what_follows_a_request_for_another_protocol_waits() {
 }
 
 #[test]
+fn the_quick_look_at_values_is_the_tables() {
+    for byte in 0..=255 {
+        assert_eq!(table::all_value(&[b'a', byte]), table::is(byte, table::VALUE), "{byte:#x}");
+    }
+}
+
+#[test]
 fn a_stand_in_says_what_may_be_said() {
     for (refused, expect) in [
         ("POST /a?b HTTP/1.1\r\nX : 1\r\n", "POST /a?b"),
