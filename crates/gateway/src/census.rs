@@ -96,15 +96,21 @@ impl Census {
         Some(Permit { census: Arc::clone(self), what: What::Connection(client) })
     }
 
-    /// A place for one more request, unless too many wait for the application. What is `essential` (it asks itself, for
-    /// it costs more than the rest here) has an eighth of the places to itself.
-    pub(crate) fn seat(self: &Arc<Self>, essential: impl FnOnce() -> bool) -> Option<Seat> {
+    /// Whether one more request may go to the application. What is `essential` (it asks itself, for it costs more than
+    /// the rest here) has an eighth of the places to itself.
+    pub(crate) fn has_room(&self, essential: impl FnOnce() -> bool) -> bool {
+        let waiting = self.waiting.load(Relaxed);
+        let reserve = self.in_flight / 8 + 1;
+        waiting < self.in_flight || (waiting - self.in_flight < reserve && essential())
+    }
+
+    /// A place for a request that has passed. Those that were asked for room at the same time and then waited for
+    /// something may be more than the places; never more than twice as many.
+    pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
         let before = self.waiting.fetch_add(1, Relaxed);
         // Made first, so that a refusal gives the place back.
         let seat = Seat { census: Arc::clone(self) };
-        let reserve = self.in_flight / 8 + 1;
-        let room = before < self.in_flight || (before - self.in_flight < reserve && essential());
-        room.then_some(seat)
+        (before < self.in_flight.saturating_mul(2)).then_some(seat)
     }
 
     /// Whether there are so many connections that those who ask nothing must go sooner.
@@ -205,12 +211,15 @@ mod tests {
     fn beyond_the_places_only_what_is_essential_is_taken() {
         let limits = Limits { in_flight: 8, ..Limits::default() };
         let census = Census::new(&limits, &Clients::default());
-        let mut held: Vec<_> = (0..20).filter_map(|_| census.seat(|| false)).collect();
+        let taken = |essential: bool| census.has_room(|| essential).then(|| census.seat()).flatten();
+        let mut held: Vec<_> = (0..20).filter_map(|_| taken(false)).collect();
         assert_eq!(held.len(), 8);
-        held.extend((0..20).filter_map(|_| census.seat(|| true)));
+        held.extend((0..20).filter_map(|_| taken(true)));
         assert_eq!(held.len(), 10);
+        held.extend((0..20).filter_map(|_| census.seat()));
+        assert_eq!(held.len(), 16, "twice as many, whoever was asked before");
         held.truncate(7);
-        assert!(census.seat(|| unreachable!("there is room")).is_some());
+        assert!(census.has_room(|| unreachable!("there is room")));
         drop(held);
         assert_eq!(census.waiting.load(Relaxed), 0);
     }

@@ -249,6 +249,8 @@ impl Worker {
         trailer: Option<header::HeaderValue>,
         link: &Link,
     ) -> Result<Response<Received>, Fault> {
+        // Given back with the head of the response: what streams takes no place.
+        let Some(_seat) = self.census.seat() else { return Err(Fault::Overloaded) };
         if !websocket::asks(&request) {
             return self.upstream.send(request, trailer).await;
         }
@@ -265,10 +267,11 @@ impl Answers for Worker {
 
     async fn answer(&self, request: Request<Incoming>, link: &Link) -> Response<GateBody<Received>> {
         let peer = Peer { address: link.peer };
-        // Before any stage spends something; given back with the head of the response, so that streams take no place.
-        let Some(_seat) = self.census.seat(|| self.is_essential(&request)) else {
+        // Before any stage spends something. The place itself is taken by what has passed: a stranger whose body does
+        // not come would else keep others out.
+        if !self.census.has_room(|| self.is_essential(&request)) {
             return self.gate.turn_away(peer, &request, Code::Overloaded, Some(RETRY_AFTER));
-        };
+        }
         let trailer = announced(&request);
         let request = request.map(|body| Upload::new(body, &self.limits));
         self.gate.handle(peer, request, |admitted| self.forward(admitted, trailer, link)).await

@@ -158,6 +158,25 @@ fn beyond_its_places_the_gate_says_so_at_once_and_health_checks_pass() {
 }
 
 #[test]
+fn strangers_whose_bodies_do_not_come_take_no_place() {
+    let upstream = Upstream::fixed("ok");
+    let limits = Limits { in_flight: 2, ..Limits::default() };
+    let form = Route { limit: None, ..route("/contact", Kind::PublicForm, &[Method::Post]) };
+    let gate = RunningGate::start(open().limits(limits).route(form), &upstream.origin());
+    let mut slow: Vec<Client> = (0..20).map(|_| gate.client()).collect();
+    for client in &mut slow {
+        // The token may come in the body, so the gate waits for it.
+        client.send(format!(
+            "POST /contact HTTP/1.1\r\nHost: {HOST}\r\nOrigin: https://{HOST}\r\nExpect: 100-continue\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ));
+        assert!(client.rest_or_response().starts_with("HTTP/1.1 100"), "it waits");
+    }
+    assert_eq!(gate.client().get("/free/a").status, 200);
+    drop(slow);
+}
+
+#[test]
 fn a_refusal_for_want_of_room_spends_nothing() {
     let (upstream, go) = held();
     let limits = Limits { in_flight: 1, ..Limits::default() };
