@@ -6,6 +6,10 @@
 //! what is missing.
 #![forbid(unsafe_code)]
 
+// The gateway's own file: its crate would bring a TLS library and a runtime along.
+#[path = "../../crates/gateway/src/framing.rs"]
+#[allow(dead_code, missing_docs)]
+mod framing;
 mod gate;
 
 use std::net::IpAddr;
@@ -40,6 +44,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json_body", json_body),
     ("multipart", multipart),
     ("policy_text", policy_text),
+    ("request_framing", request_framing),
     ("request_target", request_target),
     ("signature_headers", signature_headers),
 ];
@@ -214,6 +219,74 @@ pub fn policy_text(data: &[u8]) {
             find_themselves(&built.policy);
         }
     }
+}
+
+/// Bytes of a connection: whatever is let through, hyper's parser reads, and in the same way; so it never answers by
+/// itself. Cut in two, the same flaw is found.
+pub fn request_framing(data: &[u8]) {
+    let bounds = framing::Bounds { bytes: 16 << 10 };
+    let (given, flaw) = handed_on(&[data], bounds);
+    let (first, second) = data.split_at(data.first().map_or(0, |first| usize::from(*first)).min(data.len()));
+    let (pieces, same) = handed_on(&[first, second], bounds);
+    assert_eq!(flaw, same);
+    assert!(pieces.starts_with(&given), "less is handed on in pieces");
+    let instead = framing::stand_in(data);
+    assert!(read_as_hyper_does(&instead).is_some(), "a stand-in is a whole request");
+    let mut rest = given.as_slice();
+    while !rest.is_empty() {
+        let Some((head, body)) = read_as_hyper_does(rest) else { panic!("hyper would refuse it") };
+        rest = rest.get(head..).unwrap_or_default();
+        match body {
+            Framed::Sized(length) => rest = rest.get(length..).unwrap_or_default(),
+            // Chunks are read by hyper's own decoder, whose error is an error of the body.
+            Framed::Chunked => return,
+        }
+    }
+}
+
+enum Framed {
+    Sized(usize),
+    Chunked,
+}
+
+/// What a scanner hands on of pieces that come one after the other.
+fn handed_on(pieces: &[&[u8]], bounds: framing::Bounds) -> (Vec<u8>, Option<framing::Flaw>) {
+    let mut scanner = framing::Scanner::new(bounds);
+    let (mut held, mut given) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        held.extend_from_slice(piece);
+        let (until, flaw) = match scanner.scan(&held) {
+            framing::Found::All => (held.len(), None),
+            framing::Found::Until(at) => (at, None),
+            framing::Found::Refused(at, flaw) | framing::Found::Broken(at, flaw) => (at, Some(flaw)),
+        };
+        given.extend(held.drain(..until));
+        if flaw.is_some() {
+            return (given, flaw);
+        }
+    }
+    (given, None)
+}
+
+/// The length of a head and the framing of its body, by the parser that hyper uses, set as hyper sets it.
+fn read_as_hyper_does(bytes: &[u8]) -> Option<(usize, Framed)> {
+    let mut fields = [httparse::EMPTY_HEADER; 100];
+    let mut request = httparse::Request::new(&mut fields);
+    let httparse::Status::Complete(length) = request.parse(bytes).ok()? else { return None };
+    Method::from_bytes(request.method?.as_bytes()).ok()?;
+    request.path?.parse::<Uri>().ok()?;
+    let mut framed = Framed::Sized(0);
+    for field in request.headers.iter() {
+        HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        HeaderValue::from_bytes(field.value).ok()?;
+        if field.name.eq_ignore_ascii_case("content-length") {
+            framed = Framed::Sized(std::str::from_utf8(field.value).ok()?.parse().ok()?);
+        }
+        if field.name.eq_ignore_ascii_case("transfer-encoding") {
+            framed = Framed::Chunked;
+        }
+    }
+    Some((length, framed))
 }
 
 /// A path: what the guard lets pass has one spelling. The parsers behind it read it byte for byte, and decoding it

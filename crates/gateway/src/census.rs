@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use palisade_event::ClientKey;
@@ -18,8 +19,13 @@ const TUNNELS_PER_CLIENT: u32 = 32;
 pub(crate) struct Census {
     total: u32,
     per_client: u32,
+    in_flight: u32,
     clients: Clients,
     open: Mutex<Open>,
+    /// Requests that wait for the application.
+    waiting: AtomicU32,
+    /// Connections, to be read without the lock.
+    held: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +47,12 @@ pub(crate) struct Permit {
     what: What,
 }
 
+/// A place among the requests that wait for the application; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    census: Arc<Census>,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum What {
     /// A connection; of whom, unless the peer is a trusted proxy: behind it are many clients.
@@ -55,8 +67,11 @@ impl Census {
         Arc::new(Census {
             total: limits.connections,
             per_client: limits.connections_per_client,
+            in_flight: limits.in_flight,
             clients: clients.clone(),
             open: Mutex::default(),
+            waiting: AtomicU32::new(0),
+            held: AtomicU32::new(0),
         })
     }
 
@@ -77,7 +92,30 @@ impl Census {
             count.connections += 1;
         }
         open.connections += 1;
+        self.held.store(open.connections, Relaxed);
         Some(Permit { census: Arc::clone(self), what: What::Connection(client) })
+    }
+
+    /// Whether one more request may go to the application. What is `essential` (it asks itself, for it costs more than
+    /// the rest here) has an eighth of the places to itself.
+    pub(crate) fn has_room(&self, essential: impl FnOnce() -> bool) -> bool {
+        let waiting = self.waiting.load(Relaxed);
+        let reserve = self.in_flight / 8 + 1;
+        waiting < self.in_flight || (waiting - self.in_flight < reserve && essential())
+    }
+
+    /// A place for a request that has passed. Those that were asked for room at the same time and then waited for
+    /// something may be more than the places; never more than twice as many.
+    pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
+        let before = self.waiting.fetch_add(1, Relaxed);
+        // Made first, so that a refusal gives the place back.
+        let seat = Seat { census: Arc::clone(self) };
+        (before < self.in_flight.saturating_mul(2)).then_some(seat)
+    }
+
+    /// Whether there are so many connections that those who ask nothing must go sooner.
+    pub(crate) fn pressed(&self) -> bool {
+        self.held.load(Relaxed) >= self.total - self.total / 4
     }
 
     /// Leave for a tunnel, unless the client has too many. The connection it came over is counted beside.
@@ -103,6 +141,14 @@ impl Census {
     }
 }
 
+// === impl Seat ===
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.census.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
 // === impl Permit ===
 
 impl Drop for Permit {
@@ -111,6 +157,7 @@ impl Drop for Permit {
         let (client, connections, tunnels) = match self.what {
             What::Connection(client) => {
                 open.connections = open.connections.saturating_sub(1);
+                self.census.held.store(open.connections, Relaxed);
                 (client, 1, 0)
             }
             What::Tunnel(client) => (Some(client), 0, 1),
@@ -158,6 +205,23 @@ mod tests {
         let held: Vec<_> = (0..3).filter_map(|_| census.connection(ip("10.0.0.1"))).collect();
         assert_eq!(held.len(), 3);
         assert!(census.open().clients.is_empty());
+    }
+
+    #[test]
+    fn beyond_the_places_only_what_is_essential_is_taken() {
+        let limits = Limits { in_flight: 8, ..Limits::default() };
+        let census = Census::new(&limits, &Clients::default());
+        let taken = |essential: bool| census.has_room(|| essential).then(|| census.seat()).flatten();
+        let mut held: Vec<_> = (0..20).filter_map(|_| taken(false)).collect();
+        assert_eq!(held.len(), 8);
+        held.extend((0..20).filter_map(|_| taken(true)));
+        assert_eq!(held.len(), 10);
+        held.extend((0..20).filter_map(|_| census.seat()));
+        assert_eq!(held.len(), 16, "twice as many, whoever was asked before");
+        held.truncate(7);
+        assert!(census.has_room(|| unreachable!("there is room")));
+        drop(held);
+        assert_eq!(census.waiting.load(Relaxed), 0);
     }
 
     #[test]

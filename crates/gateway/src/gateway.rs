@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::census::Census;
 use crate::events::{EventSink, Writer};
+use crate::front::Front;
 use crate::listen;
 use crate::worker::{self, Start};
 
@@ -40,6 +41,8 @@ pub struct Gateway {
     upstream: Origin,
     plan: Arc<Plan>,
     jwks: Option<Jwks>,
+    front: Front,
+    redirect: Option<TcpListener>,
     sink: EventSink,
 }
 
@@ -72,13 +75,28 @@ impl Gateway {
         let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let listeners = listen::listeners(listen, if threads == 0 { cores() } else { threads })?;
         let address = listeners.first().map_or(Ok(listen), TcpListener::local_addr)?;
-        Ok(Gateway { address, listeners, upstream, plan, jwks: None, sink })
+        Ok(Gateway { address, listeners, upstream, plan, jwks: None, front: Front::default(), redirect: None, sink })
     }
 
     /// Gets the issuer's keys from there.
     #[must_use]
     pub fn with_jwks(self, jwks: Option<Jwks>) -> Gateway {
         Gateway { jwks, ..self }
+    }
+
+    /// What stands before HTTP: TLS, the way there, a proxy's word about its clients.
+    ///
+    /// # Errors
+    /// If somebody listens where plain http is to be redirected.
+    pub fn with_front(self, front: Front) -> io::Result<Gateway> {
+        let mut redirect = front.redirect.map(|address| listen::listeners(address, 1)).transpose()?;
+        Ok(Gateway { redirect: redirect.as_mut().and_then(Vec::pop), front, ..self })
+    }
+
+    /// Where plain http is redirected, if anywhere.
+    #[must_use]
+    pub fn redirect_addr(&self) -> Option<SocketAddr> {
+        self.redirect.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// Where it listens.
@@ -105,6 +123,8 @@ impl Gateway {
         for (number, listener) in self.listeners.into_iter().enumerate() {
             let start = Start {
                 listener,
+                redirect: self.redirect.as_ref().map(TcpListener::try_clone).transpose()?,
+                front: self.front.clone(),
                 upstream: self.upstream.clone(),
                 plan: Arc::clone(&self.plan),
                 jwks: self.jwks.clone(),
@@ -118,6 +138,7 @@ impl Gateway {
         runtime.block_on(async {
             tokio::select! {
                 () = shutdown => {}
+                () = self.front.watch() => {}
                 // A thread that ends by itself ends the gate: half a gate would answer half of the requests.
                 _ = any_ended.changed() => {}
             }

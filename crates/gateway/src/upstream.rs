@@ -18,6 +18,7 @@ use palisade_guard::Fault;
 use palisade_policy::Origin;
 use palisade_tower::Guarded;
 
+use crate::upload::Upload;
 pub(crate) use body::Received;
 use body::{Progress, Sending, Sent};
 use connect::Connector;
@@ -61,7 +62,7 @@ impl Upstream {
     /// client's body that breaks off or stands still.
     pub(crate) async fn send(
         &self,
-        request: Request<Guarded<Incoming>>,
+        request: Request<Guarded<Upload>>,
         trailer: Option<HeaderValue>,
     ) -> Result<Response<Received>, Fault> {
         let (mut request, progress) = shape(request, trailer)?;
@@ -85,7 +86,7 @@ impl Upstream {
     ///
     /// # Errors
     /// As [`Upstream::send`].
-    pub(crate) async fn handshake(&self, request: Request<Guarded<Incoming>>) -> Result<Handshake, Fault> {
+    pub(crate) async fn handshake(&self, request: Request<Guarded<Upload>>) -> Result<Handshake, Fault> {
         let (request, progress) = shape(request, None)?;
         let mut lease = self.pool.lease(self.connector.connect_upgradeable().await?);
         let exchanged = self.exchange(&mut lease, request, progress.as_deref()).await;
@@ -157,7 +158,7 @@ fn received(
 
 /// The request as it goes out: origin form, HTTP/1.1, its body framed by what is known of it now.
 fn shape(
-    request: Request<Guarded<Incoming>>,
+    request: Request<Guarded<Upload>>,
     trailer: Option<HeaderValue>,
 ) -> Result<(Request<Sent>, Option<Rc<Progress>>), Fault> {
     let (mut head, body) = request.into_parts();

@@ -9,7 +9,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use palisade_guard::Fault;
@@ -20,6 +19,7 @@ use tokio::time::sleep;
 
 use crate::census::Permit;
 use crate::roster::Place;
+use crate::upload::Upload;
 use crate::upstream::{Received, Upstream};
 
 /// What a tunnel holds as long as it lives.
@@ -48,7 +48,7 @@ pub(crate) fn asks<B>(request: &Request<B>) -> bool {
 /// [`Fault::Unreachable`] for a 101 that is not the answer to this very handshake, and as [`Upstream::send`].
 pub(crate) async fn open<T: 'static>(
     upstream: &Upstream,
-    mut request: Request<Guarded<Incoming>>,
+    mut request: Request<Guarded<Upload>>,
     holds: Holds<T>,
 ) -> Result<Response<Received>, Fault> {
     let client = hyper::upgrade::on(&mut request);

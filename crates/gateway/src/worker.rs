@@ -1,34 +1,47 @@
 //! One thread: its listener, its connections, its way to the application, its events.
 
 use std::cell::Cell;
+use std::future::{pending, poll_fn};
 use std::io;
-use std::net::{IpAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use palisade_backend::{Jwks, Local};
+use palisade_event::{Code, Kind};
 use palisade_guard::{Fault, Peer, Plan, trailer_passes};
-use palisade_policy::{Limits, Origin};
+use palisade_policy::{Found, Limits, Origin};
 use palisade_tower::{Gate, GateBody, Guarded};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::census::{Census, Permit};
 use crate::events::{Lines, Queue, Surroundings, flusher};
-use crate::roster::Roster;
+use crate::framing::Flaw;
+use crate::front::Front;
+use crate::http2;
+use crate::redirect::ToHttps;
+use crate::roster::{Place, Roster};
 use crate::serve::{Answers, Link, builder, serve};
+use crate::upload::Upload;
 use crate::upstream::{Received, Upstream, client_of};
 use crate::websocket;
 
 /// What a thread is given.
 pub(crate) struct Start {
     pub(crate) listener: StdListener,
+    /// Where plain http is sent on to https.
+    pub(crate) redirect: Option<StdListener>,
+    pub(crate) front: Front,
     pub(crate) upstream: Origin,
     pub(crate) plan: Arc<Plan>,
     pub(crate) jwks: Option<Jwks>,
@@ -39,15 +52,29 @@ pub(crate) struct Start {
 }
 
 /// A thread that serves.
-struct Worker {
-    gate: Gate<Local, Surroundings>,
+pub(crate) struct Worker {
+    pub(crate) gate: Gate<Local, Surroundings>,
+    front: Front,
+    tls: Option<TlsAcceptor>,
     upstream: Upstream,
     census: Arc<Census>,
     roster: Rc<Roster>,
     http: http1::Builder,
     limits: Limits,
+    /// For connections that come when there are too many: those that ask nothing go sooner.
+    hurried: Limits,
 }
 
+/// A connection that can be served.
+enum Opened {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What a client that is turned away for want of room is told to wait, seconds.
+const RETRY_AFTER: u32 = 1;
+/// How long a connection that is not yet open has to become so once the gate drains.
+const LAST_HANDSHAKE: Duration = Duration::from_secs(1);
 /// After the last accept, what clients have already sent may still be on its way through the kernel.
 const LAST_CALL: Duration = Duration::from_millis(50);
 /// When accepting fails, for want of file descriptors, there is no use in trying again at once.
@@ -66,7 +93,7 @@ pub(crate) fn run(start: Start) -> io::Result<usize> {
 }
 
 async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
-    let Start { listener, upstream, plan, jwks, census, events: _, mut stop } = start;
+    let Start { listener, redirect, front, upstream, plan, jwks, census, events: _, mut stop } = start;
     let limits = plan.policy().limits.clone();
     let backend = Local::new(Arc::clone(plan.state())).with_jwks(jwks);
     let roster = Rc::new(Roster::default());
@@ -76,15 +103,27 @@ async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
         census,
         roster: Rc::clone(&roster),
         http: builder(&limits),
+        hurried: Limits {
+            header_timeout: limits.header_timeout / 4,
+            idle_timeout: limits.idle_timeout / 16,
+            ..limits.clone()
+        },
         limits,
+        tls: front.certificate.as_ref().map(|certificate| TlsAcceptor::from(certificate.config())),
+        front,
     });
     spawn_local(flusher(lines));
     let listener = TcpListener::from_std(listener)?;
+    let redirect = redirect.map(TcpListener::from_std).transpose()?;
     let stopped = Cell::new(false);
     while !stopped.get() {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => worker.welcome(stream, peer.ip()),
+                Err(error) => recover(&error).await,
+            },
+            accepted = accept(redirect.as_ref()) => match accepted {
+                Ok((stream, peer)) => worker.redirect(stream, peer.ip()),
                 Err(error) => recover(&error).await,
             },
             _ = stop.wait_for(|stop| *stop) => stopped.set(true),
@@ -95,6 +134,13 @@ async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
     roster.close();
     let _ = timeout(worker.limits.drain_timeout, roster.emptied()).await;
     Ok(roster.len())
+}
+
+async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => pending().await,
+    }
 }
 
 /// A connection that broke before it was accepted is nothing; anything else is a shortage.
@@ -114,11 +160,75 @@ impl Worker {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let (worker, place) = (Rc::clone(self), self.roster.enter());
+        let link = Link { peer, permit: Rc::new(permit) };
+        let plain = worker.tls.is_none() && !worker.front.proxy_protocol;
+        spawn_local(async move {
+            let limits = worker.patience();
+            if plain {
+                serve(Rc::clone(&worker), &worker.http, stream, limits, link, place).await;
+            } else {
+                // Apart, so that a plain connection's task stays small.
+                Box::pin(Rc::clone(&worker).open_and_serve(stream, limits, link, place)).await;
+            }
+        });
+    }
+
+    /// Answers plain http with the way to https.
+    fn redirect(self: &Rc<Self>, stream: TcpStream, peer: IpAddr) {
+        let Some(permit) = self.census.connection(peer) else { return };
         let link = Link { peer, permit: Rc::new(permit) };
         let (worker, place) = (Rc::clone(self), self.roster.enter());
         spawn_local(async move {
-            serve(Rc::clone(&worker), &worker.http, stream, &worker.limits, link, place).await;
+            let answers = Rc::new(ToHttps(Rc::clone(&worker)));
+            serve(answers, &worker.http, stream, worker.patience(), link, place).await;
         });
+    }
+
+    fn patience(&self) -> &Limits {
+        if self.census.pressed() { &self.hurried } else { &self.limits }
+    }
+
+    async fn open_and_serve(self: Rc<Self>, stream: TcpStream, limits: &Limits, mut link: Link, mut place: Place) {
+        let opened = tokio::select! {
+            opened = self.open(stream, &mut link) => opened,
+            () = sleep(limits.header_timeout) => None,
+            () = async {
+                poll_fn(|context| if place.closing(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+                sleep(LAST_HANDSHAKE).await;
+            } => None,
+        };
+        let place = place.renewed();
+        match opened {
+            Some(Opened::Plain(stream)) => serve(Rc::clone(&self), &self.http, stream, limits, link, place).await,
+            Some(Opened::Tls(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                http2::serve(Rc::clone(&self), stream, limits, link, place).await;
+            }
+            Some(Opened::Tls(stream)) => serve(Rc::clone(&self), &self.http, stream, limits, link, place).await,
+            None => {}
+        }
+    }
+
+    /// Reads what comes before HTTP: who the client is, and the handshake.
+    async fn open(&self, mut stream: TcpStream, link: &mut Link) -> Option<Opened> {
+        let clients = &self.gate.plan().policy().clients;
+        let client = self.front.client(&mut stream, link.peer, clients).await?;
+        if client != link.peer {
+            // Counted as the client's own from here on.
+            let permit = self.census.connection(client)?;
+            *link = Link { peer: client, permit: Rc::new(permit) };
+        }
+        match &self.tls {
+            None => Some(Opened::Plain(stream)),
+            Some(acceptor) => acceptor.accept(stream).await.ok().map(|stream| Opened::Tls(Box::new(stream))),
+        }
+    }
+
+    /// Whether a request is one that must come through when others are turned away.
+    fn is_essential(&self, request: &Request<Incoming>) -> bool {
+        let policy = self.gate.plan().policy();
+        let found = policy.find(request.method().as_str(), request.uri().path());
+        matches!(found, Found::Route(_, route) if matches!(route.kind, Kind::Webhook | Kind::Health))
     }
 
     /// Takes what the kernel has queued, and closes the listener. Asks the socket itself: the runtime may not know yet.
@@ -135,10 +245,12 @@ impl Worker {
 
     async fn forward(
         &self,
-        request: Request<Guarded<Incoming>>,
+        request: Request<Guarded<Upload>>,
         trailer: Option<header::HeaderValue>,
         link: &Link,
     ) -> Result<Response<Received>, Fault> {
+        // Given back with the head of the response: what streams takes no place.
+        let Some(_seat) = self.census.seat() else { return Err(Fault::Overloaded) };
         if !websocket::asks(&request) {
             return self.upstream.send(request, trailer).await;
         }
@@ -154,16 +266,19 @@ impl Answers for Worker {
     type Body = GateBody<Received>;
 
     async fn answer(&self, request: Request<Incoming>, link: &Link) -> Response<GateBody<Received>> {
-        let trailer = announced(&request);
-        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
         let peer = Peer { address: link.peer };
-        let mut response = self.gate.handle(peer, request, |admitted| self.forward(admitted, trailer, link)).await;
-        if chunked {
-            // hyper hides whether there was a Content-Length beside. If so, a proxy before us may believe that one and
-            // see another request than we do in what follows (RFC 9112 section 6.1), so nothing may follow.
-            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        // Before any stage spends something. The place itself is taken by what has passed: a stranger whose body does
+        // not come would else keep others out.
+        if !self.census.has_room(|| self.is_essential(&request)) {
+            return self.gate.turn_away(peer, &request, Code::Overloaded, Some(RETRY_AFTER));
         }
-        response
+        let trailer = announced(&request);
+        let request = request.map(|body| Upload::new(body, &self.limits));
+        self.gate.handle(peer, request, |admitted| self.forward(admitted, trailer, link)).await
+    }
+
+    fn refuse(&self, request: &Request<Incoming>, flaw: Flaw, link: &Link) -> Response<GateBody<Received>> {
+        self.gate.turn_away(Peer { address: link.peer }, request, flaw.code(), None)
     }
 }
 

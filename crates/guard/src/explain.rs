@@ -73,7 +73,10 @@ impl Ruling {
             Flow::Pass => Ruling::Pass,
             Flow::Refuse(denial) => Ruling::Refuse(denial.code),
             Flow::Say(Say::Refuse(denial) | Say::SignIn(denial)) => Ruling::Refuse(denial.code),
-            Flow::Say(Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => Ruling::Answer,
+            Flow::Say(Say::TurnAway(code, _)) => Ruling::Refuse(*code),
+            Flow::Say(Say::ToHttps | Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => {
+                Ruling::Answer
+            }
             Flow::Ask(Query::Collect(_)) => Ruling::ReadBody,
             Flow::Ask(Query::Claim(_)) => Ruling::SpendToken,
             Flow::Ask(Query::Pause(_)) => Ruling::Wait,

@@ -60,7 +60,10 @@ impl Record {
     /// The lane it travels in.
     #[must_use]
     pub fn lane(&self) -> Lane {
-        let cheap = matches!(self.decision, Decision::Refuse) && self.status < 500 && self.exchange.tags == 0;
+        // An overload is refused before any stage, and would fill the reserved lane with itself.
+        let early = self.stage.is_none();
+        let cheap =
+            matches!(self.decision, Decision::Refuse) && (self.status < 500 || early) && self.exchange.tags == 0;
         if cheap && self.code != Some(Code::Blocked) { Lane::Crowd } else { Lane::Reserved }
     }
 

@@ -187,6 +187,27 @@ impl Plan {
     pub fn inspect(self: &Arc<Self>, view: &View<'_>, env: &Env<'_>) -> Step {
         run(Exchange::begin(Arc::clone(self), view, env), view, env, Stage::Target)
     }
+
+    /// Answers a request that came over plain http with the way to https.
+    pub fn to_https(self: &Arc<Self>, view: &View<'_>, env: &Env<'_>) -> Answer {
+        let mut exchange = Exchange::begin(Arc::clone(self), view, env);
+        exchange.host = host_of(self, view);
+        Answer::new(exchange, Say::ToHttps)
+    }
+
+    /// Refuses a request before the first stage: its framing is broken, or there is no room for it. It is a complete
+    /// answer with its record, and charges nobody. `retry_after` is in seconds.
+    pub fn turn_away(self: &Arc<Self>, view: &View<'_>, code: Code, retry_after: Option<u32>, env: &Env<'_>) -> Answer {
+        Answer::new(Exchange::begin(Arc::clone(self), view, env), Say::TurnAway(code, retry_after))
+    }
+}
+
+/// The public origin that a Host names; the first where it names none.
+fn host_of(plan: &Plan, view: &View<'_>) -> u16 {
+    let named = view.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = named.strip_suffix(":80").unwrap_or(named);
+    let found = plan.hosts.iter().position(|origin| origin.https && origin.authority.eq_ignore_ascii_case(name));
+    found.and_then(|index| u16::try_from(index).ok()).unwrap_or(0)
 }
 
 /// Runs the stages from `from` on.

@@ -438,6 +438,7 @@ fn cause(code: Code) -> Option<Cause> {
         Code::Overloaded => Cause::Fault(Fault::Overloaded),
         Code::StateUnavailable => Cause::NoState,
         Code::UpstreamTimeout => Cause::Fault(Fault::Timeout),
+        Code::FramingMalformed | Code::TargetTooLong | Code::HeadTooLarge => Cause::Early(code),
         Code::SignatureInvalid
         | Code::SignatureStale
         | Code::SignatureReplayed
@@ -455,6 +456,8 @@ fn cause(code: Code) -> Option<Cause> {
 }
 
 enum Cause {
+    /// Whoever reads the message does not let it in.
+    Early(Code),
     Head(http::request::Builder),
     Body(http::request::Builder, usize),
     /// The client's body breaks while the gate reads it.
@@ -505,6 +508,11 @@ fn provoke(cause: Cause, navigates: bool) -> (Response<Bytes>, Record) {
     };
     let told = |outcome: Outcome| (outcome.response, outcome.record);
     match cause {
+        Cause::Early(code) => {
+            let (head, ()) = shown(request("GET", "/")).body(()).expect("request").into_parts();
+            let answer = gate.plan.turn_away(&view(&head), code, None, &gate.env());
+            answer.into_response(&gate.env())
+        }
         Cause::Head(request) => told(gate.send(empty(shown(request)))),
         Cause::Body(request, length) => {
             told(gate.send(shown(request).body(Bytes::from(vec![b'x'; length])).expect("request")))
@@ -543,17 +551,21 @@ fn request_like(builder: &http::request::Builder) -> http::request::Builder {
     copy
 }
 
-/// Answers every question in the same way, up to the refusal.
-fn drive(gate: &Gate, request: http::request::Builder, body: Collected, claimed: Claimed) -> (Response<Bytes>, Record) {
-    let (head, ()) = request.body(()).expect("request").into_parts();
-    let view = View {
+fn view(head: &http::request::Parts) -> View<'_> {
+    View {
         method: &head.method,
         uri: &head.uri,
         version: head.version,
         headers: &head.headers,
         peer: Peer { address: [198, 51, 100, 1].into() },
         body: BodyHint::Chunked,
-    };
+    }
+}
+
+/// Answers every question in the same way, up to the refusal.
+fn drive(gate: &Gate, request: http::request::Builder, body: Collected, claimed: Claimed) -> (Response<Bytes>, Record) {
+    let (head, ()) = request.body(()).expect("request").into_parts();
+    let view = view(&head);
     let env = gate.env();
     let (mut step, mut body) = (gate.plan.inspect(&view, &env), Some(body));
     loop {

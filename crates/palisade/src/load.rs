@@ -19,7 +19,7 @@ const MAX_FILE: u64 = 8 << 20;
 pub(crate) struct PolicyText {
     pub(crate) draft: Draft,
     pub(crate) texts: Texts,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 /// The variables and the environment they choose.

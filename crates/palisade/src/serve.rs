@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use palisade_backend::{Jwks, SystemEntropy, now};
-use palisade_diag::Diagnostics;
-use palisade_gateway::{Config, EventSink, Gateway};
+use palisade_diag::{Diagnostic, Diagnostics};
+use palisade_gateway::{Certificate, CertificateError, Config, EventSink, Front, Gateway};
 use palisade_guard::{Env, Plan, Secrets, SigningSecret, State, signing_problems};
-use palisade_policy::{Built, Overrides, Policy, dated_secrets, environment_problems, live_secrets, start_problems};
+use palisade_policy::{
+    Built, Listen, Overrides, Policy, Tls, dated_secrets, environment_problems, live_secrets, start_problems,
+};
 
 use crate::args::Serve;
 use crate::load::{self, Surroundings};
@@ -29,11 +32,12 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
         ..Overrides::default()
     };
     let environment = surroundings.environment;
+    let folder = file.folder.clone();
     let mut found = match file.build(&surroundings, overrides) {
         Err(found) => return Ok(refuse(&found, &texts)),
         Ok(Built { policy, warnings }) => {
             let mut found = warnings;
-            match examine(&policy, &surroundings, &mut found)? {
+            match examine(&policy, &surroundings, &folder, &mut found)? {
                 Some(ready) if !found.has_errors() => {
                     output::diagnostics(&found, &texts);
                     if args.check {
@@ -55,10 +59,16 @@ struct Ready {
     listen: SocketAddr,
     plan: Arc<Plan>,
     jwks: Option<Jwks>,
+    front: Front,
 }
 
 /// Everything that would stop the gate, named at once.
-fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics) -> anyhow::Result<Option<Ready>> {
+fn examine(
+    policy: &Policy,
+    surroundings: &Surroundings,
+    folder: &Path,
+    found: &mut Diagnostics,
+) -> anyhow::Result<Option<Ready>> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     found.append(environment_problems(policy, &surroundings.variables, seconds));
@@ -72,6 +82,7 @@ fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics
         webhooks: signing_secrets(policy, &surroundings.variables),
     };
     found.append(signing_problems(policy, &secrets));
+    let front = front(policy, folder, found)?;
     if found.has_errors() {
         return Ok(None);
     }
@@ -80,12 +91,41 @@ fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics
     match Plan::compile_with(policy.clone(), &secrets, &state, &providers) {
         Ok(plan) => {
             let jwks = Jwks::of(policy, &providers, &state).context("the issuer's keys cannot be fetched")?;
-            Ok(Some(Ready { listen, plan, jwks }))
+            Ok(Some(Ready { listen, plan, jwks, front }))
         }
         Err(problems) => {
             found.append(problems);
             Ok(None)
         }
+    }
+}
+
+/// What stands before HTTP: TLS by the files that the policy names, beside itself unless by an absolute path.
+fn front(policy: &Policy, folder: &Path, found: &mut Diagnostics) -> anyhow::Result<Front> {
+    let Listen { tls, redirect, proxy_protocol, .. } = &policy.listen;
+    let parse = |text: &String| text.parse().with_context(|| format!("{text} is not an address to listen at"));
+    let mut front = Front {
+        told: Some(certificate_changed),
+        redirect: redirect.as_ref().map(parse).transpose()?,
+        proxy_protocol: *proxy_protocol,
+        ..Front::default()
+    };
+    if let Some(Tls { cert, key }) = tls {
+        match Certificate::load(folder.join(cert), folder.join(key)) {
+            Ok(certificate) => front.certificate = Some(certificate),
+            Err(error) => found.push(
+                Diagnostic::error("tls-unusable", error.to_string())
+                    .fix("name a certificate chain and its private key, both PEM, in [listen] tls"),
+            ),
+        }
+    }
+    Ok(front)
+}
+
+fn certificate_changed(outcome: Result<(), &CertificateError>) {
+    match outcome {
+        Ok(()) => output::note("palisade: the certificate changed, and is served from now on"),
+        Err(error) => output::problem(&format!("{error}; the certificate before it is served on")),
     }
 }
 
@@ -108,10 +148,12 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 
 fn start(policy: &Policy, ready: Ready, threads: Option<usize>) -> anyhow::Result<Exit> {
     let upstream = policy.app.upstream.clone().context("no upstream: set [app].upstream, or give --upstream URL")?;
-    let Ready { listen, plan, jwks } = ready;
+    let Ready { listen, plan, jwks, front } = ready;
+    let scheme = if front.certificate.is_some() { "https" } else { "http" };
     let summary = format!("{} ({}, {} routes)", policy.app.name, policy.environment.id(), policy.routes().len());
     let gateway = bind(plan, listen, upstream.clone(), threads, EventSink::new(std::io::stdout()))?.with_jwks(jwks);
-    let greeting = format!("palisade: {summary} at http://{} in front of {upstream}", gateway.local_addr());
+    let gateway = gateway.with_front(front).context("plain http cannot be redirected")?;
+    let greeting = format!("palisade: {summary} at {scheme}://{} in front of {upstream}", gateway.local_addr());
     drain(gateway, &greeting)
 }
 

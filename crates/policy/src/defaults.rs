@@ -187,6 +187,11 @@ impl Default for Limits {
             connections_per_client: 256,
             // Slow heads hold a connection (CWE-400); ten seconds is enough for a phone on a bad line.
             header_timeout: Duration::from_secs(10),
+            // Apache's mod_reqtimeout: 20 s and 500 bytes a second. Phones on bad lines send more.
+            body_timeout: Duration::from_secs(30),
+            body_rate: 512,
+            // More than an application of some cores answers at once; beyond, everyone only waits longer (Little's law).
+            in_flight: 1024,
             idle_timeout: Duration::from_secs(75),
             // Server-side rendering and AI calls take long; a dead upstream is found by connecting, not by this.
             upstream_timeout: Duration::from_secs(60),

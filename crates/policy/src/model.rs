@@ -143,6 +143,12 @@ pub struct Limits {
     pub connections_per_client: u32,
     /// Time for a request head to arrive.
     pub header_timeout: Duration,
+    /// Time that may be spent in waiting for a request's body, and what each further second costs.
+    pub body_timeout: Duration,
+    /// Bytes of a body that earn it another second.
+    pub body_rate: u64,
+    /// Requests that wait for the application at a time; webhooks and health checks have an eighth more to themselves.
+    pub in_flight: u32,
     /// Time between two requests of a connection.
     pub idle_timeout: Duration,
     /// Time for the upstream's response head.
@@ -164,6 +170,11 @@ pub struct Listen {
     pub intake: Option<String>,
     /// `tls`: the gate speaks TLS itself.
     pub tls: Option<Tls>,
+    /// `redirect`: a second address, where plain http is answered with the way to https.
+    pub redirect: Option<String>,
+    /// `proxy_protocol`: connections of trusted proxies begin with a PROXY header that names the client, and others
+    /// are closed.
+    pub proxy_protocol: bool,
 }
 
 /// `[listen] tls`: files, relative to the policy's folder.

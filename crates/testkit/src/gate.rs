@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use palisade_event::Kind;
-use palisade_gateway::{Config, Drained, EventSink, Gateway};
+use palisade_gateway::{Config, Drained, EventSink, Front, Gateway};
 use palisade_guard::{Plan, Secrets, State};
 use palisade_policy::{Limits, Method, Origin, Policy, PolicyBuilder, Route};
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub const HOST: &str = "shop.example";
 pub struct RunningGate {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it redirects plain http, if it does.
+    pub redirect: Option<SocketAddr>,
     /// What it counts in.
     pub state: Arc<State>,
     /// What it tells.
@@ -79,13 +81,23 @@ impl RunningGate {
     /// If the policy is not valid.
     #[must_use]
     pub fn with_threads(policy: PolicyBuilder, upstream: &Origin, threads: usize) -> RunningGate {
+        RunningGate::behind(policy, upstream, threads, Front::default())
+    }
+
+    /// Starts a gate of so many threads, with something before HTTP.
+    ///
+    /// # Panics
+    /// If the policy is not valid.
+    #[must_use]
+    pub fn behind(policy: PolicyBuilder, upstream: &Origin, threads: usize, front: Front) -> RunningGate {
         let (tx, lines) = channel();
         let sink = EventSink::new(Lines { tx, partial: Vec::new() });
         let plan = plan(policy);
         let state = Arc::clone(plan.state());
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = Config { listen, upstream: upstream.clone(), threads, plan, sink };
-        let gateway = Gateway::bind(config).expect("bind");
+        let gateway = Gateway::bind(config).and_then(|gateway| gateway.with_front(front)).expect("bind");
+        let redirect = gateway.redirect_addr();
         let address = gateway.local_addr();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
@@ -93,7 +105,7 @@ impl RunningGate {
                 let _ = stopped.await;
             })
         });
-        RunningGate { address, state, events: Events { lines }, stop: Some(stop), thread: Some(thread) }
+        RunningGate { address, redirect, state, events: Events { lines }, stop: Some(stop), thread: Some(thread) }
     }
 
     /// A connection to it.

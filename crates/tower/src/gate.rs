@@ -8,6 +8,7 @@ use std::task::Poll;
 use bytes::{Buf, Bytes, BytesMut};
 use http::{Request, Response, request};
 use http_body::Body;
+use palisade_event::Code;
 use palisade_guard::{
     Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Identity, Need, Paused, Peer, Plan, Settle,
     Step, View,
@@ -76,6 +77,24 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             Ok(response) => self.finish(admitted, response).await,
             Err(fault) => self.fail(admitted, fault),
         }
+    }
+
+    /// Refuses a request before the first stage: its framing is broken, or there is no room for it. The answer is as
+    /// complete as any, and one record is made of it.
+    pub fn turn_away<B: Body, R>(
+        &self,
+        peer: Peer,
+        request: &Request<B>,
+        code: Code,
+        retry_after: Option<u32>,
+    ) -> Response<GateBody<R>> {
+        self.answer(self.plan.turn_away(&view(peer, request), code, retry_after, &self.env()))
+    }
+
+    /// Answers a request that came over plain http with the way to https. No record is made of it.
+    pub fn to_https<B: Body, R>(&self, peer: Peer, request: &Request<B>) -> Response<GateBody<R>> {
+        let answer = self.plan.to_https(&view(peer, request), &self.env());
+        answer.into_response(&self.env()).0.map(GateBody::Own)
     }
 
     async fn decide<B: Body<Data = Bytes> + Unpin>(&self, passing: &mut Passing<B>) -> Result<Admitted, Answer> {
@@ -243,6 +262,17 @@ impl<B> Passing<B> {
             peer: self.peer,
             body: self.hint,
         }
+    }
+}
+
+fn view<B: Body>(peer: Peer, request: &Request<B>) -> View<'_> {
+    View {
+        method: request.method(),
+        uri: request.uri(),
+        version: request.version(),
+        headers: request.headers(),
+        peer,
+        body: hint(request.body()),
     }
 }
 

@@ -122,6 +122,9 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
         connections,
         connections_per_client,
         header_timeout,
+        body_timeout,
+        body_rate,
+        in_flight,
         idle_timeout,
         upstream_timeout,
         drain_timeout,
@@ -131,10 +134,14 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
         *buffered = size;
     }
     *body = table.get(r, "body").and_then(|value| values::size(r, value));
+    if let Some(size) = table.get(r, "body_rate").and_then(|value| values::size(r, value)) {
+        *body_rate = size;
+    }
     let counts = [
         ("header_bytes", header_bytes),
         ("connections", connections),
         ("connections_per_client", connections_per_client),
+        ("in_flight", in_flight),
         ("limiter_slots", limiter_slots),
     ];
     for (key, slot) in counts {
@@ -144,6 +151,7 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
     }
     let times = [
         ("header_timeout", header_timeout),
+        ("body_timeout", body_timeout),
         ("idle_timeout", idle_timeout),
         ("upstream_timeout", upstream_timeout),
         ("drain_timeout", drain_timeout),
@@ -160,6 +168,8 @@ fn listen(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
     listen.address = table.parsed(r, "address", values::listen_address);
     listen.admin = table.parsed(r, "admin", values::listen_address);
     listen.intake = table.parsed(r, "intake", values::listen_address);
+    listen.redirect = table.parsed(r, "redirect", values::listen_address);
+    listen.proxy_protocol = table.flag(r, "proxy_protocol").unwrap_or(false);
     let Some(value) = table.get(r, "tls") else { return };
     let Some(mut tls) = value.inline(r) else { return };
     let cert = tls.parsed(r, "cert", values::plain);

@@ -5,7 +5,7 @@ use palisade_event::Kind;
 
 use crate::builder::PolicyBuilder;
 use crate::defaults::KindDefaults;
-use crate::model::{CspSources, ForwardingHeader, Identity, IdentityNeed, IdentityProvider, Limits, Origin};
+use crate::model::{CspSources, ForwardingHeader, Identity, IdentityNeed, IdentityProvider, Limits, Listen, Origin};
 use crate::place::{Place, Problems};
 use crate::wording::shortened;
 use crate::{secret, template};
@@ -14,8 +14,8 @@ use crate::{secret, template};
 type Rule = fn(&PolicyBuilder, &mut Problems);
 
 /// Every rule about a table.
-pub(super) const RULES: [Rule; 11] =
-    [app, clients, csrf, cors, limits, identity, nobody_to_verify, state, undeclared, actions, csp];
+pub(super) const RULES: [Rule; 12] =
+    [app, clients, csrf, cors, listen, limits, identity, nobody_to_verify, state, undeclared, actions, csp];
 
 fn app(policy: &PolicyBuilder, problems: &mut Problems) {
     if policy.app.public_origins.is_empty() {
@@ -150,6 +150,21 @@ fn plain_text(origins: &[Origin], policy: &PolicyBuilder, place: Place, problems
     }
 }
 
+/// What `[listen]` says must fit together.
+fn listen(policy: &PolicyBuilder, problems: &mut Problems) {
+    let Listen { tls: _, redirect, proxy_protocol, address: _, admin: _, intake: _ } = &policy.listen;
+    if redirect.is_some() && !policy.app.public_origins.iter().any(|origin| origin.https) {
+        let what = "plain http would be sent on to https, and no public_origin is https";
+        let place = Place::key("listen", "redirect");
+        problems.error(place, "redirect-nowhere", what, "remove `redirect`, or make a public_origin https");
+    }
+    if *proxy_protocol && policy.clients.trusted_proxies.is_empty() {
+        let what = "nobody may connect: a PROXY header is believed from trusted proxies alone, and none is named";
+        let place = Place::key("listen", "proxy_protocol");
+        problems.error(place, "proxy-unnamed", what, "name the balancer in [clients] trusted_proxies");
+    }
+}
+
 fn limits(policy: &PolicyBuilder, problems: &mut Problems) {
     let Limits {
         buffered,
@@ -158,6 +173,9 @@ fn limits(policy: &PolicyBuilder, problems: &mut Problems) {
         connections,
         connections_per_client,
         header_timeout,
+        body_timeout,
+        body_rate,
+        in_flight,
         idle_timeout,
         upstream_timeout,
         drain_timeout: _,
@@ -170,6 +188,9 @@ fn limits(policy: &PolicyBuilder, problems: &mut Problems) {
         ("connections", *connections == 0),
         ("connections_per_client", *connections_per_client == 0),
         ("header_timeout", header_timeout.is_zero()),
+        ("body_timeout", body_timeout.is_zero()),
+        ("body_rate", *body_rate == 0),
+        ("in_flight", *in_flight == 0),
         ("idle_timeout", idle_timeout.is_zero()),
         ("upstream_timeout", upstream_timeout.is_zero()),
         ("limiter_slots", *limiter_slots < 1024),
