@@ -22,9 +22,24 @@ pub(crate) struct Census {
     open: Mutex<Open>,
 }
 
+/// What is open, and what was.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    /// Connections.
+    pub(crate) open: u32,
+    pub(crate) tunnels: u32,
+    /// Connections since the start.
+    pub(crate) accepted: u64,
+    /// Connections for which there was no room, since the start.
+    pub(crate) refused: u64,
+}
+
 #[derive(Debug, Default)]
 struct Open {
     connections: u32,
+    tunnels: u32,
+    accepted: u64,
+    refused: u64,
     clients: HashMap<ClientKey, Count>,
 }
 
@@ -67,16 +82,19 @@ impl Census {
         let client = (!proxy).then(|| ClientKey::of(peer));
         let mut open = self.open();
         if open.connections >= self.total {
+            open.refused += 1;
             return None;
         }
         if let Some(client) = client {
             let count = open.clients.entry(client).or_default();
             if count.connections >= self.per_client {
+                open.refused += 1;
                 return None;
             }
             count.connections += 1;
         }
         open.connections += 1;
+        open.accepted += 1;
         Some(Permit { census: Arc::clone(self), what: What::Connection(client) })
     }
 
@@ -89,13 +107,14 @@ impl Census {
             return None;
         }
         count.tunnels += 1;
+        open.tunnels += 1;
         Some(Permit { census: Arc::clone(self), what: What::Tunnel(client) })
     }
 
-    /// Connections open now.
-    #[cfg(test)]
-    pub(crate) fn connections(&self) -> u32 {
-        self.open().connections
+    /// What is open now, and what was.
+    pub(crate) fn totals(&self) -> Totals {
+        let Open { connections, tunnels, accepted, refused, .. } = *self.open();
+        Totals { open: connections, tunnels, accepted, refused }
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -113,7 +132,10 @@ impl Drop for Permit {
                 open.connections = open.connections.saturating_sub(1);
                 (client, 1, 0)
             }
-            What::Tunnel(client) => (Some(client), 0, 1),
+            What::Tunnel(client) => {
+                open.tunnels = open.tunnels.saturating_sub(1);
+                (Some(client), 0, 1)
+            }
         };
         let Some(client) = client else { return };
         if let Some(count) = open.clients.get_mut(&client) {

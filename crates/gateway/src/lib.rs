@@ -5,12 +5,17 @@
 //! no lock and meets no other thread. Every request passes [`palisade_tower::Gate`]; the upstream takes nothing but
 //! the guarded body that only the gate makes.
 //!
-//! What it does not do: TLS on either side, HTTP/2, more than one upstream, reloading the plan.
+//! While it serves, [`Control`] puts another plan and other upstreams in force, and [`Admin`] answers operators.
+//!
+//! What it does not do: TLS on either side, HTTP/2.
 
+mod admin;
 mod census;
+mod control;
 mod events;
 mod gateway;
 mod listen;
+mod metrics;
 mod roster;
 mod serve;
 mod upstream;
@@ -18,5 +23,7 @@ mod watched;
 mod websocket;
 mod worker;
 
+pub use admin::Admin;
+pub use control::{Control, Reload};
 pub use events::{EventSink, Surroundings};
 pub use gateway::{Config, Drained, Gateway};

@@ -1,6 +1,6 @@
 //! One thread: its listener, its connections, its way to the application, its events.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
 use std::rc::Rc;
@@ -10,42 +10,50 @@ use std::time::Duration;
 use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use palisade_backend::{Jwks, Local};
-use palisade_guard::{Fault, Peer, Plan, trailer_passes};
-use palisade_policy::{Limits, Origin};
+use palisade_backend::Local;
+use palisade_guard::{Fault, Peer, trailer_passes};
+use palisade_policy::Limits;
 use palisade_tower::{Gate, GateBody, Guarded};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use crate::census::{Census, Permit};
-use crate::events::{Lines, Queue, Surroundings, flusher};
+use crate::control::{InForce, Shared, Stop};
+use crate::events::{Lines, Surroundings, flusher};
+use crate::metrics::Counters;
 use crate::roster::Roster;
 use crate::serve::{Answers, Link, builder, serve};
-use crate::upstream::{Received, Upstream, client_of};
+use crate::upstream::{Received, Upstreams, client_of};
 use crate::websocket;
 
 /// What a thread is given.
 pub(crate) struct Start {
     pub(crate) listener: StdListener,
-    pub(crate) upstream: Origin,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) jwks: Option<Jwks>,
-    pub(crate) census: Arc<Census>,
-    pub(crate) events: Arc<Queue>,
-    /// True once the gate drains.
-    pub(crate) stop: watch::Receiver<bool>,
+    /// Somebody else holds the port too, and serves what this gate has not accepted.
+    pub(crate) inherited: bool,
+    /// Which of the threads it is, from 0.
+    pub(crate) number: usize,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// A thread that serves.
 struct Worker {
-    gate: Gate<Local, Surroundings>,
-    upstream: Upstream,
+    /// What requests that begin now are served by.
+    current: RefCell<Rc<Current>>,
+    surroundings: Surroundings,
+    counters: Arc<Counters>,
+    number: usize,
     census: Arc<Census>,
     roster: Rc<Roster>,
     http: http1::Builder,
     limits: Limits,
+}
+
+/// What a request is served by, from its beginning to its end.
+struct Current {
+    gate: Gate<Local, Surroundings>,
+    upstreams: Upstreams,
 }
 
 /// After the last accept, what clients have already sent may still be on its way through the kernel.
@@ -56,7 +64,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves until told to stop, then drains. Returns how many connections were cut off in the end.
 pub(crate) fn run(start: Start) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let lines = Rc::new(Lines::new(Arc::clone(&start.events)));
+    let lines = Rc::new(Lines::new(Arc::clone(&start.shared.queue)));
     let local = LocalSet::new();
     let cut = local.block_on(&runtime, serve_all(start, Rc::clone(&lines)));
     // Whatever is still open is dropped, and may still leave a record.
@@ -66,19 +74,18 @@ pub(crate) fn run(start: Start) -> io::Result<usize> {
 }
 
 async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
-    let Start { listener, upstream, plan, jwks, census, events: _, mut stop } = start;
-    let limits = plan.policy().limits.clone();
-    let backend = Local::new(Arc::clone(plan.state())).with_jwks(jwks);
+    let Start { listener, inherited, number, shared } = start;
+    let (mut force, mut stop) = (shared.in_force(), shared.stopping());
     let roster = Rc::new(Roster::default());
-    let worker = Rc::new(Worker {
-        upstream: Upstream::new(&upstream, limits.upstream_timeout),
-        gate: Gate::new(plan, backend, Surroundings::new(Rc::clone(&lines))),
-        census,
-        roster: Rc::clone(&roster),
-        http: builder(&limits),
-        limits,
-    });
+    let worker = Rc::new(Worker::new(&force.borrow_and_update(), &shared, number, Rc::clone(&lines), &roster));
     spawn_local(flusher(lines));
+    let adopter = Rc::clone(&worker);
+    spawn_local(async move {
+        while force.changed().await.is_ok() {
+            let next = Arc::clone(&force.borrow_and_update());
+            adopter.adopt(&next);
+        }
+    });
     let listener = TcpListener::from_std(listener)?;
     let stopped = Cell::new(false);
     while !stopped.get() {
@@ -87,13 +94,19 @@ async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
                 Ok((stream, peer)) => worker.welcome(stream, peer.ip()),
                 Err(error) => recover(&error).await,
             },
-            _ = stop.wait_for(|stop| *stop) => stopped.set(true),
+            _ = stop.wait_for(|stop| *stop >= Stop::Drain) => stopped.set(true),
         }
     }
-    worker.accept_rest(listener);
+    if !inherited {
+        worker.accept_rest(listener);
+    }
     sleep(LAST_CALL).await;
     roster.close();
-    let _ = timeout(worker.limits.drain_timeout, roster.emptied()).await;
+    let patience = worker.current.borrow().gate.plan().policy().limits.drain_timeout;
+    tokio::select! {
+        _ = timeout(patience, roster.emptied()) => {}
+        _ = stop.wait_for(|stop| *stop == Stop::Cut) => {}
+    }
     Ok(roster.len())
 }
 
@@ -107,6 +120,31 @@ async fn recover(error: &io::Error) {
 // === impl Worker ===
 
 impl Worker {
+    fn new(force: &InForce, shared: &Shared, number: usize, lines: Rc<Lines>, roster: &Rc<Roster>) -> Worker {
+        let limits = force.plan.policy().limits.clone();
+        let counters = shared.threads.get(number).map(Arc::clone).unwrap_or_default();
+        let surroundings = Surroundings::new(lines, Arc::clone(&counters));
+        counters.generation.set(force.generation);
+        Worker {
+            current: RefCell::new(Rc::new(Current::new(force, &surroundings, &counters, number, None))),
+            surroundings,
+            counters,
+            number,
+            census: Arc::clone(&shared.census),
+            roster: Rc::clone(roster),
+            http: builder(&limits),
+            limits,
+        }
+    }
+
+    /// Serves requests that begin from now on by what is in force now; those that have begun keep what they have.
+    fn adopt(&self, force: &InForce) {
+        let before = Rc::clone(&self.current.borrow());
+        let next = Current::new(force, &self.surroundings, &self.counters, self.number, Some(&before.upstreams));
+        self.current.replace(Rc::new(next));
+        self.counters.generation.set(force.generation);
+    }
+
     /// Serves a connection in a task of its own, so that a panic costs that connection alone. Beyond the limits it is
     /// closed without a word.
     fn welcome(self: &Rc<Self>, stream: TcpStream, peer: IpAddr) {
@@ -135,18 +173,37 @@ impl Worker {
 
     async fn forward(
         &self,
+        upstreams: &Upstreams,
         request: Request<Guarded<Incoming>>,
         trailer: Option<header::HeaderValue>,
         link: &Link,
     ) -> Result<Response<Received>, Fault> {
         if !websocket::asks(&request) {
-            return self.upstream.send(request, trailer).await;
+            return upstreams.send(request, trailer).await;
         }
         let permit = client_of(request.headers()).and_then(|client| self.census.tunnel(client));
         let Some(permit) = permit else { return Err(Fault::Overloaded) };
         let connection: Rc<Permit> = Rc::clone(&link.permit);
         let holds = websocket::Holds { place: self.roster.enter(), permit, connection };
-        websocket::open(&self.upstream, request, holds).await
+        websocket::open(upstreams, request, holds).await
+    }
+}
+
+impl Current {
+    fn new(
+        force: &InForce,
+        surroundings: &Surroundings,
+        counters: &Arc<Counters>,
+        number: usize,
+        before: Option<&Upstreams>,
+    ) -> Current {
+        let InForce { plan, fleet, jwks, .. } = force;
+        let patience = plan.policy().limits.upstream_timeout;
+        let backend = Local::new(Arc::clone(plan.state())).with_jwks(jwks.clone());
+        Current {
+            upstreams: Upstreams::new(fleet, patience, counters, number, before),
+            gate: Gate::new(Arc::clone(plan), backend, surroundings.clone()),
+        }
     }
 }
 
@@ -157,7 +214,9 @@ impl Answers for Worker {
         let trailer = announced(&request);
         let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
         let peer = Peer { address: link.peer };
-        let mut response = self.gate.handle(peer, request, |admitted| self.forward(admitted, trailer, link)).await;
+        let current = Rc::clone(&self.current.borrow());
+        let forward = |admitted| self.forward(&current.upstreams, admitted, trailer, link);
+        let mut response = current.gate.handle(peer, request, forward).await;
         if chunked {
             // hyper hides whether there was a Content-Length beside. If so, a proxy before us may believe that one and
             // see another request than we do in what follows (RFC 9112 section 6.1), so nothing may follow.

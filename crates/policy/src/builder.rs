@@ -7,8 +7,8 @@ use palisade_event::Kind;
 
 use crate::matcher::{Conflict, Matcher};
 use crate::model::{
-    ActionRule, App, Clients, Cors, CspSources, Csrf, CsrfStrength, Environment, Framework, HealthCheck, Identity, Limits,
-    Listen, Method, Methods, Mode, Origin, Route, RouteSource, Service, SharedState, Undeclared, Upstream,
+    ActionRule, App, Clients, Cors, CspSources, Csrf, CsrfStrength, Environment, Framework, HealthCheck, Identity,
+    Limits, Listen, Method, Methods, Mode, Origin, Route, RouteSource, Service, SharedState, Undeclared, Upstream,
 };
 use crate::place::{Place, Problem, Problems};
 use crate::policy::{ManifestAction, Policy, RouteId};

@@ -28,9 +28,7 @@ pub use advise::{
 };
 pub use builder::PolicyBuilder;
 pub use defaults::{KindDefaults, Reason};
-pub use environment::{
-    ADMIN_TOKEN, admin_problems, dated_secrets, environment_problems, live_secrets, start_problems,
-};
+pub use environment::{ADMIN_TOKEN, admin_problems, dated_secrets, environment_problems, live_secrets, start_problems};
 pub use file::{Built, Draft, Overrides, Sources, Want, parse};
 pub use matcher::page_path;
 pub use model::{

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::file::draft::{Draft, OriginSource, VERCEL, Variables};
 use crate::defaults::DEFAULT_HEALTH_INTERVAL;
+use crate::file::draft::{Draft, OriginSource, VERCEL, Variables};
 use crate::file::reader::{Reader, Table, Value, Wrong, word};
 use crate::file::{route, values};
 use crate::model::{
@@ -95,7 +95,8 @@ fn weighted(r: &mut Reader, item: &Value<'_>) -> Option<Upstream> {
     let weight = table.get(r, "weight").map(|value| values::weight(r, value));
     table.close(r);
     if origin.is_none() && !r.bad.contains(&item.place) {
-        let wrong = Wrong::new("upstream-incomplete", "this upstream has no `url`", "add url = \"http://10.0.0.2:3000\"");
+        let wrong =
+            Wrong::new("upstream-incomplete", "this upstream has no `url`", "add url = \"http://10.0.0.2:3000\"");
         r.wrong(item.place, item.span, wrong);
     }
     Some(Upstream { origin: origin?, weight: weight.unwrap_or(Some(1))? })

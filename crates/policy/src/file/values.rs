@@ -127,7 +127,8 @@ pub(super) fn admin_address(text: &str) -> Result<String, Wrong> {
     if text == "off" {
         return Ok(text.to_owned());
     }
-    listen_address(text).map_err(|wrong| Wrong { fix: "write it like \"127.0.0.1:9180\", or \"off\"".to_owned(), ..wrong })
+    listen_address(text)
+        .map_err(|wrong| Wrong { fix: "write it like \"127.0.0.1:9180\", or \"off\"".to_owned(), ..wrong })
 }
 
 /// An upstream's share of the requests.

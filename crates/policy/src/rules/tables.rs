@@ -7,7 +7,9 @@ use palisade_event::Kind;
 
 use crate::builder::PolicyBuilder;
 use crate::defaults::KindDefaults;
-use crate::model::{CspSources, ForwardingHeader, HealthCheck, Identity, IdentityNeed, IdentityProvider, Limits, Origin};
+use crate::model::{
+    CspSources, ForwardingHeader, HealthCheck, Identity, IdentityNeed, IdentityProvider, Limits, Origin,
+};
 use crate::place::{Place, Problems};
 use crate::wording::shortened;
 use crate::{secret, template};
