@@ -75,7 +75,7 @@ fn the_images_files_are_enough_to_serve() {
     let mut gate = Running::start(&mut command);
     assert_eq!(send(gate.address, HOST, "GET", "/free", &[], "").body, "ok");
     let admin = gate.admin();
-    assert_eq!(send(admin, &admin.to_string(), "GET", "/readyz", &[], "").status, 200);
+    assert_eq!(send(admin, &admin.to_string(), "GET", "/readyz", &[], "").status, 200, "it has just served");
     gate.signal("TERM");
     assert!(gate.wait().success());
 }

@@ -63,7 +63,7 @@ fn a_changed_file_is_taken_up_and_a_broken_one_changes_nothing_and_says_why() {
     let other = folder.file("next.toml", &policy(app.address, &format!("{}limit = \"0/min\"\n", &limited("2/min"))));
     fs::rename(other, &file).expect("rename");
     let event = gate.event(|event| event["palisade.notice"] == "reload-failed");
-    assert_eq!(event["palisade.codes"][0], "toml-syntax", "{event}");
+    assert_eq!(event["palisade.codes"][0], "key-duplicate", "{event}");
     eventually("it says so", || gate.said().contains("the policy before it stays in force"));
     assert!(gate.said().contains("palisade.toml:12:1"), "{}", gate.said());
     assert_eq!(get(&gate, "/limited"), 429, "what was counted stays");
@@ -200,7 +200,7 @@ fn two_gates_on_one_machine_and_an_admin_port_that_was_asked_for() {
     assert_ne!(one.admin(), two.admin());
     for gate in [&one, &two] {
         let admin = gate.admin();
-        assert_eq!(send(admin, &admin.to_string(), "GET", "/readyz", &[], "").status, 200);
+        eventually("it is ready", || send(admin, &admin.to_string(), "GET", "/readyz", &[], "").status == 200);
     }
     let off = Running::start(&mut serve(&folder, &["--admin", "off"]));
     assert!(off.said().contains("admin off"));

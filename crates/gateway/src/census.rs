@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
 use palisade_event::ClientKey;
 use palisade_policy::{Clients, Limits};
 
@@ -18,7 +19,6 @@ const TUNNELS_PER_CLIENT: u32 = 32;
 pub(crate) struct Census {
     total: u32,
     per_client: u32,
-    clients: Clients,
     open: Mutex<Open>,
 }
 
@@ -36,6 +36,8 @@ pub(crate) struct Totals {
 
 #[derive(Debug, Default)]
 struct Open {
+    /// Who speaks for many clients.
+    proxies: Vec<IpNet>,
     connections: u32,
     tunnels: u32,
     accepted: u64,
@@ -70,17 +72,16 @@ impl Census {
         Arc::new(Census {
             total: limits.connections,
             per_client: limits.connections_per_client,
-            clients: clients.clone(),
-            open: Mutex::default(),
+            open: Mutex::new(Open { proxies: clients.trusted_proxies.clone(), ..Open::default() }),
         })
     }
 
     /// Leave for a connection, unless there are too many, in all or of this peer.
     pub(crate) fn connection(self: &Arc<Self>, peer: IpAddr) -> Option<Permit> {
         let peer = peer.to_canonical();
-        let proxy = self.clients.trusted_proxies.iter().any(|net| net.contains(&peer));
-        let client = (!proxy).then(|| ClientKey::of(peer));
         let mut open = self.open();
+        let proxy = open.proxies.iter().any(|net| net.contains(&peer));
+        let client = (!proxy).then(|| ClientKey::of(peer));
         if open.connections >= self.total {
             open.refused += 1;
             return None;
@@ -109,6 +110,11 @@ impl Census {
         count.tunnels += 1;
         open.tunnels += 1;
         Some(Permit { census: Arc::clone(self), what: What::Tunnel(client) })
+    }
+
+    /// Counts connections that come from now on by these proxies; the limits stay.
+    pub(crate) fn believe(&self, clients: &Clients) {
+        self.open().proxies.clone_from(&clients.trusted_proxies);
     }
 
     /// What is open now, and what was.
@@ -179,6 +185,12 @@ mod tests {
         let census = census(3, 1);
         let held: Vec<_> = (0..3).filter_map(|_| census.connection(ip("10.0.0.1"))).collect();
         assert_eq!(held.len(), 3);
+        drop(held);
+        let other = Clients { trusted_proxies: vec!["10.9.0.0/16".parse().expect("net")], ..Clients::default() };
+        census.believe(&other);
+        let first = census.connection(ip("10.0.0.1")).expect("room");
+        assert!(census.connection(ip("10.0.0.1")).is_none(), "it is a client now");
+        drop(first);
         assert!(census.open().clients.is_empty());
     }
 

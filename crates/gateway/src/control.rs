@@ -81,6 +81,7 @@ impl Control {
         let shared = &self.shared;
         let before = Arc::clone(&shared.force.borrow());
         let health = plan.policy().app.health.clone();
+        shared.census.believe(&plan.policy().clients);
         let fleet = Fleet::new(&upstreams, health, shared.threads.len(), Some(&before.fleet));
         let generation = before.generation + 1;
         shared.force.send_replace(Arc::new(InForce::new(plan, fleet, jwks, generation)));

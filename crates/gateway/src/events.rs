@@ -98,8 +98,9 @@ impl Ambient for Surroundings {
     }
 
     fn record(&self, record: Record) {
-        self.counters.request(&record.event());
-        self.lines.record(&record);
+        let event = record.event();
+        self.counters.request(&event);
+        self.lines.record(&record, &event);
     }
 }
 
