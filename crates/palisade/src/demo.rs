@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use axum::Router;
 use palisade_backend::{DemoIssuer, SystemEntropy, now, providers};
 use palisade_diag::{FileId, Sources as Texts};
-use palisade_gateway::{Config, EventSink, Gateway};
+use palisade_gateway::{Admin, Config, EventSink, Gateway};
 use palisade_guard::{Env, Plan, Providers, Secrets, State};
 use palisade_policy::{Environment, Origin, Overrides, Policy, Sources, parse};
 
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let token = secrets::secret();
     let usual = AdminAt::Usual(SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)));
     let admin = serve::bind_admin(args.admin.map_or(usual, AdminAt::Asked), Some(&token))?;
-    let operators = admin.as_ref().map(|admin| admin.local_addr());
+    let operators = admin.as_ref().map(Admin::local_addr);
     let greeting = instructions(gateway.local_addr(), operators.unwrap_or(listen), &token);
     serve::drain(gateway.with_admin(admin), &greeting, |_| std::future::pending())
 }

@@ -257,10 +257,10 @@ impl Write for Lines {
 /// # Panics
 /// If the metrics cannot be had.
 #[must_use]
-pub fn metric(admin: SocketAddr, sample: &str) -> f64 {
+pub fn metric(admin: SocketAddr, sample: &str) -> u64 {
     let page = metrics(admin);
     let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-    line.map_or(0.0, |value| value.parse().expect("a number"))
+    line.map_or(0, |value| value.parse().expect("a whole number"))
 }
 
 /// The whole page of a gate's metrics.
