@@ -69,8 +69,7 @@ fn the_commands_of_deploy_md_work() {
     let (folder, app) = (Folder::new("docs"), App::start());
     let places = places(&app);
     let placed = |text: &str| {
-        let port =
-            |text: String, (example, port): (&&str, &String)| text.replace(&format!("{example}"), &format!(":{port}"));
+        let port = |text: String, (example, port): (&&'static str, &String)| text.replace(example, &format!(":{port}"));
         places.iter().fold(text.to_owned(), port)
     };
     let mut script = String::from("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n");
