@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use palisade_backend::{Jwks, SystemEntropy, now};
 use palisade_diag::{Diagnostic, Diagnostics, Sources as Texts};
-use palisade_guard::{Env, Plan, Secrets, SigningSecret, State, signing_problems};
+use palisade_guard::{Env, Plan, Providers, Secrets, SigningSecret, State, signing_problems};
 use palisade_policy::{
     ADMIN_TOKEN, Built, Environment, Overrides, Policy, admin_problems, dated_secrets, environment_problems,
     live_secrets, start_problems,
@@ -21,7 +21,7 @@ use crate::load::{self, Surroundings};
 /// A plan, and what the gate must know beside it.
 pub(crate) struct Prepared {
     pub(crate) plan: Arc<Plan>,
-    pub(crate) jwks: Option<Jwks>,
+    pub(crate) issuer: Option<Fetched>,
     pub(crate) environment: Environment,
     pub(crate) listen: SocketAddr,
     pub(crate) admin: AdminAt,
@@ -49,10 +49,18 @@ pub(crate) enum AdminAt {
     Usual(SocketAddr),
 }
 
+/// The issuer's keys, and where they come from. Once there is one it stays for the life of the process: the state holds
+/// its keys, and those of another issuer must not be believed beside them.
+#[derive(Clone)]
+pub(crate) struct Fetched {
+    pub(crate) url: String,
+    pub(crate) jwks: Jwks,
+}
+
 /// What is in force, when something else is prepared to take its place.
 pub(crate) struct Before<'a> {
     pub(crate) plan: &'a Plan,
-    pub(crate) jwks: Option<&'a Jwks>,
+    pub(crate) issuer: Option<&'a Fetched>,
 }
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -114,7 +122,8 @@ fn examine(
     let secrets = secrets(&policy, variables, seconds);
     found.append(signing_problems(&policy, &secrets));
     if let Some(before) = before {
-        found.append(crate::reload::frozen(before.plan.policy(), &policy));
+        let issuer = before.issuer.map(|issuer| issuer.url.as_str());
+        found.append(crate::reload::frozen(before.plan.policy(), issuer, &policy));
     }
     if found.has_errors() {
         found.sort();
@@ -134,13 +143,19 @@ fn examine(
             return Err(Refused::Found(found, texts));
         }
     };
-    // The keys that are there stay: a reload fetches nothing, unless nothing was fetched yet.
-    let jwks = match before.and_then(|before| before.jwks) {
+    let issuer = match before.and_then(|before| before.issuer) {
         Some(kept) => Some(kept.clone()),
-        None => Jwks::of(plan.policy(), &providers, &state).context("the issuer's keys cannot be fetched")?,
+        None => fetched(&plan, &providers).context("the issuer's keys cannot be fetched")?,
     };
     let environment = surroundings.environment;
-    Ok(Prepared { plan, jwks, environment, listen, admin, admin_token, found, texts })
+    Ok(Prepared { plan, issuer, environment, listen, admin, admin_token, found, texts })
+}
+
+/// Begins to fetch the issuer's keys, where the policy wants any.
+fn fetched(plan: &Plan, providers: &Providers) -> std::io::Result<Option<Fetched>> {
+    let url = plan.policy().identity.as_ref().and_then(|identity| identity.jwks.clone());
+    let jwks = Jwks::of(plan.policy(), providers, plan.state())?;
+    Ok(url.zip(jwks).map(|(url, jwks)| Fetched { url, jwks }))
 }
 
 fn secrets(policy: &Policy, variables: &BTreeMap<String, String>, seconds: i64) -> Secrets {

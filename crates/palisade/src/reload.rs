@@ -10,7 +10,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use palisade_backend::Jwks;
 use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_gateway::{Control, Reload};
 use palisade_policy::{Limits, Listen, Policy};
@@ -18,14 +17,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::Serve;
-use crate::prepare::{Before, Prepared, Refused, prepare};
+use crate::prepare::{Before, Fetched, Prepared, Refused, prepare};
 use crate::{notify, output};
 
 /// Keeps a gate up to date.
 pub(crate) struct Keeper<'a> {
     pub(crate) args: &'a Serve,
     pub(crate) control: Control,
-    pub(crate) jwks: Option<Jwks>,
+    pub(crate) issuer: Option<Fetched>,
     /// Where the gate listens.
     pub(crate) bound: SocketAddr,
     pub(crate) watched: Watched,
@@ -73,7 +72,7 @@ impl Keeper<'_> {
         let mut files = BTreeSet::new();
         self.watched.look();
         let plan = self.control.plan();
-        let before = Before { plan: &plan, jwks: self.jwks.as_ref() };
+        let before = Before { plan: &plan, issuer: self.issuer.as_ref() };
         let prepared = prepare(self.args, Some(self.bound), Some(&before), &mut files);
         self.watched.add(files);
         match prepared {
@@ -91,12 +90,13 @@ impl Keeper<'_> {
     }
 
     fn adopt(&mut self, prepared: Prepared) {
-        let Prepared { plan, jwks, environment, found, texts, .. } = prepared;
+        let Prepared { plan, issuer, environment, found, texts, .. } = prepared;
         output::diagnostics(&found, &texts);
         let policy = plan.policy();
         let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
         let what = format!("{name} ({}, {routes} routes)", environment.id());
-        self.jwks.clone_from(&jwks);
+        let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
+        self.issuer = issuer;
         let generation = self.control.reload(Reload { plan, upstreams, jwks });
         output::note(&format!("palisade: reloaded {what}, policy {generation}"));
     }
@@ -107,16 +107,18 @@ impl Keeper<'_> {
     }
 }
 
-/// What a reload cannot change, or must not.
-pub(crate) fn frozen(before: &Policy, after: &Policy) -> Diagnostics {
+/// What a reload cannot change, or must not. `issuer` is where keys have been fetched from since the start.
+pub(crate) fn frozen(before: &Policy, issuer: Option<&str>, after: &Policy) -> Diagnostics {
     let mut found = Diagnostics::new();
     let fix = "restart the gate; with socket activation no connection is refused meanwhile";
     if before.environment != after.environment {
         let what = format!("the environment was {}, and is {} now", before.environment.id(), after.environment.id());
         found.push(Diagnostic::error("reload-environment", what).fix(fix));
     }
-    let jwks = |policy: &Policy| policy.identity.as_ref().and_then(|identity| identity.jwks.clone());
-    if jwks(before).is_some() && jwks(after).is_some() && jwks(before) != jwks(after) {
+    let wanted = after.identity.as_ref().and_then(|identity| identity.jwks.as_deref());
+    if let (Some(known), Some(wanted)) = (issuer, wanted)
+        && known != wanted
+    {
         // Keys of the issuer before it would be believed for a while.
         let what = "the issuer's keys are fetched from another place now";
         found.push(Diagnostic::error("reload-issuer", what).fix(fix));
@@ -231,12 +233,25 @@ mod tests {
     fn what_only_a_start_can_change_is_told() {
         let before = policy(|_| {});
         let codes = |change: fn(&mut Policy)| {
-            let found = frozen(&before, &policy(change));
+            let found = frozen(&before, Some("https://id.example/jwks.json"), &policy(change));
             found.iter().map(|item| item.code).collect::<Vec<_>>()
         };
         assert!(codes(|_| {}).is_empty());
         assert!(codes(|policy| policy.limits.upstream_timeout = Duration::from_secs(1)).is_empty());
         assert_eq!(codes(|policy| policy.environment = Environment::Development), ["reload-environment"]);
+        let issuer = |jwks: &str| {
+            let identity = format!(
+                "provider = \"oidc\"\nissuer = \"https://id.example\"\naudience = [\"shop\"]\njwks = \"{jwks}\"\n"
+            );
+            let text =
+                format!("[app]\nname = \"shop\"\npublic_origin = \"https://shop.example\"\n[identity]\n{identity}");
+            let sources = palisade_policy::Sources::new(Environment::Production);
+            palisade_policy::parse(palisade_diag::FileId(0), &text).0.build(&sources).expect("policy").policy
+        };
+        let known = Some("https://id.example/jwks.json");
+        assert!(frozen(&before, known, &issuer("https://id.example/jwks.json")).is_empty());
+        assert!(frozen(&before, None, &issuer("https://evil.example/jwks.json")).is_empty());
+        assert!(frozen(&before, known, &issuer("https://evil.example/jwks.json")).has_errors());
         assert_eq!(codes(|policy| policy.limits.connections = 1), ["reload-later"]);
         let moved = |policy: &mut Policy| {
             policy.listen.address = Some("127.0.0.1:1".to_owned());

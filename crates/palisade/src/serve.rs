@@ -39,7 +39,7 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 }
 
 fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watched: Watched) -> anyhow::Result<Exit> {
-    let Prepared { plan, jwks, environment, listen, admin, admin_token, .. } = prepared;
+    let Prepared { plan, issuer, environment, listen, admin, admin_token, .. } = prepared;
     let policy = plan.policy();
     let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
@@ -55,8 +55,9 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let operators = admin.as_ref().map_or("off".to_owned(), |admin| admin.local_addr().to_string());
     let greeting =
         format!("palisade: {summary} at http://{bound} in front of {}, admin {operators}", behind.join(", "));
-    let gateway = gateway.with_jwks(jwks.clone()).with_admin(admin);
-    let keep = |control| Keeper { args, control, jwks, bound, watched }.keep();
+    let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
+    let gateway = gateway.with_jwks(jwks).with_admin(admin);
+    let keep = |control| Keeper { args, control, issuer, bound, watched }.keep();
     drain(gateway, &greeting, keep)
 }
 
