@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
 use palisade_event::ClientKey;
 use palisade_policy::{Clients, Limits};
 
@@ -20,7 +21,6 @@ pub(crate) struct Census {
     total: u32,
     per_client: u32,
     in_flight: u32,
-    clients: Clients,
     open: Mutex<Open>,
     /// Requests that wait for the application.
     waiting: AtomicU32,
@@ -28,9 +28,26 @@ pub(crate) struct Census {
     held: AtomicU32,
 }
 
+/// What is open, and what was.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    /// Connections.
+    pub(crate) open: u32,
+    pub(crate) tunnels: u32,
+    /// Connections since the start.
+    pub(crate) accepted: u64,
+    /// Connections for which there was no room, since the start.
+    pub(crate) refused: u64,
+}
+
 #[derive(Debug, Default)]
 struct Open {
+    /// Who speaks for many clients.
+    proxies: Vec<IpNet>,
     connections: u32,
+    tunnels: u32,
+    accepted: u64,
+    refused: u64,
     clients: HashMap<ClientKey, Count>,
 }
 
@@ -68,8 +85,7 @@ impl Census {
             total: limits.connections,
             per_client: limits.connections_per_client,
             in_flight: limits.in_flight,
-            clients: clients.clone(),
-            open: Mutex::default(),
+            open: Mutex::new(Open { proxies: clients.trusted_proxies.clone(), ..Open::default() }),
             waiting: AtomicU32::new(0),
             held: AtomicU32::new(0),
         })
@@ -78,21 +94,24 @@ impl Census {
     /// Leave for a connection, unless there are too many, in all or of this peer.
     pub(crate) fn connection(self: &Arc<Self>, peer: IpAddr) -> Option<Permit> {
         let peer = peer.to_canonical();
-        let proxy = self.clients.trusted_proxies.iter().any(|net| net.contains(&peer));
-        let client = (!proxy).then(|| ClientKey::of(peer));
         let mut open = self.open();
+        let proxy = open.proxies.iter().any(|net| net.contains(&peer));
+        let client = (!proxy).then(|| ClientKey::of(peer));
         if open.connections >= self.total {
+            open.refused += 1;
             return None;
         }
         if let Some(client) = client {
             let count = open.clients.entry(client).or_default();
             if count.connections >= self.per_client {
+                open.refused += 1;
                 return None;
             }
             count.connections += 1;
         }
         open.connections += 1;
         self.held.store(open.connections, Relaxed);
+        open.accepted += 1;
         Some(Permit { census: Arc::clone(self), what: What::Connection(client) })
     }
 
@@ -127,13 +146,19 @@ impl Census {
             return None;
         }
         count.tunnels += 1;
+        open.tunnels += 1;
         Some(Permit { census: Arc::clone(self), what: What::Tunnel(client) })
     }
 
-    /// Connections open now.
-    #[cfg(test)]
-    pub(crate) fn connections(&self) -> u32 {
-        self.open().connections
+    /// Counts connections that come from now on by these proxies; the limits stay.
+    pub(crate) fn believe(&self, clients: &Clients) {
+        self.open().proxies.clone_from(&clients.trusted_proxies);
+    }
+
+    /// What is open now, and what was.
+    pub(crate) fn totals(&self) -> Totals {
+        let Open { connections, tunnels, accepted, refused, .. } = *self.open();
+        Totals { open: connections, tunnels, accepted, refused }
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -160,7 +185,10 @@ impl Drop for Permit {
                 self.census.held.store(open.connections, Relaxed);
                 (client, 1, 0)
             }
-            What::Tunnel(client) => (Some(client), 0, 1),
+            What::Tunnel(client) => {
+                open.tunnels = open.tunnels.saturating_sub(1);
+                (Some(client), 0, 1)
+            }
         };
         let Some(client) = client else { return };
         if let Some(count) = open.clients.get_mut(&client) {
@@ -204,6 +232,12 @@ mod tests {
         let census = census(3, 1);
         let held: Vec<_> = (0..3).filter_map(|_| census.connection(ip("10.0.0.1"))).collect();
         assert_eq!(held.len(), 3);
+        drop(held);
+        let other = Clients { trusted_proxies: vec!["10.9.0.0/16".parse().expect("net")], ..Clients::default() };
+        census.believe(&other);
+        let first = census.connection(ip("10.0.0.1")).expect("room");
+        assert!(census.connection(ip("10.0.0.1")).is_none(), "it is a client now");
+        drop(first);
         assert!(census.open().clients.is_empty());
     }
 

@@ -11,6 +11,10 @@
 //! - where whoever reads is too slow, `{"timestamp":"...","palisade.notice":"dropped","palisade.lane":"crowd",
 //!   "palisade.count":n}` once there is room again.
 //!
+//! Beside requests, a reload leaves a line: `{"timestamp":"...","palisade.notice":"reloaded",
+//! "palisade.generation":2,"palisade.count":0}`, or `"reload-failed"` with the codes of what is wrong in
+//! `"palisade.codes"`.
+//!
 //! A line without `palisade.count` stands for one request; the sum over all lines is the number of requests.
 
 mod crowd;
@@ -20,6 +24,7 @@ mod queue;
 use std::fmt;
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_backend::SystemEntropy;
@@ -29,7 +34,9 @@ use palisade_tower::Ambient;
 use tokio::time::{Sleep, sleep};
 
 pub(crate) use lines::Lines;
-pub(crate) use queue::{Queue, Writer};
+pub(crate) use queue::{Batch, Queue, Writer};
+
+use crate::metrics::Counters;
 
 /// Where event lines go.
 pub struct EventSink {
@@ -40,6 +47,7 @@ pub struct EventSink {
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     lines: Rc<Lines>,
+    counters: Arc<Counters>,
 }
 
 /// How long a line may wait in its thread.
@@ -55,8 +63,8 @@ impl EventSink {
     }
 
     /// Starts the thread.
-    pub(crate) fn start(self) -> std::io::Result<Writer> {
-        Writer::start(self.writer)
+    pub(crate) fn start(self, queue: Arc<Queue>) -> std::io::Result<Writer> {
+        Writer::start(self.writer, queue)
     }
 }
 
@@ -69,8 +77,8 @@ impl fmt::Debug for EventSink {
 // === impl Surroundings ===
 
 impl Surroundings {
-    pub(crate) fn new(lines: Rc<Lines>) -> Surroundings {
-        Surroundings { lines }
+    pub(crate) fn new(lines: Rc<Lines>, counters: Arc<Counters>) -> Surroundings {
+        Surroundings { lines, counters }
     }
 }
 
@@ -90,7 +98,9 @@ impl Ambient for Surroundings {
     }
 
     fn record(&self, record: Record) {
-        self.lines.record(&record);
+        let event = record.event();
+        self.counters.request(&event);
+        self.lines.record(&record, &event);
     }
 }
 

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use palisade_backend::Jwks;
 use palisade_guard::Plan;
-use palisade_policy::Origin;
+use palisade_policy::Upstream;
 use tokio::sync::watch;
 
-use crate::census::Census;
+use crate::admin::Admin;
+use crate::control::{Control, InForce, Shared, Stop};
 use crate::events::{EventSink, Writer};
 use crate::front::Front;
 use crate::listen;
+use crate::upstream::{self, Fleet};
 use crate::worker::{self, Start};
 
 /// What a gateway needs to know.
@@ -23,8 +25,8 @@ use crate::worker::{self, Start};
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where the application is. Plain http: it belongs on this machine or in its private network.
-    pub upstream: Origin,
+    /// Where the application is, by plain http.
+    pub upstreams: Vec<Upstream>,
     /// Threads that serve; 0 is one for each core this process may use.
     pub threads: usize,
     /// What decides, and holds the limits.
@@ -38,11 +40,14 @@ pub struct Config {
 pub struct Gateway {
     address: SocketAddr,
     listeners: Vec<TcpListener>,
-    upstream: Origin,
+    /// Somebody else holds the port too, and serves what arrives after the end.
+    inherited: bool,
+    upstreams: Vec<Upstream>,
     plan: Arc<Plan>,
     jwks: Option<Jwks>,
     front: Front,
     redirect: Option<TcpListener>,
+    admin: Option<Admin>,
     sink: EventSink,
 }
 
@@ -65,17 +70,44 @@ impl Gateway {
     /// Takes the port.
     ///
     /// # Errors
-    /// If anybody listens there, another gate included; if the upstream is https.
+    /// If anybody listens there, another gate included; if there is no upstream, or one is https.
     pub fn bind(config: Config) -> io::Result<Gateway> {
-        let Config { listen, upstream, threads, plan, sink } = config;
-        if upstream.https {
-            let text = "the gate speaks plain http to its upstream";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        let listeners = listen::listeners(config.listen, threads(config.threads))?;
+        Gateway::on(listeners, false, config)
+    }
+
+    /// Serves a port that somebody else has taken and keeps, as systemd does: `listen` of the configuration says nothing.
+    ///
+    /// # Errors
+    /// As [`Gateway::bind`]; if the socket does not listen.
+    pub fn inherit(listener: TcpListener, config: Config) -> io::Result<Gateway> {
+        let listeners = listen::shared(listener, threads(config.threads))?;
+        Gateway::on(listeners, true, config)
+    }
+
+    fn on(listeners: Vec<TcpListener>, inherited: bool, config: Config) -> io::Result<Gateway> {
+        let Config { listen, upstreams, threads: _, plan, sink } = config;
+        let unsupported = |text| Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        if upstreams.is_empty() {
+            return unsupported("the gate needs an upstream");
         }
-        let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let listeners = listen::listeners(listen, if threads == 0 { cores() } else { threads })?;
+        if upstreams.iter().any(|upstream| upstream.origin.https) {
+            return unsupported("the gate speaks plain http to its upstreams");
+        }
         let address = listeners.first().map_or(Ok(listen), TcpListener::local_addr)?;
-        Ok(Gateway { address, listeners, upstream, plan, jwks: None, front: Front::default(), redirect: None, sink })
+        let front = Front::default();
+        Ok(Gateway {
+            address,
+            listeners,
+            inherited,
+            upstreams,
+            plan,
+            jwks: None,
+            front,
+            redirect: None,
+            admin: None,
+            sink,
+        })
     }
 
     /// Gets the issuer's keys from there.
@@ -99,6 +131,12 @@ impl Gateway {
         self.redirect.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
+    /// Answers operators there.
+    #[must_use]
+    pub fn with_admin(self, admin: Option<Admin>) -> Gateway {
+        Gateway { admin, ..self }
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -106,50 +144,60 @@ impl Gateway {
     }
 
     /// Serves until `shutdown` is ready, then drains: accepts what has arrived, lets running requests finish within
-    /// `limits.drain_timeout`, closes everything, and writes the last events.
+    /// `limits.drain_timeout` (or until [`Control::cut`]), closes everything, and writes the last events.
     ///
-    /// Blocks. `shutdown` runs on a tokio runtime of this thread's own, with its IO, time and signals.
+    /// Blocks. `shutdown` runs on a tokio runtime of this thread's own, with its IO, time and signals, which goes on
+    /// until the drain is over; it is given the hand that reloads and cuts.
     ///
     /// # Errors
     /// If a thread or its runtime cannot be started, or ends before it was told to.
-    pub fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<Drained> {
+    pub fn run<F: Future<Output = ()>>(self, shutdown: impl FnOnce(Control) -> F) -> io::Result<Drained> {
+        let Gateway { address: _, listeners, inherited, upstreams, plan, jwks, front, redirect, admin, sink } = self;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let writer = self.sink.start()?;
-        let (stop, stopped) = watch::channel(false);
+        let fleet = Fleet::new(&upstreams, plan.policy().app.health.clone(), listeners.len(), None);
+        let shared = Arc::new(Shared::new(InForce::new(plan, fleet, jwks, 1), listeners.len()));
+        let writer = sink.start(Arc::clone(&shared.queue))?;
         let (ended, mut any_ended) = watch::channel(());
-        let policy = self.plan.policy();
-        let census = Census::new(&policy.limits, &policy.clients);
-        let mut threads = Vec::with_capacity(self.listeners.len());
-        for (number, listener) in self.listeners.into_iter().enumerate() {
-            let start = Start {
-                listener,
-                redirect: self.redirect.as_ref().map(TcpListener::try_clone).transpose()?,
-                front: self.front.clone(),
-                upstream: self.upstream.clone(),
-                plan: Arc::clone(&self.plan),
-                jwks: self.jwks.clone(),
-                census: Arc::clone(&census),
-                events: writer.queue(),
-                stop: stopped.clone(),
-            };
-            threads.push(spawn(number, start, ended.clone())?);
+        let mut threads = Vec::with_capacity(listeners.len());
+        for (number, listener) in listeners.into_iter().enumerate() {
+            let redirect = redirect.as_ref().map(TcpListener::try_clone).transpose()?;
+            let start =
+                Start { listener, redirect, front: front.clone(), inherited, number, shared: Arc::clone(&shared) };
+            threads.push(spawn(start, ended.clone())?);
         }
         drop(ended);
         runtime.block_on(async {
+            if let Some(admin) = admin {
+                tokio::spawn(admin.serve(Arc::clone(&shared)));
+            }
+            tokio::spawn(upstream::check(shared.in_force(), |force: &InForce| (Arc::clone(&force.fleet), host(force))));
             tokio::select! {
-                () = shutdown => {}
-                () = self.front.watch() => {}
+                () = shutdown(Control::new(Arc::clone(&shared))) => {}
+                () = front.watch() => {}
                 // A thread that ends by itself ends the gate: half a gate would answer half of the requests.
                 _ = any_ended.changed() => {}
             }
+            shared.stop(Stop::Drain);
+            // Operators are answered, and signals heard, until the last thread has gone.
+            while any_ended.changed().await.is_ok() {}
         });
-        let _ = stop.send(true);
         finish(threads, writer)
     }
 }
 
-fn spawn(number: usize, start: Start, ended: watch::Sender<()>) -> io::Result<JoinHandle<io::Result<usize>>> {
-    let thread = thread::Builder::new().name(format!("palisade-gate-{number}"));
+/// So many threads, or one a core.
+fn threads(wanted: usize) -> usize {
+    let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if wanted == 0 { cores() } else { wanted }
+}
+
+/// For which host health checks ask: applications that serve several look at it.
+fn host(force: &InForce) -> String {
+    force.plan.policy().app.public_origins.first().map_or_else(String::new, |origin| origin.authority.clone())
+}
+
+fn spawn(start: Start, ended: watch::Sender<()>) -> io::Result<JoinHandle<io::Result<usize>>> {
+    let thread = thread::Builder::new().name(format!("palisade-gate-{}", start.number));
     thread.spawn(move || {
         let told = Told(ended);
         let cut = worker::run(start);

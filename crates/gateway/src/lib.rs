@@ -5,15 +5,20 @@
 //! no lock and meets no other thread. Every request passes [`palisade_tower::Gate`]; the upstream takes nothing but
 //! the guarded body that only the gate makes.
 //!
-//! What it does not do: TLS towards the upstream, more than one upstream, reloading the plan.
+//! While it serves, [`Control`] puts another plan and other upstreams in force, and [`Admin`] answers operators.
+//!
+//! What it does not do: TLS towards the upstream.
 
+mod admin;
 mod census;
+mod control;
 mod events;
 mod framing;
 mod front;
 mod gateway;
 mod http2;
 mod listen;
+mod metrics;
 mod proxy_protocol;
 mod redirect;
 mod roster;
@@ -25,6 +30,8 @@ mod watched;
 mod websocket;
 mod worker;
 
+pub use admin::Admin;
+pub use control::{Control, Reload};
 pub use events::{EventSink, Surroundings};
 pub use front::Front;
 pub use gateway::{Config, Drained, Gateway};

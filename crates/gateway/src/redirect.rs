@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use palisade_guard::Peer;
 use palisade_tower::GateBody;
 
 use crate::framing::Flaw;
@@ -20,7 +19,7 @@ impl Answers for ToHttps {
     type Body = GateBody<Received>;
 
     async fn answer(&self, request: Request<Incoming>, link: &Link) -> Response<Self::Body> {
-        self.0.gate.to_https(Peer { address: link.peer }, &request)
+        self.0.to_https(&request, link)
     }
 
     fn refuse(&self, request: &Request<Incoming>, flaw: Flaw, link: &Link) -> Response<Self::Body> {

@@ -1,6 +1,6 @@
 //! One thread: its listener, its connections, its way to the application, its events.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
@@ -12,28 +12,29 @@ use std::time::Duration;
 use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use palisade_backend::{Jwks, Local};
+use palisade_backend::Local;
 use palisade_event::{Code, Kind};
-use palisade_guard::{Fault, Peer, Plan, trailer_passes};
-use palisade_policy::{Found, Limits, Origin};
+use palisade_guard::{Fault, Peer, trailer_passes};
+use palisade_policy::{Found, Limits, Policy};
 use palisade_tower::{Gate, GateBody, Guarded};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::census::{Census, Permit};
-use crate::events::{Lines, Queue, Surroundings, flusher};
+use crate::control::{InForce, Shared, Stop};
+use crate::events::{Lines, Surroundings, flusher};
 use crate::framing::Flaw;
 use crate::front::Front;
 use crate::http2;
+use crate::metrics::Counters;
 use crate::redirect::ToHttps;
 use crate::roster::{Place, Roster};
 use crate::serve::{Answers, Link, builder, serve};
 use crate::upload::Upload;
-use crate::upstream::{Received, Upstream, client_of};
+use crate::upstream::{Received, Upstreams, client_of};
 use crate::websocket;
 
 /// What a thread is given.
@@ -42,27 +43,34 @@ pub(crate) struct Start {
     /// Where plain http is sent on to https.
     pub(crate) redirect: Option<StdListener>,
     pub(crate) front: Front,
-    pub(crate) upstream: Origin,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) jwks: Option<Jwks>,
-    pub(crate) census: Arc<Census>,
-    pub(crate) events: Arc<Queue>,
-    /// True once the gate drains.
-    pub(crate) stop: watch::Receiver<bool>,
+    /// Somebody else holds the port too, and serves what this gate has not accepted.
+    pub(crate) inherited: bool,
+    /// Which of the threads it is, from 0.
+    pub(crate) number: usize,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// A thread that serves.
 pub(crate) struct Worker {
-    pub(crate) gate: Gate<Local, Surroundings>,
+    /// What requests that begin now are served by.
+    current: RefCell<Rc<Current>>,
+    surroundings: Surroundings,
+    counters: Arc<Counters>,
+    number: usize,
     front: Front,
     tls: Option<TlsAcceptor>,
-    upstream: Upstream,
     census: Arc<Census>,
     roster: Rc<Roster>,
     http: http1::Builder,
     limits: Limits,
     /// For connections that come when there are too many: those that ask nothing go sooner.
     hurried: Limits,
+}
+
+/// What a request is served by, from its beginning to its end.
+struct Current {
+    gate: Gate<Local, Surroundings>,
+    upstreams: Upstreams,
 }
 
 /// A connection that can be served.
@@ -83,7 +91,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves until told to stop, then drains. Returns how many connections were cut off in the end.
 pub(crate) fn run(start: Start) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let lines = Rc::new(Lines::new(Arc::clone(&start.events)));
+    let lines = Rc::new(Lines::new(Arc::clone(&start.shared.queue)));
     let local = LocalSet::new();
     let cut = local.block_on(&runtime, serve_all(start, Rc::clone(&lines)));
     // Whatever is still open is dropped, and may still leave a record.
@@ -93,26 +101,19 @@ pub(crate) fn run(start: Start) -> io::Result<usize> {
 }
 
 async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
-    let Start { listener, redirect, front, upstream, plan, jwks, census, events: _, mut stop } = start;
-    let limits = plan.policy().limits.clone();
-    let backend = Local::new(Arc::clone(plan.state())).with_jwks(jwks);
+    let Start { listener, redirect, front, inherited, number, shared } = start;
+    let (mut force, mut stop) = (shared.in_force(), shared.stopping());
     let roster = Rc::new(Roster::default());
-    let worker = Rc::new(Worker {
-        upstream: Upstream::new(&upstream, limits.upstream_timeout),
-        gate: Gate::new(plan, backend, Surroundings::new(Rc::clone(&lines))),
-        census,
-        roster: Rc::clone(&roster),
-        http: builder(&limits),
-        hurried: Limits {
-            header_timeout: limits.header_timeout / 4,
-            idle_timeout: limits.idle_timeout / 16,
-            ..limits.clone()
-        },
-        limits,
-        tls: front.certificate.as_ref().map(|certificate| TlsAcceptor::from(certificate.config())),
-        front,
-    });
+    let first = Arc::clone(&force.borrow_and_update());
+    let worker = Rc::new(Worker::new(&first, &shared, front, number, Rc::clone(&lines), &roster));
     spawn_local(flusher(lines));
+    let adopter = Rc::clone(&worker);
+    spawn_local(async move {
+        while force.changed().await.is_ok() {
+            let next = Arc::clone(&force.borrow_and_update());
+            adopter.adopt(&next);
+        }
+    });
     let listener = TcpListener::from_std(listener)?;
     let redirect = redirect.map(TcpListener::from_std).transpose()?;
     let stopped = Cell::new(false);
@@ -126,13 +127,19 @@ async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
                 Ok((stream, peer)) => worker.redirect(stream, peer.ip()),
                 Err(error) => recover(&error).await,
             },
-            _ = stop.wait_for(|stop| *stop) => stopped.set(true),
+            _ = stop.wait_for(|stop| *stop >= Stop::Drain) => stopped.set(true),
         }
     }
-    worker.accept_rest(listener);
+    if !inherited {
+        worker.accept_rest(listener);
+    }
     sleep(LAST_CALL).await;
     roster.close();
-    let _ = timeout(worker.limits.drain_timeout, roster.emptied()).await;
+    let patience = worker.current.borrow().gate.plan().policy().limits.drain_timeout;
+    tokio::select! {
+        _ = timeout(patience, roster.emptied()) => {}
+        _ = stop.wait_for(|stop| *stop == Stop::Cut) => {}
+    }
     Ok(roster.len())
 }
 
@@ -153,6 +160,45 @@ async fn recover(error: &io::Error) {
 // === impl Worker ===
 
 impl Worker {
+    fn new(
+        force: &InForce,
+        shared: &Shared,
+        front: Front,
+        number: usize,
+        lines: Rc<Lines>,
+        roster: &Rc<Roster>,
+    ) -> Worker {
+        let limits = force.plan.policy().limits.clone();
+        let counters = shared.threads.get(number).map(Arc::clone).unwrap_or_default();
+        let surroundings = Surroundings::new(lines, Arc::clone(&counters));
+        counters.generation.set(force.generation);
+        Worker {
+            current: RefCell::new(Rc::new(Current::new(force, &surroundings, &counters, number, None))),
+            surroundings,
+            counters,
+            number,
+            census: Arc::clone(&shared.census),
+            roster: Rc::clone(roster),
+            http: builder(&limits),
+            hurried: Limits {
+                header_timeout: limits.header_timeout / 4,
+                idle_timeout: limits.idle_timeout / 16,
+                ..limits.clone()
+            },
+            limits,
+            tls: front.certificate.as_ref().map(|certificate| TlsAcceptor::from(certificate.config())),
+            front,
+        }
+    }
+
+    /// Serves requests that begin from now on by what is in force now; those that have begun keep what they have.
+    fn adopt(&self, force: &InForce) {
+        let before = Rc::clone(&self.current.borrow());
+        let next = Current::new(force, &self.surroundings, &self.counters, self.number, Some(&before.upstreams));
+        self.current.replace(Rc::new(next));
+        self.counters.generation.set(force.generation);
+    }
+
     /// Serves a connection in a task of its own, so that a panic costs that connection alone. Beyond the limits it is
     /// closed without a word.
     fn welcome(self: &Rc<Self>, stream: TcpStream, peer: IpAddr) {
@@ -185,6 +231,11 @@ impl Worker {
         });
     }
 
+    /// The way from plain http to https.
+    pub(crate) fn to_https(&self, request: &Request<Incoming>, link: &Link) -> Response<GateBody<Received>> {
+        self.current.borrow().gate.to_https(Peer { address: link.peer }, request)
+    }
+
     fn patience(&self) -> &Limits {
         if self.census.pressed() { &self.hurried } else { &self.limits }
     }
@@ -211,8 +262,8 @@ impl Worker {
 
     /// Reads what comes before HTTP: who the client is, and the handshake.
     async fn open(&self, mut stream: TcpStream, link: &mut Link) -> Option<Opened> {
-        let clients = &self.gate.plan().policy().clients;
-        let client = self.front.client(&mut stream, link.peer, clients).await?;
+        let plan = Arc::clone(self.current.borrow().gate.plan());
+        let client = self.front.client(&mut stream, link.peer, &plan.policy().clients).await?;
         if client != link.peer {
             // Counted as the client's own from here on.
             let permit = self.census.connection(client)?;
@@ -222,13 +273,6 @@ impl Worker {
             None => Some(Opened::Plain(stream)),
             Some(acceptor) => acceptor.accept(stream).await.ok().map(|stream| Opened::Tls(Box::new(stream))),
         }
-    }
-
-    /// Whether a request is one that must come through when others are turned away.
-    fn is_essential(&self, request: &Request<Incoming>) -> bool {
-        let policy = self.gate.plan().policy();
-        let found = policy.find(request.method().as_str(), request.uri().path());
-        matches!(found, Found::Route(_, route) if matches!(route.kind, Kind::Webhook | Kind::Health))
     }
 
     /// Takes what the kernel has queued, and closes the listener. Asks the socket itself: the runtime may not know yet.
@@ -245,6 +289,7 @@ impl Worker {
 
     async fn forward(
         &self,
+        upstreams: &Upstreams,
         request: Request<Guarded<Upload>>,
         trailer: Option<header::HeaderValue>,
         link: &Link,
@@ -252,13 +297,31 @@ impl Worker {
         // Given back with the head of the response: what streams takes no place.
         let Some(_seat) = self.census.seat() else { return Err(Fault::Overloaded) };
         if !websocket::asks(&request) {
-            return self.upstream.send(request, trailer).await;
+            return upstreams.send(request, trailer).await;
         }
         let permit = client_of(request.headers()).and_then(|client| self.census.tunnel(client));
         let Some(permit) = permit else { return Err(Fault::Overloaded) };
         let connection: Rc<Permit> = Rc::clone(&link.permit);
         let holds = websocket::Holds { place: self.roster.enter(), permit, connection };
-        websocket::open(&self.upstream, request, holds).await
+        websocket::open(upstreams, request, holds).await
+    }
+}
+
+impl Current {
+    fn new(
+        force: &InForce,
+        surroundings: &Surroundings,
+        counters: &Arc<Counters>,
+        number: usize,
+        before: Option<&Upstreams>,
+    ) -> Current {
+        let InForce { plan, fleet, jwks, .. } = force;
+        let patience = plan.policy().limits.upstream_timeout;
+        let backend = Local::new(Arc::clone(plan.state())).with_jwks(jwks.clone());
+        Current {
+            upstreams: Upstreams::new(fleet, patience, counters, number, before),
+            gate: Gate::new(Arc::clone(plan), backend, surroundings.clone()),
+        }
     }
 }
 
@@ -269,17 +332,25 @@ impl Answers for Worker {
         let peer = Peer { address: link.peer };
         // Before any stage spends something. The place itself is taken by what has passed: a stranger whose body does
         // not come would else keep others out.
-        if !self.census.has_room(|| self.is_essential(&request)) {
-            return self.gate.turn_away(peer, &request, Code::Overloaded, Some(RETRY_AFTER));
+        let current = Rc::clone(&self.current.borrow());
+        if !self.census.has_room(|| is_essential(current.gate.plan().policy(), &request)) {
+            return current.gate.turn_away(peer, &request, Code::Overloaded, Some(RETRY_AFTER));
         }
         let trailer = announced(&request);
         let request = request.map(|body| Upload::new(body, &self.limits));
-        self.gate.handle(peer, request, |admitted| self.forward(admitted, trailer, link)).await
+        let forward = |admitted| self.forward(&current.upstreams, admitted, trailer, link);
+        current.gate.handle(peer, request, forward).await
     }
 
     fn refuse(&self, request: &Request<Incoming>, flaw: Flaw, link: &Link) -> Response<GateBody<Received>> {
-        self.gate.turn_away(Peer { address: link.peer }, request, flaw.code(), None)
+        self.current.borrow().gate.turn_away(Peer { address: link.peer }, request, flaw.code(), None)
     }
+}
+
+/// Whether a request is one that must come through when others are turned away.
+fn is_essential(policy: &Policy, request: &Request<Incoming>) -> bool {
+    let found = policy.find(request.method().as_str(), request.uri().path());
+    matches!(found, Found::Route(_, route) if matches!(route.kind, Kind::Webhook | Kind::Health))
 }
 
 /// The trailer fields a request announces and that may pass. The guard strips the announcement; where the route takes

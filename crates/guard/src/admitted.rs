@@ -11,6 +11,7 @@ use palisade_event::{Code, Decision, Tag};
 use palisade_policy::CspProfile;
 
 use crate::answer::{self, Text};
+use crate::cookie;
 use crate::csp::NONCE_CHARS;
 use crate::env::Env;
 use crate::exchange::Exchange;
@@ -108,6 +109,7 @@ impl Admitted {
             head.headers.extend(told);
         }
         login::forward(exchange, &mut head.headers);
+        cookie::strip_admin(&mut head.headers);
         if let Some(upgrade) = upgrade {
             head.headers.insert(header::UPGRADE, upgrade);
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

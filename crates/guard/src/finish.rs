@@ -7,6 +7,7 @@ use palisade_event::{Code, Kind};
 use palisade_policy::{CspProfile, Environment, IdentityNeed};
 
 use crate::answer::{self, Text};
+use crate::cookie;
 use crate::csp::{self, Csp};
 use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange};
@@ -46,6 +47,7 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     let upgraded = exchange.asks.upgrade && head.status == StatusCode::SWITCHING_PROTOCOLS;
     let brought = Brought::by(&head.headers);
     headers::strip_response(&mut head.headers, upgraded, brought);
+    cookie::strip_admin_set(&mut head.headers);
     harden(exchange, &mut head.headers, brought);
     // What carries this visitor's nonce is nobody else's, however the application marks it.
     let shared = is_shared(head, brought) && !echoes_nonce(exchange, &head.headers);

@@ -29,6 +29,17 @@ pub struct Limiter {
     mask: u64,
     seed: Seed,
     overflow: AtomicU64,
+    evictions: AtomicU64,
+    overflows: AtomicU64,
+}
+
+/// How often a table had no free slot for a newcomer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pressure {
+    /// A client that owed something gave way.
+    pub evictions: u64,
+    /// Nobody could give way, and the shared cell was charged.
+    pub overflows: u64,
 }
 
 /// The secret that places keys in a table, so that nobody can aim at a set.
@@ -85,6 +96,8 @@ impl Limiter {
             mask: sets as u64 - 1,
             seed,
             overflow: AtomicU64::new(0),
+            evictions: AtomicU64::new(0),
+            overflows: AtomicU64::new(0),
         }
     }
 
@@ -157,7 +170,11 @@ impl Limiter {
         }
         match victim {
             Some((slot, word, debt)) if debt + self.gcra.interval <= self.gcra.burst => {
-                self.gcra.take(slot, word, tag, debt, cost, now)
+                let charge = self.gcra.take(slot, word, tag, debt, cost, now)?;
+                if debt > 0 && charge.allowed {
+                    self.evictions.fetch_add(1, Relaxed);
+                }
+                Ok(charge)
             }
             _ => self.charge_overflow(cost, now),
         }
@@ -167,8 +184,15 @@ impl Limiter {
         let word = self.overflow.load(Relaxed);
         let debt = self.overflow_gcra.debt(word & TIME_MASK, now);
         let charge = self.overflow_gcra.take(&self.overflow, word, 1, debt, cost, now)?;
+        self.overflows.fetch_add(1, Relaxed);
         // The client is told of its own limit, not of the shared cell's room.
         Ok(Charge { remaining: 0, overflow: true, ..charge })
+    }
+
+    /// How often it had no free slot, since it was made.
+    #[must_use]
+    pub fn pressure(&self) -> Pressure {
+        Pressure { evictions: self.evictions.load(Relaxed), overflows: self.overflows.load(Relaxed) }
     }
 
     /// Bytes of the table.

@@ -13,7 +13,7 @@ use crate::env::{Env, Now};
 use crate::identity::{Keyring, Verified};
 use crate::inbox::{Inbox, Settle};
 use crate::ledger::Ledger;
-use crate::limiter::{Limiter, Seed};
+use crate::limiter::{Limiter, Pressure, Seed};
 use crate::login::Room;
 use crate::step::{Claim, Claimed};
 
@@ -101,6 +101,23 @@ impl State {
         self.buffered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
+    /// How often limiter tables had no free slot, over all tables there are.
+    #[must_use]
+    pub fn pressure(&self) -> Pressure {
+        let limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        limiters.values().map(|limiter| limiter.pressure()).fold(Pressure::default(), |sum, one| Pressure {
+            evictions: sum.evictions + one.evictions,
+            overflows: sum.overflows + one.overflows,
+        })
+    }
+
+    /// Forgets the tables of limits that no plan has any more, so that reloads do not add up. Called before a plan is
+    /// compiled, with the plan in force alive.
+    pub fn forget_unused_limits(&self) {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        limiters.retain(|_, limiter| Arc::strong_count(limiter) > 1);
+    }
+
     /// How many verified tokens are remembered.
     #[must_use]
     pub fn verified_tokens(&self) -> usize {
@@ -163,6 +180,17 @@ mod tests {
         assert!(!growing.grow(61) && state.buffered() == 100);
         drop((second, growing));
         assert_eq!(state.buffered(), 0);
+    }
+
+    #[test]
+    fn tables_of_limits_that_nobody_has_any_more_are_forgotten() {
+        let state = State::new(&Limits::default(), &at(0).env(&Fixed(1)));
+        let limit = |text| Limit::parse(text).expect("limit");
+        let kept = state.limiter(limit("5/min"));
+        drop(state.limiter(limit("6/min")));
+        state.forget_unused_limits();
+        assert_eq!(state.limiters.lock().expect("lock").len(), 1);
+        assert!(Arc::ptr_eq(&kept, &state.limiter(limit("5/min"))));
     }
 
     #[test]

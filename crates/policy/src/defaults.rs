@@ -203,6 +203,10 @@ impl Default for Limits {
     }
 }
 
+/// Between two health checks of an upstream: two failures take it out, so a sick one is found within twenty seconds; one
+/// that refuses connections is found by the next request.
+pub(crate) const DEFAULT_HEALTH_INTERVAL: Duration = Duration::from_secs(10);
+
 impl Default for SharedState {
     /// State in this process.
     fn default() -> SharedState {

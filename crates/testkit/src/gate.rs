@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use palisade_event::Kind;
-use palisade_gateway::{Config, Drained, EventSink, Front, Gateway};
+use palisade_gateway::{Admin, Config, Control, Drained, EventSink, Front, Gateway};
 use palisade_guard::{Plan, Secrets, State};
-use palisade_policy::{Limits, Method, Origin, Policy, PolicyBuilder, Route};
+use palisade_policy::{self as policy, Limits, Method, Origin, Policy, PolicyBuilder, Route};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -17,6 +17,9 @@ use crate::{Client, FixedEnv, PATIENCE};
 /// The host that gates of tests answer for, under https.
 pub const HOST: &str = "shop.example";
 
+/// The token that opens the metrics of gates of tests.
+pub const ADMIN_TOKEN: &str = "a-token-of-tests-for-the-metrics-0123456789";
+
 /// A gate in this process.
 #[derive(Debug)]
 pub struct RunningGate {
@@ -24,6 +27,10 @@ pub struct RunningGate {
     pub address: SocketAddr,
     /// Where it redirects plain http, if it does.
     pub redirect: Option<SocketAddr>,
+    /// Where it answers operators who have [`ADMIN_TOKEN`].
+    pub admin: SocketAddr,
+    /// The hand that reloads and cuts.
+    pub control: Control,
     /// What it counts in.
     pub state: Arc<State>,
     /// What it tells.
@@ -81,7 +88,7 @@ impl RunningGate {
     /// If the policy is not valid.
     #[must_use]
     pub fn with_threads(policy: PolicyBuilder, upstream: &Origin, threads: usize) -> RunningGate {
-        RunningGate::behind(policy, upstream, threads, Front::default())
+        RunningGate::of(policy, vec![upstream.clone().into()], threads)
     }
 
     /// Starts a gate of so many threads, with something before HTTP.
@@ -90,22 +97,50 @@ impl RunningGate {
     /// If the policy is not valid.
     #[must_use]
     pub fn behind(policy: PolicyBuilder, upstream: &Origin, threads: usize, front: Front) -> RunningGate {
+        RunningGate::start_all(policy, vec![upstream.clone().into()], threads, front)
+    }
+
+    /// Starts a gate of so many threads in front of several upstreams.
+    ///
+    /// # Panics
+    /// If the policy is not valid.
+    #[must_use]
+    pub fn of(policy: PolicyBuilder, upstreams: Vec<policy::Upstream>, threads: usize) -> RunningGate {
+        RunningGate::start_all(policy, upstreams, threads, Front::default())
+    }
+
+    fn start_all(policy: PolicyBuilder, upstreams: Vec<policy::Upstream>, threads: usize, front: Front) -> RunningGate {
         let (tx, lines) = channel();
         let sink = EventSink::new(Lines { tx, partial: Vec::new() });
         let plan = plan(policy);
         let state = Arc::clone(plan.state());
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { listen, upstream: upstream.clone(), threads, plan, sink };
-        let gateway = Gateway::bind(config).and_then(|gateway| gateway.with_front(front)).expect("bind");
+        let admin = Admin::bind(listen, Some(ADMIN_TOKEN)).expect("bind");
+        let at = admin.local_addr();
+        let admin = Some(admin);
+        let config = Config { listen, upstreams, threads, plan, sink };
+        let gateway = Gateway::bind(config).expect("bind").with_admin(admin).with_front(front).expect("bind");
         let redirect = gateway.redirect_addr();
         let address = gateway.local_addr();
         let (stop, stopped) = oneshot::channel();
+        let (tell, told) = channel();
         let thread = std::thread::spawn(move || {
-            gateway.run(async {
+            gateway.run(|control| async move {
+                let _ = tell.send(control);
                 let _ = stopped.await;
             })
         });
-        RunningGate { address, redirect, state, events: Events { lines }, stop: Some(stop), thread: Some(thread) }
+        let control = told.recv_timeout(PATIENCE).expect("the gate starts");
+        RunningGate {
+            address,
+            redirect,
+            admin: at,
+            state,
+            control,
+            events: Events { lines },
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     /// A connection to it.
@@ -150,10 +185,25 @@ impl Drop for RunningGate {
 #[must_use]
 pub fn plan(policy: PolicyBuilder) -> Arc<Plan> {
     let policy = policy.build().unwrap_or_else(|problems| panic!("{problems:?}"));
-    let env = FixedEnv::at(1_793_577_600);
     let limits: &Limits = &policy.limits;
-    let state = State::new(limits, &env.env());
-    Plan::compile(policy, &Secrets::ephemeral(&env.env()), &state).unwrap_or_else(|problems| panic!("{problems:?}"))
+    let state = State::new(limits, &FixedEnv::at(SOME_TIME).env());
+    compile(policy, &state)
+}
+
+/// Compiles a policy with the same secrets over the state of another plan, as a reload does.
+///
+/// # Panics
+/// If it is not valid.
+#[must_use]
+pub fn plan_over(policy: PolicyBuilder, state: &Arc<State>) -> Arc<Plan> {
+    compile(policy.build().unwrap_or_else(|problems| panic!("{problems:?}")), state)
+}
+
+const SOME_TIME: u64 = 1_793_577_600;
+
+fn compile(policy: Policy, state: &Arc<State>) -> Arc<Plan> {
+    let secrets = Secrets::ephemeral(&FixedEnv::at(SOME_TIME).env());
+    Plan::compile(policy, &secrets, state).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 // === impl Events ===
@@ -217,4 +267,28 @@ impl Write for Lines {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A sample of a gate's metrics, by its name with labels; 0 where it is not told.
+///
+/// # Panics
+/// If the metrics cannot be had.
+#[must_use]
+pub fn metric(admin: SocketAddr, sample: &str) -> u64 {
+    let page = metrics(admin);
+    let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    line.map_or(0, |value| value.parse().expect("a whole number"))
+}
+
+/// The whole page of a gate's metrics.
+///
+/// # Panics
+/// If it cannot be had.
+#[must_use]
+pub fn metrics(admin: SocketAddr) -> String {
+    let mut client = Client::connect(admin);
+    client.send(format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n\r\n"));
+    let response = client.response();
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.text()
 }

@@ -17,7 +17,7 @@ mod upstream;
 
 pub use client::Client;
 pub use env::FixedEnv;
-pub use gate::{Events, HOST, RunningGate, builder, open, plan, route};
+pub use gate::{ADMIN_TOKEN, Events, HOST, RunningGate, builder, metric, metrics, open, plan, plan_over, route};
 pub use message::{Head, Response, header};
 pub use upstream::{Exchange, Recorded, Upstream};
 

@@ -91,11 +91,12 @@ fn world(gate: PolicyBuilder, inside: PolicyBuilder, own: Providers, key: Option
     let plan = Plan::compile_with(policy, &secrets(), &state, &providers).expect("plan");
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let upstream = Origin { https: false, authority: app.to_string() };
-    let config = Config { listen, upstream, threads: 1, plan, sink: EventSink::new(std::io::sink()) };
+    let config =
+        Config { listen, upstreams: vec![upstream.into()], threads: 1, plan, sink: EventSink::new(std::io::sink()) };
     let gateway = Gateway::bind(config).expect("bind");
     let (gate, (stop, stopped)) = (gateway.local_addr(), oneshot::channel::<()>());
     std::thread::spawn(move || {
-        gateway.run(async {
+        gateway.run(|_| async {
             let _ = stopped.await;
         })
     });

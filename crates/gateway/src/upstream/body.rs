@@ -63,6 +63,13 @@ impl Sent {
     }
 }
 
+impl Sent {
+    /// The same once more, if there are no bytes in it.
+    pub(crate) fn again(&self) -> Option<Sent> {
+        self.body.again().map(|body| Sent { body, progress: None })
+    }
+}
+
 impl Body for Sent {
     type Data = Bytes;
     type Error = BodyError<UploadError>;

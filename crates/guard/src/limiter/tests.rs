@@ -71,6 +71,8 @@ fn a_flood_of_new_clients_refills_nobody() {
         *count += (0..5).filter(|_| allowed(&limiter, *victim, 2)).count();
     }
     assert!(admitted.iter().all(|count| *count <= 5), "{admitted:?}");
+    let Pressure { evictions, overflows } = limiter.pressure();
+    assert!(evictions > 1000 && overflows > 0, "{evictions} {overflows}");
 }
 
 #[test]
@@ -84,6 +86,7 @@ fn refused_clients_are_never_forgotten_and_newcomers_share_one_cell() {
     let newcomers: Vec<Charge> = (100..300).map(|client| limiter.charge(0, client, 1, MonoMicros(1))).collect();
     assert!(newcomers.iter().all(|charge| charge.overflow));
     assert_eq!(newcomers.iter().filter(|charge| charge.allowed).count(), 50, "ten times the limit, shared");
+    assert_eq!(limiter.pressure(), Pressure { evictions: 0, overflows: 200 });
     for client in refused {
         assert!(!allowed(&limiter, client, 2), "client {client} was forgotten");
     }
@@ -97,6 +100,7 @@ fn a_slot_is_reused_once_its_client_has_its_burst_again() {
     }
     let late = limiter.charge(0, 99, 1, MonoMicros(13 * SECOND));
     assert_eq!(late, Charge { allowed: true, remaining: 4, reset_seconds: 12, overflow: false });
+    assert_eq!(limiter.pressure(), Pressure::default(), "nobody gave way who owed anything");
 }
 
 #[test]

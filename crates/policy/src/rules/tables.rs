@@ -1,11 +1,15 @@
 //! What the tables beside the routes must satisfy.
 
+use std::time::Duration;
+
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use palisade_event::Kind;
 
 use crate::builder::PolicyBuilder;
 use crate::defaults::KindDefaults;
-use crate::model::{CspSources, ForwardingHeader, Identity, IdentityNeed, IdentityProvider, Limits, Listen, Origin};
+use crate::model::{
+    CspSources, ForwardingHeader, HealthCheck, Identity, IdentityNeed, IdentityProvider, Limits, Listen, Origin,
+};
 use crate::place::{Place, Problems};
 use crate::wording::shortened;
 use crate::{secret, template};
@@ -14,8 +18,8 @@ use crate::{secret, template};
 type Rule = fn(&PolicyBuilder, &mut Problems);
 
 /// Every rule about a table.
-pub(super) const RULES: [Rule; 12] =
-    [app, clients, csrf, cors, listen, limits, identity, nobody_to_verify, state, undeclared, actions, csp];
+pub(super) const RULES: [Rule; 13] =
+    [app, upstreams, clients, csrf, cors, listen, limits, identity, nobody_to_verify, state, undeclared, actions, csp];
 
 fn app(policy: &PolicyBuilder, problems: &mut Problems) {
     if policy.app.public_origins.is_empty() {
@@ -35,6 +39,39 @@ fn app(policy: &PolicyBuilder, problems: &mut Problems) {
             "the app's name is empty, too long, or has control characters",
             "write a short name",
         );
+    }
+}
+
+/// The most upstreams: each is a label of metrics, and a row of every choice.
+const MAX_UPSTREAMS: usize = 64;
+
+fn upstreams(policy: &PolicyBuilder, problems: &mut Problems) {
+    let place = Place::key("app", "upstream");
+    let all = &policy.app.upstreams;
+    if all.len() > MAX_UPSTREAMS {
+        let what = format!("{} upstreams are more than {MAX_UPSTREAMS}", all.len());
+        problems.error(place, "upstreams-too-many", what, "put a balancer between, or a second gate");
+    }
+    for (index, upstream) in all.iter().enumerate() {
+        let origin = &upstream.origin;
+        if origin.https {
+            let what = format!("{origin}: the gate speaks plain http to its upstreams");
+            problems.error(place, "upstream-https", what, "name the app's http address in your private network");
+        }
+        if all.iter().take(index).any(|other| other.origin == *origin) {
+            let what = format!("{origin} is named twice");
+            problems.error(place, "upstream-duplicate", what, "keep one, with a weight if it shall get more");
+        }
+    }
+    let Some(HealthCheck { path, interval }) = &policy.app.health else { return };
+    let place = Place::key("app", "health");
+    let plain = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    if !plain || path.len() > 1000 {
+        problems.error(place, "health-malformed", "`health` is not a path", "write a path like \"/healthz\"");
+    }
+    if *interval < Duration::from_millis(100) {
+        let what = "upstreams would be asked more than ten times a second";
+        problems.error(place, "health-interval", what, "write an interval like \"10s\"");
     }
 }
 
