@@ -261,6 +261,8 @@ pub fn event_line(data: &[u8]) {
         duration_micros: 0,
         tags: Tag::RouteUndeclared.bit(),
         signals: 0,
+        user: None,
+        outcome: None,
         attributable: false,
         count: 1,
     };
@@ -353,7 +355,9 @@ fn send(plan: &Arc<Plan>, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Code 
     let mut step = plan.inspect(&view, &still());
     loop {
         step = match step {
-            Step::Admit(_) | Step::Need(Need::Claim(_) | Need::Keys(_)) => panic!("a forged message passed"),
+            Step::Admit(_) | Step::Need(Need::Claim(_) | Need::Keys(_) | Need::Pause(_)) => {
+                panic!("a forged message passed")
+            }
             Step::Answer(answer) => return answer.denial().expect("a refusal").code(),
             Step::Need(Need::Collect(ask)) => {
                 let bytes = body.slice(..body.len().min(ask.question.limit));

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before } from 'node:test';
+import account from './cases/account.js';
 import contentSecurityPolicy from './cases/content-security-policy.js';
 import crossOrigin from './cases/cross-origin.js';
 import errors from './cases/errors.js';
@@ -12,8 +13,8 @@ import forms from './cases/forms.js';
 import navigation from './cases/navigation.js';
 import rateLimit from './cases/rate-limit.js';
 import serverActions from './cases/server-actions.js';
+import stripe from './cases/stripe.js';
 import { Browser } from './support/browser.js';
-import { Gate } from './support/gate.js';
 import { Shop } from './support/shop.js';
 
 /** What the cases share. Filled before the first of them runs. */
@@ -21,7 +22,7 @@ const world = {
   workdir: null,
   shop: null,
   browser: null,
-  startGate: (options) => Gate.start(world.shop, { workdir: world.workdir, ...options }),
+  startGate: (options) => world.shop.gate(options),
 };
 
 before(async () => {
@@ -44,3 +45,5 @@ rateLimit(world);
 serverActions(world);
 navigation(world);
 errors(world);
+account(world);
+stripe(world);

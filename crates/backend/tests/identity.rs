@@ -409,6 +409,22 @@ fn a7_a_key_of_the_configuration_needs_no_network() {
 }
 
 #[test]
+fn a7_clerks_key_of_the_configuration_signs_with_one_algorithm() {
+    run(async {
+        let key = Rsa::new("ins_1");
+        let world = world(policy(clerk()), Some(key.pem()), None, times());
+        let mut signature = vec![0; key.pair.public_modulus_len()];
+        let head = json!({ "alg": "RS512", "kid": "ins_1", "typ": "JWT" });
+        let token = compact(&head, &claims(&json!({})), |message| {
+            key.pair.sign(&RSA_PKCS1_SHA512, &SystemRandom::new(), message, &mut signature).expect("signature");
+            signature.clone()
+        });
+        assert_eq!(world.ask(&token).await.0, 401, "Clerk's SDK takes the key for RS256 alone");
+        assert_eq!(world.ask(&key.token(&json!({}))).await.0, 200);
+    });
+}
+
+#[test]
 fn any_issuer_may_sign_with_curves() {
     run(async {
         let random = SystemRandom::new();

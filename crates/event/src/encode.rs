@@ -9,8 +9,10 @@ use crate::{Event, Field, Signal, Tag};
 const TEXT_CAP: usize = 1024;
 
 pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
+    // Room for a usual line, looked for once.
+    line.reserve(512);
     line.push(b'{');
-    key(line, Field::Timestamp);
+    line.extend_from_slice(Field::Timestamp.key().get(1..).unwrap_or_default().as_bytes());
     line.push(b'"');
     rfc3339(event.time_micros, line);
     line.push(b'"');
@@ -42,6 +44,12 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     }
     if let Some(session) = event.session {
         display(line, Field::Session, format_args!("{session:016x}"));
+    }
+    if let Some(user) = event.user {
+        text(line, Field::User, user);
+    }
+    if let Some(outcome) = event.outcome {
+        text(line, Field::Outcome, outcome.id());
     }
     number(line, Field::Duration, event.duration_micros);
     names(line, Field::Tags, event.tags, Tag::ALL.map(|tag| (tag.bit(), tag.id())));
@@ -105,12 +113,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 fn key(line: &mut Vec<u8>, field: Field) {
-    if line.last() != Some(&b'{') {
-        line.push(b',');
-    }
-    line.push(b'"');
-    line.extend_from_slice(field.name().as_bytes());
-    line.extend_from_slice(b"\":");
+    line.extend_from_slice(field.key().as_bytes());
 }
 
 fn number(line: &mut Vec<u8>, field: Field, value: u64) {
@@ -140,9 +143,23 @@ fn text(line: &mut Vec<u8>, field: Field, value: &str) {
     key(line, field);
     line.push(b'"');
     let value = value.get(..value.floor_char_boundary(TEXT_CAP)).unwrap_or_default();
+    // Without an early exit the usual case is a loop over whole vectors.
+    if value.bytes().fold(true, |clean, byte| clean & is_plain(byte)) {
+        line.extend_from_slice(value.as_bytes());
+    } else {
+        escaped(line, value);
+    }
+    line.push(b'"');
+}
+
+const fn is_plain(byte: u8) -> bool {
+    (byte >= 0x20) & (byte < 0x7f) & (byte != b'"') & (byte != b'\\')
+}
+
+fn escaped(line: &mut Vec<u8>, value: &str) {
     let mut clean = 0;
     for (at, byte) in value.bytes().enumerate() {
-        if (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\' {
+        if is_plain(byte) {
             continue;
         }
         // Continuation bytes were written with their first byte.
@@ -153,7 +170,6 @@ fn text(line: &mut Vec<u8>, field: Field, value: &str) {
         }
     }
     line.extend_from_slice(value.as_bytes().get(clean..).unwrap_or_default());
-    line.push(b'"');
 }
 
 /// Everything outside printable ASCII is escaped: a terminal that shows the line runs no control sequence.
@@ -187,7 +203,7 @@ fn names<const N: usize>(line: &mut Vec<u8>, field: Field, bits: u8, known: [(u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClientKey, Code, Decision, Kind, Stage};
+    use crate::{ClientKey, Code, Decision, Kind, Outcome, Stage};
 
     fn sample() -> Event<'static> {
         let address = "198.51.100.7".parse().expect("address");
@@ -207,6 +223,8 @@ mod tests {
             request_id: "01J00000000000000000000000",
             user_agent: Some("curl/8.1"),
             session: Some(0xab),
+            user: Some("user_1"),
+            outcome: Some(Outcome::Failure),
             duration_micros: 12,
             tags: Tag::LimiterOverflow.bit() | Tag::ClaimWatermark.bit(),
             signals: Signal::Xss.bit() | Signal::KnownExploit.bit(),
@@ -231,7 +249,7 @@ mod tests {
                 r#""http.route":"/api/contact","http.request.method":"POST","url.path":"/api/contact","#,
                 r#""http.response.status_code":403,"client.address":"198.51.100.7","client.key":"198.51.100.7","#,
                 r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
-                r#""session.id":"00000000000000ab","http.server.request.duration_us":12,"#,
+                r#""session.id":"00000000000000ab","user.id":"user_1","event.outcome":"failure","http.server.request.duration_us":12,"#,
                 r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.signals":["xss","known-exploit"],"#,
                 r#""palisade.attributable":false,"#,
                 r#""palisade.count":3}"#,

@@ -28,6 +28,29 @@ impl Decision {
     }
 }
 
+/// How a sign-in ended, as far as the gate can tell. ECS calls it `event.outcome`, and OpenTelemetry has no name for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The application's answer was the one that the policy declares as a success.
+    Success,
+    /// It was another answer.
+    Failure,
+    /// The application did not judge the attempt: no answer, or a server error.
+    Unknown,
+}
+
+impl Outcome {
+    /// The name in events.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::Failure => "failure",
+            Outcome::Unknown => "unknown",
+        }
+    }
+}
+
 /// A thing worth knowing beside the decision; an event may carry several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tag {
@@ -157,6 +180,10 @@ pub struct Event<'a> {
     pub user_agent: Option<&'a str>,
     /// Keyed hash of the session, when there is one.
     pub session: Option<u64>,
+    /// The verified caller's subject, where the route looks at one.
+    pub user: Option<&'a str>,
+    /// How a sign-in ended; only of attempts that reached the application. Never which account was named.
+    pub outcome: Option<Outcome>,
     /// Time from request head to response head, in microseconds.
     pub duration_micros: u64,
     /// Bits of [`Tag`].
@@ -202,6 +229,10 @@ pub enum Field {
     UserAgent,
     /// [`Event::session`].
     Session,
+    /// [`Event::user`].
+    User,
+    /// [`Event::outcome`].
+    Outcome,
     /// [`Event::duration_micros`].
     Duration,
     /// [`Event::tags`].
@@ -218,27 +249,36 @@ impl Field {
     /// The field's name in the JSON line.
     #[must_use]
     pub const fn name(self) -> &'static str {
+        let (name, _) = self.key().split_at(self.key().len() - 2);
+        name.split_at(2).1
+    }
+
+    /// The name as it stands in a line: after a comma, quoted, before its value. In one piece, as an event is written
+    /// for every request.
+    pub(crate) const fn key(self) -> &'static str {
         match self {
-            Field::Timestamp => "timestamp",
-            Field::Service => "service.name",
-            Field::Decision => "palisade.decision",
-            Field::Stage => "palisade.stage",
-            Field::Code => "palisade.code",
-            Field::Kind => "palisade.kind",
-            Field::Route => "http.route",
-            Field::Method => "http.request.method",
-            Field::Path => "url.path",
-            Field::Status => "http.response.status_code",
-            Field::ClientAddress => "client.address",
-            Field::ClientKey => "client.key",
-            Field::RequestId => "palisade.request_id",
-            Field::UserAgent => "user_agent.original",
-            Field::Session => "session.id",
-            Field::Duration => "http.server.request.duration_us",
-            Field::Tags => "palisade.tags",
-            Field::Signals => "palisade.signals",
-            Field::Attributable => "palisade.attributable",
-            Field::Count => "palisade.count",
+            Field::Timestamp => ",\"timestamp\":",
+            Field::Service => ",\"service.name\":",
+            Field::Decision => ",\"palisade.decision\":",
+            Field::Stage => ",\"palisade.stage\":",
+            Field::Code => ",\"palisade.code\":",
+            Field::Kind => ",\"palisade.kind\":",
+            Field::Route => ",\"http.route\":",
+            Field::Method => ",\"http.request.method\":",
+            Field::Path => ",\"url.path\":",
+            Field::Status => ",\"http.response.status_code\":",
+            Field::ClientAddress => ",\"client.address\":",
+            Field::ClientKey => ",\"client.key\":",
+            Field::RequestId => ",\"palisade.request_id\":",
+            Field::UserAgent => ",\"user_agent.original\":",
+            Field::Session => ",\"session.id\":",
+            Field::User => ",\"user.id\":",
+            Field::Outcome => ",\"event.outcome\":",
+            Field::Duration => ",\"http.server.request.duration_us\":",
+            Field::Tags => ",\"palisade.tags\":",
+            Field::Signals => ",\"palisade.signals\":",
+            Field::Attributable => ",\"palisade.attributable\":",
+            Field::Count => ",\"palisade.count\":",
         }
     }
 }
@@ -247,7 +287,7 @@ impl Event<'_> {
     /// Appends the event to `line` as one JSON object and a line feed.
     ///
     /// Allocates only when `line` must grow. Text from the request is escaped so that a line stays one line and pure
-    /// printable ASCII where the text is hostile; paths and user agents are cut at 1 KiB.
+    /// printable ASCII where the text is hostile; paths, user agents and subjects are cut at 1 KiB.
     pub fn encode(&self, line: &mut Vec<u8>) {
         encode::event(self, line);
     }

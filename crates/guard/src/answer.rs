@@ -11,6 +11,7 @@ use palisade_policy::Methods;
 use crate::env::Env;
 use crate::exchange::Exchange;
 use crate::finish;
+use crate::headers::Brought;
 use crate::html;
 use crate::record::Record;
 use crate::schema::Violation;
@@ -99,7 +100,7 @@ impl Answer {
             status: head.status.as_u16(),
             finished: env.now,
             quiet,
-            exchange: self.exchange,
+            exchange: Box::new(self.exchange),
         };
         (Response::from_parts(head, body), record)
     }
@@ -153,7 +154,7 @@ fn percent(text: &str) -> String {
 /// The head of every answer of ours: hardened, and never kept by a cache.
 fn own(exchange: &Exchange, status: u16) -> response::Parts {
     let mut head = empty_head(status);
-    finish::harden(exchange, &mut head.headers);
+    finish::harden(exchange, &mut head.headers, Brought::NOTHING);
     head.headers.insert(header::CACHE_CONTROL, NO_STORE);
     head.headers.insert(header::VARY, VARY);
     head.headers.insert(header::CONTENT_SECURITY_POLICY, html::csp(exchange.asks.navigates));

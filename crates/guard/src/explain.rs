@@ -36,6 +36,8 @@ pub enum Ruling {
     ReadBody,
     /// It would spend the token, or reserve the message.
     SpendToken,
+    /// It would let the attempt wait.
+    Wait,
     /// It would fetch the issuer's keys.
     FetchKeys,
 }
@@ -74,6 +76,7 @@ impl Ruling {
             Flow::Say(Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => Ruling::Answer,
             Flow::Ask(Query::Collect(_)) => Ruling::ReadBody,
             Flow::Ask(Query::Claim(_)) => Ruling::SpendToken,
+            Flow::Ask(Query::Pause(_)) => Ruling::Wait,
             Flow::Ask(Query::Keys(_)) => Ruling::FetchKeys,
         }
     }

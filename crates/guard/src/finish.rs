@@ -11,9 +11,10 @@ use crate::cookie;
 use crate::csp::{self, Csp};
 use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange};
-use crate::headers;
+use crate::headers::{self, Brought, TARGETED};
 use crate::html;
 use crate::token::Token;
+use crate::written::Written;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
@@ -24,19 +25,7 @@ const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy")
 const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-const X_NEXTJS_CACHE: HeaderName = HeaderName::from_static("x-nextjs-cache");
-const X_NEXTJS_PRERENDER: HeaderName = HeaderName::from_static("x-nextjs-prerender");
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
-
-/// What shared caches obey before `Cache-Control`: RFC 9213, nginx, Varnish and Fastly, Cloudflare, Vercel, Akamai.
-const TARGETED: [HeaderName; 6] = [
-    HeaderName::from_static("cdn-cache-control"),
-    HeaderName::from_static("cloudflare-cdn-cache-control"),
-    HeaderName::from_static("vercel-cdn-cache-control"),
-    HeaderName::from_static("surrogate-control"),
-    HeaderName::from_static("edge-control"),
-    HeaderName::from_static("x-accel-expires"),
-];
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const DENY: HeaderValue = HeaderValue::from_static("DENY");
@@ -56,62 +45,71 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     // Room for all that is set below, taken once instead of by doubling.
     head.headers.reserve(20);
     let upgraded = exchange.asks.upgrade && head.status == StatusCode::SWITCHING_PROTOCOLS;
-    headers::strip_response(&mut head.headers, upgraded);
-    cookie::strip_admin_set(&mut head.headers);
-    harden(exchange, &mut head.headers);
+    let brought = Brought::by(&head.headers);
+    headers::strip_response(&mut head.headers, upgraded, brought);
+    if brought.has(Brought::SET_COOKIE) {
+        cookie::strip_admin_set(&mut head.headers);
+    }
+    harden(exchange, &mut head.headers, brought);
     // What carries this visitor's nonce is nobody else's, however the application marks it.
-    let shared = is_shared(head) && !echoes_nonce(exchange, &head.headers);
+    let shared = is_shared(head, brought) && !echoes_nonce(exchange, &head.headers);
     let page = exchange.route().is_some_and(|plan| plan.route.csp == CspProfile::Auto);
     if exchange.asks.prefetch && page && !shared && head.status.is_success() {
         return Some(unfetched(exchange, head));
     }
-    content_security(exchange, &mut head.headers, shared);
-    cache(exchange, head, shared);
-    if !reusable(head) {
+    if exchange.vouched.is_none() {
+        content_security(exchange, &mut head.headers, shared, brought);
+    }
+    cache(exchange, head, shared, brought);
+    if !reusable(head, brought) {
         rate_fields(exchange, &mut head.headers);
     }
     cors_fields(exchange, &mut head.headers);
-    next_token(exchange, &mut head.headers, env);
-    mask(exchange, head)
+    next_token(exchange, &mut head.headers, env, brought);
+    mask(exchange, head, brought)
 }
 
 /// A page rendered for one visitor is not fetched ahead: without a nonce it would not run when it is shown. Browsers that
 /// get 503 for a prefetch load the page when it is wanted.
 fn unfetched(exchange: &Exchange, head: &mut response::Parts) -> Text {
     head.headers.clear();
-    harden(exchange, &mut head.headers);
+    harden(exchange, &mut head.headers, Brought::NOTHING);
     head.headers.insert(header::CONTENT_SECURITY_POLICY, csp::DATA);
     head.headers.insert(header::CACHE_CONTROL, NO_STORE);
     head.status = StatusCode::SERVICE_UNAVAILABLE;
     Text { content_type: HeaderValue::from_static("text/plain"), body: bytes::Bytes::new() }
 }
 
-/// The fields that every response carries.
-pub(crate) fn harden(exchange: &Exchange, headers: &mut HeaderMap) {
+/// The fields that every response carries, beside what it `brought`.
+pub(crate) fn harden(exchange: &Exchange, headers: &mut HeaderMap, brought: Brought) {
     headers.insert(X_REQUEST_ID, exchange.id.header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(header::X_FRAME_OPTIONS, DENY);
     headers.insert(COOP, SAME_ORIGIN);
     headers.insert(CORP, SAME_ORIGIN);
-    referrer(headers);
-    permissions(headers);
-    transport(exchange, headers);
+    referrer(headers, brought);
+    permissions(headers, brought);
+    transport(exchange, headers, brought);
 }
 
 /// Of several policies the last that a browser knows counts, so all of them must be as strict as ours.
-fn referrer(headers: &mut HeaderMap) {
+fn referrer(headers: &mut HeaderMap, brought: Brought) {
+    if !brought.has(Brought::REFERRER_POLICY) {
+        headers.insert(header::REFERRER_POLICY, REFERRER);
+        return;
+    }
     let mut policies =
         headers.get_all(header::REFERRER_POLICY).iter().flat_map(|line| line.to_str().unwrap_or("").split(','));
     let strict = policies.all(|policy| REFERRER_STRICTER.contains(&policy.trim()));
-    if !strict || !headers.contains_key(header::REFERRER_POLICY) {
+    if !strict {
         headers.insert(header::REFERRER_POLICY, REFERRER);
     }
 }
 
 /// A dictionary's last entry of a name counts (RFC 9651 section 4.2.2), so ours after theirs closes what ours names. One
 /// that does not parse is ignored whole by browsers, and must not take ours along.
-fn permissions(headers: &mut HeaderMap) {
-    if !headers.contains_key(PERMISSIONS_POLICY) {
+fn permissions(headers: &mut HeaderMap, brought: Brought) {
+    if !brought.has(Brought::PERMISSIONS_POLICY) {
         headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static(FEATURES));
         return;
     }
@@ -142,43 +140,46 @@ fn is_features(text: &str) -> bool {
 }
 
 /// HSTS in production over https alone: elsewhere it would lock a developer's machine out of plain http.
-fn transport(exchange: &Exchange, headers: &mut HeaderMap) {
+fn transport(exchange: &Exchange, headers: &mut HeaderMap, brought: Brought) {
+    let theirs = if brought.has(Brought::STRICT_TRANSPORT_SECURITY) {
+        headers.remove(header::STRICT_TRANSPORT_SECURITY)
+    } else {
+        None
+    };
     if !exchange.plan.hsts {
-        headers.remove(header::STRICT_TRANSPORT_SECURITY);
         return;
     }
-    let theirs = headers.get(header::STRICT_TRANSPORT_SECURITY).and_then(|value| value.to_str().ok());
-    let age = theirs.and_then(|value| {
+    let told = theirs.as_ref().and_then(|value| value.to_str().ok());
+    let age = told.and_then(|value| {
         let ages = value.split(';').filter_map(|part| part.trim().split_once('='));
         let mut ages = ages.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
         ages.next()?.1.trim_matches('"').parse::<u64>().ok()
     });
-    if age.is_none_or(|age| age < HSTS_AGE) {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
-    }
+    let stricter = age.is_some_and(|age| age >= HSTS_AGE);
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, theirs.filter(|_| stricter).unwrap_or(HSTS));
 }
 
 /// Whether the application marks the response for caches that many people share: nothing personal may enter it.
-fn is_shared(head: &response::Parts) -> bool {
-    headers::cache_control_has(&head.headers, &["public", "s-maxage"])
-        || head.headers.contains_key(X_NEXTJS_CACHE)
-        || head.headers.contains_key(X_NEXTJS_PRERENDER)
+fn is_shared(head: &response::Parts, brought: Brought) -> bool {
+    let told = || headers::cache_control_has(&head.headers, &["public", "s-maxage"]);
+    brought.has(Brought::PRERENDERED) || (brought.has(Brought::CACHE_CONTROL) && told())
 }
 
 /// Whether some cache may answer another request with it.
-fn reusable(head: &response::Parts) -> bool {
-    let targeted = || TARGETED.iter().any(|name| head.headers.contains_key(name));
-    let kept = || {
-        head.headers.contains_key(header::EXPIRES)
-            || headers::cache_control(&head.headers).any(|(name, value)| {
-                name.eq_ignore_ascii_case("max-age")
-                    && value.and_then(|age| age.parse::<u64>().ok()).is_some_and(|age| age > 0)
-            })
+fn reusable(head: &response::Parts, brought: Brought) -> bool {
+    // What `cache` took away does not count any more.
+    let targeted = || brought.has(Brought::TARGETED) && TARGETED.iter().any(|name| head.headers.contains_key(name));
+    let expires = || brought.has(Brought::EXPIRES) && head.headers.contains_key(header::EXPIRES);
+    let fresh = || {
+        let age = |value: Option<&str>| value.and_then(|age| age.parse::<u64>().ok()).is_some_and(|age| age > 0);
+        let mut all = headers::cache_control(&head.headers);
+        all.any(|(name, value)| name.eq_ignore_ascii_case("max-age") && age(value))
     };
-    head.status.is_success() && (is_shared(head) || targeted() || kept())
+    let kept = || brought.has(Brought::CACHE_CONTROL) && fresh();
+    head.status.is_success() && (is_shared(head, brought) || targeted() || expires() || kept())
 }
 
-fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool) {
+fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool, brought: Brought) {
     let profile = exchange.route().map_or(CspProfile::Data, |plan| plan.route.csp);
     let csp: &Csp = &exchange.plan.csp;
     let ours = match (profile, exchange.nonce()) {
@@ -190,7 +191,7 @@ fn content_security(exchange: &Exchange, headers: &mut HeaderMap, shared: bool) 
         (CspProfile::Auto, _) if !shared => csp.plain(),
         (CspProfile::Auto | CspProfile::Static, _) => csp.fixed(),
     };
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+    if !brought.has(Brought::CONTENT_SECURITY_POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, ours);
         return;
     }
@@ -220,14 +221,14 @@ fn echoes_nonce(exchange: &Exchange, headers: &HeaderMap) -> bool {
     })
 }
 
-fn cache(exchange: &Exchange, head: &mut response::Parts, shared: bool) {
+fn cache(exchange: &Exchange, head: &mut response::Parts, shared: bool, brought: Brought) {
     let headers = &mut head.headers;
     let plan = exchange.route();
     let kind = plan.map_or(Kind::Page, |plan| plan.route.kind);
     let personal = plan.is_some_and(|plan| plan.route.identity == IdentityNeed::Required);
-    let sets_cookie = headers.contains_key(header::SET_COOKIE);
+    let sets_cookie = brought.has(Brought::SET_COOKIE);
     if personal {
-        keep_from_caches(headers, NO_STORE);
+        keep_from_caches(headers, NO_STORE, brought);
     }
     if kind == Kind::ProtectedRead {
         headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
@@ -235,14 +236,12 @@ fn cache(exchange: &Exchange, head: &mut response::Parts, shared: bool) {
     // A cookie in a response that caches share would be everybody's cookie.
     let loose = sets_cookie && is_kept(headers);
     let failed_file = kind == Kind::Static && head.status != StatusCode::OK && head.status != StatusCode::NOT_MODIFIED;
-    // Clerk says with it that the answer is one visitor's.
-    let signed_in = headers.contains_key("x-clerk-auth-status");
-    if loose || failed_file || signed_in {
-        keep_from_caches(headers, PRIVATE);
+    if loose || failed_file || brought.has(Brought::CLERK) {
+        keep_from_caches(headers, PRIVATE, brought);
     }
     // A nonce, a token or a session cookie is in it, or in the page the application made of it.
     if exchange.nonce.is_some() && !shared {
-        keep_from_caches(headers, PRIVATE);
+        keep_from_caches(headers, PRIVATE, brought);
         headers.remove(header::ETAG);
         headers.remove(header::LAST_MODIFIED);
         if let (true, Some(session)) = (exchange.asks.fresh_session, &exchange.session) {
@@ -261,12 +260,22 @@ fn is_kept(headers: &HeaderMap) -> bool {
 }
 
 /// Writes `Cache-Control`, and takes away what caches obey before it.
-fn keep_from_caches(headers: &mut HeaderMap, control: HeaderValue) {
+fn keep_from_caches(headers: &mut HeaderMap, control: HeaderValue, brought: Brought) {
     headers.insert(header::CACHE_CONTROL, control);
-    headers.remove(header::EXPIRES);
-    for name in &TARGETED {
-        headers.remove(name);
+    if brought.has(Brought::EXPIRES) {
+        headers.remove(header::EXPIRES);
     }
+    if brought.has(Brought::TARGETED) {
+        for name in &TARGETED {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Adds a cookie of the gate's own to an answer that is one visitor's.
+pub(crate) fn set_cookie(headers: &mut HeaderMap, cookie: HeaderValue) {
+    headers.append(header::SET_COOKIE, cookie);
+    keep_from_caches(headers, NO_STORE, Brought::by(headers));
 }
 
 /// IETF draft-ietf-httpapi-ratelimit-headers-11, and the three older fields many clients read.
@@ -277,7 +286,8 @@ pub(crate) fn rate_fields(exchange: &Exchange, headers: &mut HeaderMap) {
     let kind = exchange.route().map_or(Kind::Page, |plan| plan.route.kind);
     let (remaining, reset) = (charge.remaining, charge.reset_seconds);
     headers.insert(RATELIMIT_POLICY, rate.policy_header.clone());
-    if let Ok(value) = HeaderValue::from_str(&format!("\"{kind}\";r={remaining};t={reset}")) {
+    let left = Written::<64>::new().text("\"").text(kind.id()).text("\";r=").decimal(remaining.into());
+    if let Some(value) = left.text(";t=").decimal(reset.into()).header() {
         headers.insert(RATELIMIT, value);
     }
     headers.insert(X_RATELIMIT_LIMIT, rate.limit_header.clone());
@@ -305,19 +315,19 @@ pub(crate) fn cors_fields(exchange: &Exchange, headers: &mut HeaderMap) {
 }
 
 /// An accepted unsafe request brings the next token, so that a page need not fetch one before each write.
-fn next_token(exchange: &Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
+fn next_token(exchange: &Exchange, headers: &mut HeaderMap, env: &Env<'_>, brought: Brought) {
     let (CsrfState::Spent(identity), Some(session)) = (exchange.csrf, &exchange.session) else { return };
     // For whom the spent one was made: routes that anyone may use do not look at the identity.
     let token = Token::mint(session, identity, &exchange.plan.keys, env);
     let name = HeaderName::from_bytes(exchange.plan.policy.csrf.header.as_bytes());
     if let (Ok(name), Ok(token)) = (name, HeaderValue::from_str(&token)) {
         headers.insert(name, token);
-        keep_from_caches(headers, NO_STORE);
+        keep_from_caches(headers, NO_STORE, brought);
     }
 }
 
 /// Stack traces, SQL text and paths in an error's body are for the log, not for the client. Development shows them.
-fn mask(exchange: &Exchange, head: &mut response::Parts) -> Option<Text> {
+fn mask(exchange: &Exchange, head: &mut response::Parts, brought: Brought) -> Option<Text> {
     if !head.status.is_server_error() || exchange.plan.policy.environment == Environment::Development {
         return None;
     }
@@ -332,7 +342,7 @@ fn mask(exchange: &Exchange, head: &mut response::Parts) -> Option<Text> {
     ] {
         head.headers.remove(name);
     }
-    keep_from_caches(&mut head.headers, NO_STORE);
+    keep_from_caches(&mut head.headers, NO_STORE, brought);
     head.headers.insert(header::CONTENT_SECURITY_POLICY, html::csp(exchange.asks.navigates));
     let code = fault_code(head.status);
     head.status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -38,6 +38,16 @@ const TELLING: [HeaderName; 5] = [
     HeaderName::from_static("x-palisade-csrf-token"),
 ];
 
+/// What shared caches obey before `Cache-Control`: RFC 9213, nginx, Varnish and Fastly, Cloudflare, Vercel, Akamai.
+pub(crate) const TARGETED: [HeaderName; 6] = [
+    HeaderName::from_static("cdn-cache-control"),
+    HeaderName::from_static("cloudflare-cdn-cache-control"),
+    HeaderName::from_static("vercel-cdn-cache-control"),
+    HeaderName::from_static("surrogate-control"),
+    HeaderName::from_static("edge-control"),
+    HeaderName::from_static("x-accel-expires"),
+];
+
 /// Conditions on a representation: an answer with a nonce or a token in it has no second use.
 const CONDITIONAL: [HeaderName; 5] =
     [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE, header::IF_RANGE];
@@ -47,11 +57,10 @@ const CONDITIONAL: [HeaderName; 5] =
 /// Called before the gate adds its own fields, so that a `Connection` header cannot name them away.
 pub(crate) fn strip_request(headers: &mut HeaderMap) {
     strip_nominated(headers);
-    let dropped: Vec<HeaderName> = headers.keys().filter(|name| is_reserved(name.as_str())).cloned().collect();
+    // Removing looks a name up each time; most heads have nothing to remove.
+    let dropped = headers.keys().filter(|name| is_reserved(name.as_str()) || HOP_BY_HOP.contains(name));
+    let dropped: Vec<HeaderName> = dropped.cloned().collect();
     for name in dropped {
-        headers.remove(name);
-    }
-    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
 }
@@ -63,15 +72,74 @@ pub(crate) fn strip_conditional(headers: &mut HeaderMap) {
 }
 
 /// Removes from a response what is the connection's own, and what tells of the software behind.
-pub(crate) fn strip_response(headers: &mut HeaderMap, upgraded: bool) {
-    if !upgraded {
+pub(crate) fn strip_response(headers: &mut HeaderMap, upgraded: bool, brought: Brought) {
+    if !upgraded && brought.has(Brought::HOP_BY_HOP) {
         strip_nominated(headers);
         for name in &HOP_BY_HOP {
             headers.remove(name);
         }
     }
-    for name in &TELLING {
-        headers.remove(name);
+    if brought.has(Brought::TELLING) {
+        for name in &TELLING {
+            headers.remove(name);
+        }
+    }
+}
+
+/// What the head of an application's response has that the gate must deal with.
+///
+/// One pass over the few names that are there, instead of looking up each of the many that could be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Brought(u16);
+
+impl Brought {
+    pub(crate) const NOTHING: Brought = Brought(0);
+    /// One of [`HOP_BY_HOP`].
+    pub(crate) const HOP_BY_HOP: Brought = Brought(1);
+    /// One of [`TELLING`].
+    pub(crate) const TELLING: Brought = Brought(1 << 1);
+    /// One of [`TARGETED`].
+    pub(crate) const TARGETED: Brought = Brought(1 << 2);
+    pub(crate) const CACHE_CONTROL: Brought = Brought(1 << 3);
+    pub(crate) const EXPIRES: Brought = Brought(1 << 4);
+    pub(crate) const CONTENT_SECURITY_POLICY: Brought = Brought(1 << 5);
+    pub(crate) const REFERRER_POLICY: Brought = Brought(1 << 6);
+    pub(crate) const PERMISSIONS_POLICY: Brought = Brought(1 << 7);
+    pub(crate) const STRICT_TRANSPORT_SECURITY: Brought = Brought(1 << 8);
+    pub(crate) const SET_COOKIE: Brought = Brought(1 << 9);
+    /// Next.js rendered it ahead.
+    pub(crate) const PRERENDERED: Brought = Brought(1 << 10);
+    /// Clerk says that the answer is one visitor's.
+    pub(crate) const CLERK: Brought = Brought(1 << 11);
+
+    /// What is there.
+    pub(crate) fn by(headers: &HeaderMap) -> Brought {
+        headers.keys().map(Brought::of).fold(Brought::NOTHING, |all, one| Brought(all.0 | one.0))
+    }
+
+    /// Whether any of `what` is there.
+    pub(crate) const fn has(self, what: Brought) -> bool {
+        self.0 & what.0 != 0
+    }
+
+    fn of(name: &HeaderName) -> Brought {
+        match name.as_str() {
+            "cache-control" => Brought::CACHE_CONTROL,
+            "expires" => Brought::EXPIRES,
+            "set-cookie" => Brought::SET_COOKIE,
+            "content-security-policy" => Brought::CONTENT_SECURITY_POLICY,
+            "referrer-policy" => Brought::REFERRER_POLICY,
+            "permissions-policy" => Brought::PERMISSIONS_POLICY,
+            "strict-transport-security" => Brought::STRICT_TRANSPORT_SECURITY,
+            "x-nextjs-cache" | "x-nextjs-prerender" => Brought::PRERENDERED,
+            "x-clerk-auth-status" => Brought::CLERK,
+            // What most answers have, and nothing is to be done about.
+            "date" | "content-type" | "content-length" | "etag" | "last-modified" | "vary" => Brought::NOTHING,
+            _ if HOP_BY_HOP.contains(name) => Brought::HOP_BY_HOP,
+            _ if TELLING.contains(name) => Brought::TELLING,
+            _ if TARGETED.contains(name) => Brought::TARGETED,
+            _ => Brought::NOTHING,
+        }
     }
 }
 

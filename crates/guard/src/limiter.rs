@@ -119,6 +119,27 @@ impl Limiter {
         self.gcra.refused(now, now.wrapping_add(self.gcra.burst))
     }
 
+    /// Gives back what an earlier charge took: never more than the client owes now. Nothing is given to a client that the
+    /// table has forgotten. Lock-free; constant time.
+    pub fn refund(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) {
+        let now = units(now);
+        let hash = self.seed.hash(scope, client);
+        let tag = (hash >> TIME_BITS).max(1);
+        let Some(Set(slots)) = self.set(hash) else { return };
+        // A lost race means that the slot has changed. Bounded: what is not given back runs off by itself.
+        for _ in 0..64 {
+            let held = slots.iter().map(|slot| (slot, slot.load(Relaxed))).find(|(_, word)| word >> TIME_BITS == tag);
+            let Some((slot, word)) = held else { return };
+            let debt = self.gcra.debt(word & TIME_MASK, now);
+            let left = debt.saturating_sub(self.gcra.interval * u64::from(cost));
+            let next = tag << TIME_BITS | (now.wrapping_add(left) & TIME_MASK);
+            if debt == 0 || slot.compare_exchange(word, next, Relaxed, Relaxed).is_ok() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// What a client that is known to be over its limit would be told; `None` for everybody else. Charges nothing.
     pub fn refusal(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) -> Option<Charge> {
         let now = units(now);

@@ -2,11 +2,12 @@ use palisade_event::{Code, Decision, Event, Stage};
 
 use crate::env::Now;
 use crate::exchange::Exchange;
+use crate::identity::Identity;
 
 /// What happened to one request, complete; an [`Event`] borrows from it.
 #[derive(Debug)]
 pub struct Record {
-    pub(crate) exchange: Exchange,
+    pub(crate) exchange: Box<Exchange>,
     pub(crate) decision: Decision,
     pub(crate) stage: Option<Stage>,
     pub(crate) code: Option<Code>,
@@ -46,6 +47,8 @@ impl Record {
             request_id: exchange.id.as_str(),
             user_agent: exchange.agent.as_ref().and_then(|agent| agent.to_str().ok()),
             session: exchange.session.map(|session| session.in_events(&exchange.plan.keys)),
+            user: exchange.identity.as_ref().map(Identity::subject),
+            outcome: exchange.login.as_ref().and_then(|attempt| attempt.outcome),
             duration_micros: self.finished.mono.0.saturating_sub(exchange.started.mono.0),
             tags: exchange.tags,
             signals: exchange.signals,

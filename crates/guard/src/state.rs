@@ -14,6 +14,7 @@ use crate::identity::{Keyring, Verified};
 use crate::inbox::{Inbox, Settle};
 use crate::ledger::Ledger;
 use crate::limiter::{Limiter, Pressure, Seed};
+use crate::login::Room;
 use crate::step::{Claim, Claimed};
 
 /// The gate's memory. Create one for a process and hand it to every plan, so that a new plan forgets nothing.
@@ -28,6 +29,8 @@ pub struct State {
     pub blocks: Blocks,
     /// Which signed messages are handled, and which were.
     pub inbox: Inbox,
+    /// Who waits to sign in.
+    pub(crate) room: Room,
     seed: Seed,
     slots: u32,
     /// One table for each distinct limit. Grows with the policy, never with clients.
@@ -59,6 +62,7 @@ impl State {
             inbox: Inbox::new(INBOX_MESSAGES),
             keyring: Keyring::default(),
             verified: Verified::default(),
+            room: Room::default(),
             seed: Seed::new(env.random()),
             slots: limits.limiter_slots,
             limiters: Mutex::default(),

@@ -43,6 +43,8 @@ pub enum Need {
     Claim(Ask<Claim>),
     /// The issuer's keys.
     Keys(Ask<Keyset>),
+    /// Time.
+    Pause(Ask<Pause>),
 }
 
 /// A question and the paused request it belongs to. Answering consumes it, so there is no second answer.
@@ -119,6 +121,17 @@ pub enum Keys {
     Unavailable,
 }
 
+/// Let some time pass: an attempt to sign in is slowed down.
+#[derive(Debug, Clone, Copy)]
+pub struct Pause {
+    /// How much.
+    pub time: Duration,
+}
+
+/// The answer to [`Pause`]: the time has passed.
+#[derive(Debug, Clone, Copy)]
+pub struct Paused;
+
 /// A question with its answer, ready to go on.
 #[must_use]
 pub struct Resume {
@@ -131,6 +144,7 @@ enum Reply {
     Collect(Collected),
     Claim(Claimed),
     Keys(Keys),
+    Pause(Paused),
 }
 
 /// Why the gate refuses. Made by stages only.
@@ -163,6 +177,7 @@ pub(crate) enum Query {
     Collect(Collect),
     Claim(Claim),
     Keys(Keyset),
+    Pause(Pause),
 }
 
 // === impl Plan ===
@@ -221,6 +236,9 @@ fn conclude(exchange: Exchange, stage: Stage, end: End) -> Step {
             Step::Need(Need::Claim(Ask { question, paused: Box::new(exchange), stage }))
         }
         End::Ask(Query::Keys(question)) => Step::Need(Need::Keys(Ask { question, paused: Box::new(exchange), stage })),
+        End::Ask(Query::Pause(question)) => {
+            Step::Need(Need::Pause(Ask { question, paused: Box::new(exchange), stage }))
+        }
     }
 }
 
@@ -247,6 +265,13 @@ impl Ask<Keyset> {
     }
 }
 
+impl Ask<Pause> {
+    /// Answers the question.
+    pub fn reply(self, reply: Paused) -> Resume {
+        Resume { paused: self.paused, stage: self.stage, reply: Reply::Pause(reply) }
+    }
+}
+
 impl<Q: fmt::Debug> fmt::Debug for Ask<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Ask").field(&self.question).finish()
@@ -262,6 +287,8 @@ impl Resume {
         match self.reply {
             Reply::Collect(collected) => exchange.gathered = Some(Box::new(Gathered::of(&mut exchange, collected))),
             Reply::Claim(claimed) => exchange.claimed = Some(claimed),
+            // The attempt was charged before it waited, by which its stage knows.
+            Reply::Pause(Paused) => {}
             Reply::Keys(keys) => {
                 exchange.asks.asked_keys = true;
                 if let Keys::Are(keys) = keys {

@@ -27,7 +27,7 @@ pub use advise::{
     Advice, Guess, Guide, GuideLimit, GuideRow, KindRow, Outcome, Protection, guess, guide_matrix, matrix, matrix_json,
 };
 pub use builder::PolicyBuilder;
-pub use defaults::{KindDefaults, Reason};
+pub use defaults::{KindDefaults, Reason, SIGN_IN, SignIn};
 pub use environment::{ADMIN_TOKEN, admin_problems, dated_secrets, environment_problems, live_secrets, start_problems};
 pub use file::{Built, Draft, Overrides, Sources, Want, parse};
 pub use matcher::page_path;

@@ -9,12 +9,12 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{Request, Response, request};
 use http_body::Body;
 use palisade_guard::{
-    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Identity, Need, Peer, Plan, Settle, Step,
-    View,
+    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Identity, Need, Paused, Peer, Plan, Settle,
+    Step, View,
 };
 
 use crate::ambient::{Ambient, Backend};
-use crate::body::{GateBody, Guarded};
+use crate::body::{GateBody, Guarded, Overrun};
 
 /// The gate in front of a service.
 #[derive(Debug, Clone)]
@@ -60,13 +60,21 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         B: Body<Data = Bytes> + Unpin,
         S: FnOnce(Request<Guarded<B>>) -> F,
         F: Future<Output = Result<Response<R>, E>>,
+        R: Body<Data = Bytes> + Unpin,
         E: Into<Fault>,
     {
         let (head, body) = request.into_parts();
         let mut passing = Passing { hint: hint(&body), head, peer, prefix: Bytes::new(), body: Some(body) };
-        match self.decide(&mut passing).await {
-            Ok(admitted) => self.forward(admitted, passing, service).await,
-            Err(answer) => self.answer(answer),
+        // No future within this one takes the request along: each would move all of it once more.
+        let mut admitted = match self.decide(&mut passing).await {
+            Ok(admitted) => admitted,
+            Err(answer) => return self.answer(answer),
+        };
+        let (request, overrun) = self.shape(&mut admitted, passing);
+        let fault = |error: E| if overrun.happened() { Fault::BodyTooLarge } else { error.into() };
+        match service(request).await.map_err(fault) {
+            Ok(response) => self.finish(admitted, response).await,
+            Err(fault) => self.fail(admitted, fault),
         }
     }
 
@@ -78,6 +86,10 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
                 Step::Answer(answer) => return Err(answer),
                 Step::Need(Need::Claim(ask)) => self.backend.claim(ask).await,
                 Step::Need(Need::Keys(ask)) => self.backend.keys(ask).await,
+                Step::Need(Need::Pause(ask)) => {
+                    self.ambient.sleep(ask.question.time).await;
+                    ask.reply(Paused)
+                }
                 Step::Need(Need::Collect(ask)) => {
                     let collected = self.collect(passing, ask.question).await;
                     ask.reply(collected)
@@ -87,18 +99,12 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         }
     }
 
-    async fn forward<B, R, S, F, E>(
+    /// The request as the service gets it.
+    fn shape<B: Body<Data = Bytes>>(
         &self,
-        mut admitted: Admitted,
+        admitted: &mut Admitted,
         passing: Passing<B>,
-        service: S,
-    ) -> Response<GateBody<R>>
-    where
-        B: Body<Data = Bytes>,
-        S: FnOnce(Request<Guarded<B>>) -> F,
-        F: Future<Output = Result<Response<R>, E>>,
-        E: Into<Fault>,
-    {
+    ) -> (Request<Guarded<B>>, Overrun) {
         let Passing { mut head, prefix, body, .. } = passing;
         let plan = admitted.forward(&mut head, &self.env());
         // Whatever a server or an outer layer left there is not the gate's word.
@@ -107,26 +113,56 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             head.extensions.insert(identity.clone());
         }
         let (guarded, overrun) = Guarded::new(prefix, body, plan);
-        match service(Request::from_parts(head, guarded)).await {
-            Ok(response) => {
-                let (mut head, body) = response.into_parts();
-                let finish = admitted.finish(&mut head, &self.env());
-                self.settle(finish.settle);
-                self.ambient.record(finish.record);
-                let body = match finish.body {
-                    BodyFate::Keep => GateBody::Inner(body),
-                    BodyFate::Replace(bytes) => GateBody::Own(bytes),
-                };
-                Response::from_parts(head, body)
-            }
-            Err(error) => {
-                let fault = if overrun.happened() { Fault::BodyTooLarge } else { error.into() };
-                let (head, body, record, settle) = admitted.fail(fault, &self.env());
-                self.settle(settle);
-                self.ambient.record(record);
-                Response::from_parts(head, GateBody::Own(body))
-            }
+        (Request::from_parts(head, guarded), overrun)
+    }
+
+    async fn finish<R: Body<Data = Bytes> + Unpin>(
+        &self,
+        mut admitted: Admitted,
+        response: Response<R>,
+    ) -> Response<GateBody<R>> {
+        let (mut head, body) = response.into_parts();
+        let body = match admitted.wants(&head) {
+            None => GateBody::Inner(body),
+            Some(collect) => match self.look(&mut admitted, body, collect).await {
+                Ok(body) => body,
+                Err(fault) => return self.fail(admitted, fault),
+            },
+        };
+        let finish = admitted.finish(&mut head, &self.env());
+        self.settle(finish.settle);
+        self.ambient.record(finish.record);
+        let body = match finish.body {
+            BodyFate::Keep => body,
+            BodyFate::Replace(bytes) => GateBody::Own(bytes),
+        };
+        Response::from_parts(head, body)
+    }
+
+    fn fail<R>(&self, admitted: Admitted, fault: Fault) -> Response<GateBody<R>> {
+        let (head, body, record, settle) = admitted.fail(fault, &self.env());
+        self.settle(settle);
+        self.ambient.record(record);
+        Response::from_parts(head, GateBody::Own(body))
+    }
+
+    /// Lets the guard see the beginning of a response's body, which then goes on as it was, without trailers. An answer
+    /// that is too long or too slow is judged without.
+    async fn look<R>(&self, admitted: &mut Admitted, body: R, collect: Collect) -> Result<GateBody<R>, Fault>
+    where
+        R: Body<Data = Bytes> + Unpin,
+    {
+        let (mut read, mut rest) = (BytesMut::new(), Some(body));
+        match self.read(&mut read, &mut rest, collect).await {
+            Ok(_) | Err(Collected::TooSlow) => {}
+            // What was cut off must not look whole to the client.
+            Err(_) => return Err(Fault::Unreachable),
         }
+        let read = read.freeze();
+        if rest.is_none() {
+            admitted.read(&read);
+        }
+        Ok(GateBody::Ahead(read, rest))
     }
 
     fn settle(&self, settle: Option<Settle>) {
@@ -144,14 +180,33 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
     /// Reads the beginning of the body, on from where an earlier question ended; what was read is forwarded later, byte
     /// for byte.
     async fn collect<B: Body<Data = Bytes> + Unpin>(&self, passing: &mut Passing<B>, collect: Collect) -> Collected {
-        let mut sleep = pin!(self.ambient.sleep(collect.within));
         let mut read = BytesMut::from(std::mem::take(&mut passing.prefix));
+        let outcome = self.read(&mut read, &mut passing.body, collect).await;
+        // Observing, the request goes on whatever came of the question, and must be whole.
+        passing.prefix = read.freeze();
+        match outcome {
+            Ok(complete) => {
+                let seen = passing.prefix.slice(..passing.prefix.len().min(collect.limit));
+                Collected::Prefix { complete: complete && seen.len() == passing.prefix.len(), bytes: seen }
+            }
+            Err(failed) => failed,
+        }
+    }
+
+    /// Reads of a body until there are so many bytes, it ends (and is gone), or its time is over. Says whether it ended.
+    async fn read<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        read: &mut BytesMut,
+        rest: &mut Option<B>,
+        collect: Collect,
+    ) -> Result<bool, Collected> {
+        let mut sleep = pin!(self.ambient.sleep(collect.within));
         let outcome = poll_fn(|context| {
             loop {
                 if read.len() >= collect.limit {
-                    return Poll::Ready(Ok(passing.body.is_none()));
+                    return Poll::Ready(Ok(rest.is_none()));
                 }
-                let Some(body) = passing.body.as_mut() else { return Poll::Ready(Ok(true)) };
+                let Some(body) = rest.as_mut() else { return Poll::Ready(Ok(true)) };
                 match Pin::new(body).poll_frame(context) {
                     Poll::Ready(None) => return Poll::Ready(Ok(true)),
                     Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Collected::Broken)),
@@ -167,18 +222,10 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             }
         })
         .await;
-        // Observing, the request goes on whatever came of the question, and must be whole.
-        passing.prefix = read.freeze();
-        match outcome {
-            Ok(complete) => {
-                if complete {
-                    passing.body = None;
-                }
-                let seen = passing.prefix.slice(..passing.prefix.len().min(collect.limit));
-                Collected::Prefix { complete: complete && seen.len() == passing.prefix.len(), bytes: seen }
-            }
-            Err(failed) => failed,
+        if outcome.as_ref().is_ok_and(|ended| *ended) {
+            *rest = None;
         }
+        outcome
     }
 
     fn env(&self) -> Env<'_> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { beyondStatus, contentPolicy, scriptNonces, scriptTags } from '../support/policy.js';
-import { eventually } from '../support/processes.js';
+import { eventually } from '../../support-js/processes.js';
 
 export default (world) =>
   describe('Content-Security-Policy', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { NAVIGATION } from '../support/http.js';
+import { NAVIGATION } from '../../support-js/http.js';
 
 const PATHS = ['/api/boom', '/api/boom?detail=1'];
 const LEAK = /db-internal|node_modules|route\.js|\bat .*\d+:\d+/;

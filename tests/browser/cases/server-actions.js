@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { NAVIGATION, cookiesOf } from '../support/http.js';
-import { eventually } from '../support/processes.js';
+import { NAVIGATION, cookiesOf } from '../../support-js/http.js';
+import { eventually } from '../../support-js/processes.js';
 
 // `/_not-found` and unknown paths answer 404 and still run the action, were the gate not there.
 const PATHS = ['/', '/nosuch', '/_not-found', '/about', '/favicon.ico', '/about.rsc'];

@@ -42,12 +42,13 @@ export class Browser {
   }
 }
 
-/** A person with a browser: opens tabs, and `complaints` is what their console would show. */
+/** A person with a browser: opens tabs. `complaints` is what their console would show, `hosts` whom it talked to. */
 class Visitor {
   constructor(context) {
     this.context = context;
     this.complaints = [];
     this.navigations = [];
+    this.hosts = new Set();
   }
 
   async tab() {
@@ -63,6 +64,7 @@ class Visitor {
     });
     page.on('pageerror', (error) => this.complaints.push(`uncaught: ${error.message}`));
     page.on('request', (request) => {
+      this.hosts.add(new URL(request.url()).host);
       if (request.isNavigationRequest()) this.navigations.push(request.url());
     });
     return page;

@@ -1,13 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { request } from './http.js';
-import { Process, freePort } from './processes.js';
+import { pathToFileURL } from 'node:url';
+import { Clerk } from '../../support-js/clerk.js';
+import { Gate } from '../../support-js/gate.js';
+import { request } from '../../support-js/http.js';
+import { Process, freePort } from '../../support-js/processes.js';
 
 export const FOLDER = path.resolve(import.meta.dirname, '../../../examples/nextjs-shop');
 
 const NEXT = path.join(FOLDER, 'node_modules/next/dist/bin/next');
 const BUILD = path.join(FOLDER, '.next/BUILD_ID');
-const SOURCES = ['app', 'components', 'lib', 'next.config.mjs', 'package-lock.json'];
+const SOURCES = ['app', 'components', 'lib', 'next.config.ts', 'package-lock.json', 'proxy.ts', 'tsconfig.json'];
+const NO_NETWORK = path.resolve(import.meta.dirname, 'no-network.js');
 const SENTINEL = 'test-rate-limit';
 
 /** The example app, started without the gate; `journal` is what its handlers have done. */
@@ -16,17 +21,35 @@ export class Shop {
     if (!existsSync(NEXT)) {
       throw new Error(`Next.js is not installed: run "npm ci" in ${FOLDER}`);
     }
-    if (!upToDate()) await run('next build', ['build']).finished();
-
     const shop = new Shop();
+    shop.workdir = workdir;
+    shop.clerk = new Clerk();
+    shop.stripeSecret = `whsec_${randomBytes(24).toString('base64url')}`;
+    shop.variables = { ...shop.clerk.variables, STRIPE_WEBHOOK_SECRET: shop.stripeSecret };
+    if (!upToDate()) await run('next build', ['build'], shop.variables).finished();
+
+    shop.network = path.join(workdir, 'network.log');
     shop.log = path.join(workdir, 'side-effects.jsonl');
     writeFileSync(shop.log, '');
     shop.port = await freePort();
     // `localhost` and not 127.0.0.1: with an address as its host name, Next rewrites its own URLs.
     const place = ['-H', 'localhost', '-p', String(shop.port)];
-    shop.process = run('next start', ['start', ...place], { SIDE_EFFECT_LOG: shop.log });
+    shop.process = run('next start', ['start', ...place], {
+      ...shop.variables,
+      // Asked for at the start, and used for calls to Clerk's servers alone, of which there are none.
+      CLERK_SECRET_KEY: 'sk_live_unused',
+      SIDE_EFFECT_LOG: shop.log,
+      NETWORK_LOG: shop.network,
+      NODE_OPTIONS: `--import=${pathToFileURL(NO_NETWORK)}`,
+    });
     await shop.process.listening('localhost', shop.port);
     return shop;
+  }
+
+  /** A gate in front of the app, with the app's own policy. */
+  gate(options) {
+    const { workdir, variables } = this;
+    return Gate.start({ workdir, variables, policy: policyFor, upstream: `http://localhost:${this.port}`, ...options });
   }
 
   /** Asks the app itself, past the gate. */
@@ -54,6 +77,13 @@ export class Shop {
     return lines;
   }
 
+  /** Hosts beyond this machine that the app has tried to reach. */
+  strangers() {
+    const [watching, ...hosts] = readFileSync(this.network, 'utf8').split('\n').filter((line) => line !== '');
+    if (watching !== 'watching') throw new Error('nobody watches whom the app talks to');
+    return hosts.filter((line) => line !== 'watching');
+  }
+
   /** The id that Next gave to the server action exported under `name`. */
   actionId(name) {
     const file = path.join(FOLDER, '.next/server/server-reference-manifest.json');
@@ -66,6 +96,18 @@ export class Shop {
   async stop() {
     await this.process?.stop();
   }
+}
+
+/** The example's own policy, moved to the origin of this run. */
+function policyFor(origin) {
+  let text = readFileSync(path.join(FOLDER, 'palisade.toml'), 'utf8');
+  const here = { public_origin: origin, directory: FOLDER, authorized_parties: [origin] };
+  for (const [key, value] of Object.entries(here)) {
+    const line = new RegExp(`^${key} = .*$`, 'm');
+    if (!line.test(text)) throw new Error(`palisade.toml of the shop has no line "${key} = ..."`);
+    text = text.replace(line, () => `${key} = ${JSON.stringify(value)}`);
+  }
+  return text;
 }
 
 function run(name, args, env = {}) {

@@ -7,10 +7,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { eventually } from '../../browser/support/processes.js';
-import { Gate } from './support/gate.js';
+import { Gate } from '../../support-js/gate.js';
+import { eventually } from '../../support-js/processes.js';
+import { Upstream } from '../../support-js/upstream.js';
 import { PEERS } from './support/peers.js';
-import { Upstream } from './support/upstream.js';
+import { policy } from './support/policy.js';
 
 const MINUTE = 60_000;
 const now = (shift = 0) => new Date(Date.now() + shift);
@@ -27,13 +28,18 @@ let gate;
 
 before(async () => {
   upstream = await Upstream.start();
-  gate = await Gate.start(upstream, workdir, secrets);
+  gate = await Gate.start(options());
 });
 
 after(async () => {
   await gate?.stop();
   await upstream?.stop();
 });
+
+/** A gate in front of the application. */
+function options(variables = secrets, mode = 'enforce') {
+  return { workdir, policy: policy(mode), upstream: upstream.url, variables };
+}
 
 beforeEach(() => Object.assign(upstream, { took: [], status: 200, delay: 0 }));
 
@@ -48,21 +54,26 @@ const altered = (sent, name, change) => ({ ...sent, headers: { ...sent.headers, 
 /** Sends and wants that refusal; nothing may reach the application. */
 async function refused(sent, code, status = 400) {
   const before = upstream.took.length;
-  const answer = await gate.post(sent);
+  const answer = await post(sent);
   assert.equal(answer.status, status, answer.body);
   assert.equal(JSON.parse(answer.body).code, code);
   assert.equal(upstream.took.length, before, 'the application heard of it');
   return answer;
 }
 
+/** One POST over its own connection, byte for byte as given. */
+function post({ path, headers, body }, to = gate) {
+  return to.request({ method: 'POST', path, headers: { 'content-type': 'application/json', ...headers }, body });
+}
+
 async function passes(sent, to = gate) {
-  const answer = await to.post(sent);
+  const answer = await post(sent, to);
   assert.equal(answer.status, 200, answer.body);
   assert.equal(answer.body, 'done', 'the application answers');
 }
 
 for (const [name, peer] of Object.entries(PEERS)) {
-  describe(`a9 ${name}`, () => {
+  describe(`A9: ${name}`, () => {
     test('what the library signs passes byte for byte, and the library verifies it behind the gate', async () => {
       const sent = message(peer);
       await passes(sent);
@@ -118,16 +129,16 @@ for (const [name, peer] of Object.entries(PEERS)) {
     test('a failed delivery passes again; a done one is a replay, and signed anew it is acknowledged', async () => {
       const sent = message(peer);
       upstream.status = 500;
-      assert.equal((await gate.post(sent)).status, 500);
+      assert.equal((await post(sent)).status, 500);
       upstream.status = 200;
       await passes(sent);
       assert.equal(upstream.took.length, 2);
       await refused(sent, 'signature-replayed');
       const retry = message(peer, { id: sent.id, text: sent.body, time: now(2000) });
-      const answer = await gate.post(retry);
+      const answer = await post(retry);
       assert.deepEqual([answer.status, answer.body], [200, '{"received":true}']);
       assert.equal(upstream.took.length, 2, 'not forwarded');
-      await gate.event('an acknowledgement', (event) => {
+      await gate.event((event) => {
         return event['palisade.decision'] === 'answer' && event['palisade.tags']?.includes('message-repeated');
       });
     });
@@ -135,7 +146,7 @@ for (const [name, peer] of Object.entries(PEERS)) {
     test('of thirty copies at once one reaches the application', async () => {
       const sent = message(peer);
       upstream.delay = 300;
-      const answers = await Promise.all(Array.from({ length: 30 }, () => gate.post(sent)));
+      const answers = await Promise.all(Array.from({ length: 30 }, () => post(sent)));
       assert.equal(upstream.took.length, 1);
       const codes = answers.filter(({ status }) => status !== 200).map(({ body }) => JSON.parse(body).code);
       assert.equal(codes.length, 29);
@@ -173,32 +184,32 @@ for (const [name, peer] of Object.entries(PEERS)) {
   });
 }
 
-test('a9 while a secret is replaced both hold, and the old one ends by itself', async () => {
+test('A9: while a secret is replaced both hold, and the old one ends by itself', async () => {
   const peer = PEERS.stripe;
   const fresh = peer.newSecret();
   const until = now(6000).toISOString().replace(/\.\d+Z$/, 'Z');
-  const rotating = await Gate.start(upstream, workdir, {
+  const rotating = await Gate.start(options({
     ...secrets,
     STRIPE_SECRET: fresh,
     STRIPE_SECRET_PREVIOUS: secrets.STRIPE_SECRET,
     STRIPE_SECRET_PREVIOUS_UNTIL: until,
-  });
+  }));
   try {
     await passes(message(peer), rotating);
     await passes(message(peer, { secret: fresh }), rotating);
-    await eventually('the old secret ends', async () => (await rotating.post(message(peer))).status === 400);
+    await eventually('the old secret ends', async () => (await post(message(peer), rotating)).status === 400);
     await passes(message(peer, { secret: fresh }), rotating);
   } finally {
     await rotating.stop();
   }
 });
 
-test('a9 observing, a forged message is forwarded and told of', async () => {
-  const observing = await Gate.start(upstream, workdir, secrets, { mode: 'observe' });
+test('A9: observing, a forged message is forwarded and told of', async () => {
+  const observing = await Gate.start(options(secrets, 'observe'));
   try {
     const peer = PEERS.stripe;
     await passes(message(peer, { secret: peer.newSecret() }), observing);
-    await observing.event('a refusal that would have been', (event) => {
+    await observing.event((event) => {
       return event['palisade.decision'] === 'would-refuse' && event['palisade.code'] === 'signature-invalid';
     });
     assert.equal(upstream.took.length, 1);
@@ -207,9 +218,9 @@ test('a9 observing, a forged message is forwarded and told of', async () => {
   }
 });
 
-test('a9 the gate does not start with a secret that is none', async () => {
+test('A9: the gate does not start with a secret that is none', async () => {
   for (const secret of ['whsec_', 'whsec_%%%', `whsk_${Buffer.alloc(32, 1).toString('base64')}`]) {
-    const broken = await Gate.prepare(upstream, workdir, { ...secrets, SVIX_SECRET: secret });
+    const broken = await Gate.prepare(options({ ...secrets, SVIX_SECRET: secret }));
     try {
       const [code] = await once(broken.process.child, 'exit');
       assert.equal(code, 2, secret);

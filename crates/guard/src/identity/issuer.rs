@@ -70,10 +70,14 @@ impl Issuer {
             return Err(wrong("identity-issuer", "nothing says who signs the session tokens", fix));
         };
         let fixed = match &providers.jwt_key {
-            Some(pem) => Some(Arc::new(KeySet::from_pem(pem).map_err(|bad| {
-                let fix = "copy it from the provider's dashboard; `\\n` may be written out";
-                wrong("jwt-key-malformed", &format!("the issuer's public key cannot be read: {bad}"), fix)
-            })?)),
+            Some(pem) => {
+                let keys = KeySet::from_pem(pem).map_err(|bad| {
+                    let fix = "copy it from the provider's dashboard; `\\n` may be written out";
+                    wrong("jwt-key-malformed", &format!("the issuer's public key cannot be read: {bad}"), fix)
+                })?;
+                // A PEM does not say what its key signs with; Clerk's SDK takes it for RS256 alone, as Clerk publishes it.
+                Some(Arc::new(if is_clerk { keys.pinned(Alg::Rs256) } else { keys }))
+            }
             None => None,
         };
         let text = format!("{declared:?} {issuer} {:?}", providers.clerk_publishable_key);

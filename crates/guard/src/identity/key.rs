@@ -167,6 +167,11 @@ impl KeySet {
         KeySet { keys, digest: u64::from_be_bytes(*hash.first_chunk().unwrap_or(&[0; 8])) }
     }
 
+    /// The same keys, good for one algorithm alone.
+    pub(crate) fn pinned(self, alg: Alg) -> KeySet {
+        KeySet::of(self.keys.into_iter().map(|key| Jwk { alg: Some(alg), ..key }).collect())
+    }
+
     /// The key a token's header names, for that algorithm. Without a `kid` only a set of one key answers, and only
     /// where `anonymous` allows it.
     pub(crate) fn find(&self, kid: Option<&str>, alg: Alg, anonymous: bool) -> Option<&PublicKey> {

@@ -152,3 +152,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_refund_gives_back_what_was_taken_and_never_more() {
+    let limiter = Limiter::new(Limit::parse("5/min").expect("limit"), 64, Seed(1, 2));
+    let charge = |at: u64| limiter.charge(1, 7, 1, MonoMicros(at * 1_000_000)).allowed;
+    let refund = |at: u64| limiter.refund(1, 7, 1, MonoMicros(at * 1_000_000));
+    refund(100);
+    assert_eq!((0..10).filter(|_| charge(100)).count(), 5, "nothing was owed");
+    refund(100);
+    assert_eq!((0..10).filter(|_| charge(100)).count(), 1);
+    // One charge has run off by itself: giving all five back leaves no more than a full burst.
+    (0..5).for_each(|_| refund(112));
+    assert_eq!((0..10).filter(|_| charge(112)).count(), 5);
+    limiter.refund(2, 7, 1, MonoMicros(112_000_000));
+    limiter.refund(1, 8, 1, MonoMicros(112_000_000));
+    assert!(!charge(112), "another's is another's");
+}

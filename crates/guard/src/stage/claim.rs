@@ -1,23 +1,35 @@
-//! The last stage: a token is spent, a signed message reserved, in one atomic step, right before the first byte goes to
+//! The last stage: an attempt to sign in is counted, a token is spent, a signed message reserved, in one atomic step, right before the first byte goes to
 //! the application. What any stage before refuses spends nothing.
 
 use palisade_event::{Code, Stage, Tag};
 use palisade_policy::Mode;
 
 use crate::answer::Say;
+use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange};
 use crate::inbox::Held;
 use crate::ledger::{Spend, Spent};
+use crate::login;
 use crate::step::{Claim, Claimed, Denial, Flow, Query};
+use crate::view::View;
 
 /// When a client whose neighbourhood has used up its share may try again, in seconds.
 const CROWDED_RETRY: u32 = 60;
 /// When a provider whose message found no room may send it again, in seconds.
 const UNAVAILABLE_RETRY: u32 = 5;
 
-pub(crate) fn check(exchange: &mut Exchange) -> Flow {
+pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     if let Some(claimed) = exchange.claimed.take() {
-        return if exchange.message.is_some() { held(exchange, claimed) } else { told(exchange, claimed) };
+        let flow = if exchange.message.is_some() { held(exchange, claimed) } else { told(exchange, claimed) };
+        if matches!(flow, Flow::Refuse(_)) {
+            login::release(exchange, env);
+        }
+        return flow;
+    }
+    // An attempt to sign in is counted before its token is spent, so that who is locked out spends none.
+    match login::charge(exchange, view, env) {
+        Flow::Pass => {}
+        other => return other,
     }
     if let Some(message) = &exchange.message {
         return Flow::Ask(Query::Claim(Claim::Reserve(message.reserve)));

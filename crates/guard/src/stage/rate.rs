@@ -1,12 +1,12 @@
 //! The rate limit by address: before anything that costs more than a look into a table.
 
-use palisade_event::{Code, Stage, Tag};
+use palisade_event::{ClientKey, Code, Stage, Tag};
 use palisade_policy::{IdentityNeed, Mode};
 
 use crate::env::Env;
 use crate::exchange::Exchange;
 use crate::identity::Identity;
-use crate::limiter::Charge;
+use crate::limiter::{Charge, Limiter};
 use crate::plan::RatePlan;
 use crate::stage::identity;
 use crate::step::{Denial, Flow};
@@ -42,19 +42,24 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> 
 }
 
 fn charge(rate: &RatePlan, exchange: &Exchange, cost: u32, env: &Env<'_>) -> Charge {
-    let (client, now) = (exchange.client, env.now.mono);
+    charge_places(&rate.limiter, &rate.wide, rate.scope, exchange.client, cost, env)
+}
+
+/// Charges an address; where it is of IPv6, its /48 as well.
+fn charge_places(limiter: &Limiter, wide: &Limiter, scope: u32, client: ClientKey, cost: u32, env: &Env<'_>) -> Charge {
+    let now = env.now.mono;
     if let Some(wider) = client.wider() {
         // A network that is over its limit enters no client into the table, where it would push out strangers; a client
         // that is over its own does not use up its neighbours' share.
-        if let Some(refusal) = rate.limiter.refusal(rate.scope, client.bits(), cost, now) {
+        if let Some(refusal) = limiter.refusal(scope, client.bits(), cost, now) {
             return refusal;
         }
-        let wide = rate.wide.charge(rate.scope, wider, cost, now);
+        let wide = wide.charge(scope, wider, cost, now);
         if !wide.allowed {
             return Charge { remaining: 0, ..wide };
         }
     }
-    rate.limiter.charge(rate.scope, client.bits(), cost, now)
+    limiter.charge(scope, client.bits(), cost, now)
 }
 
 /// A verified caller is counted by subject, wherever it asks from; its address only as one of a crowd, so that an office
@@ -62,7 +67,7 @@ fn charge(rate: &RatePlan, exchange: &Exchange, cost: u32, env: &Env<'_>) -> Cha
 fn charge_subject(rate: &RatePlan, exchange: &Exchange, subject: &Identity, cost: u32, env: &Env<'_>) -> Charge {
     let charge = rate.limiter.charge(rate.scope, subject.key(), cost, env.now.mono);
     let Some(crowd) = rate.crowd.as_ref().filter(|_| charge.allowed) else { return charge };
-    let shared = crowd.charge(rate.scope, exchange.client.bits(), cost, env.now.mono);
+    let shared = charge_places(&crowd.limiter, &crowd.wide, rate.scope, exchange.client, cost, env);
     if shared.allowed { charge } else { Charge { remaining: 0, ..shared } }
 }
 

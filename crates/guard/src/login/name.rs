@@ -1,0 +1,138 @@
+//! Which account an attempt names. Every spelling that an application could take for the same account must count as the
+//! same, and where two readers could read two accounts out of one request, none is read.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::input::{Content, pairs};
+use palisade_event::Code;
+
+/// There is not one text where the route says that the account stands. Holds the JSON pointer of that place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotNamed(pub(crate) String);
+
+/// The longest name, in bytes as sent. An address of mail has at most 254 (RFC 5321, errata 1690).
+const MAX_NAME: usize = 512;
+
+/// The hash of the account's name in its normal form.
+///
+/// `place` is a JSON pointer or a field's name; a field stands at the top of a JSON object, and a pointer of one step is
+/// a form's field. A key or a query field that differs from it only by case, or goes on with `[` or `.`, could be what
+/// the application reads, and is refused.
+pub(crate) fn named(place: &str, content: &Content<'_>, query: Option<&str>) -> Result<[u8; 32], NotNamed> {
+    let steps: Vec<String> = match place.strip_prefix('/') {
+        Some(pointer) => pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect(),
+        None => vec![place.to_owned()],
+    };
+    let not_named = || {
+        let pointer = steps.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")));
+        NotNamed(pointer.collect())
+    };
+    let first = steps.first().map_or("", String::as_str);
+    let elsewhere = pairs(query.unwrap_or_default().as_bytes(), Code::BodyMalformed)
+        .map_or(true, |fields| fields.iter().any(|(key, _)| resembles(key, first)));
+    let text = match content {
+        _ if elsewhere => None,
+        Content::Json(value) => steps.iter().try_fold(value, |value, step| below(value, step)).and_then(Value::as_str),
+        Content::Form(fields, files) if steps.len() == 1 => {
+            let keys = fields.iter().map(|(key, _)| key).chain(files.iter().map(|part| &part.name));
+            let alone = keys.filter(|key| resembles(key, first)).count() == 1;
+            fields.iter().find(|(key, _)| alone && key == first).map(|(_, value)| value.as_str())
+        }
+        Content::Form(..) | Content::Other => None,
+    };
+    let normal = text.filter(|text| text.len() <= MAX_NAME).map(normal).filter(|text| !text.is_empty());
+    normal.map(|normal| Sha256::digest(normal.as_bytes()).into()).ok_or_else(not_named)
+}
+
+/// One step of a pointer, if it leads to one place only.
+fn below<'v>(value: &'v Value, step: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(entries) => {
+            let alone = entries.keys().filter(|key| resembles(key, step)).count() == 1;
+            entries.get(step).filter(|_| alone)
+        }
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// Whether some application would read `key` as `name`: by case, or as a part of it (`name[]`, `name.0`).
+fn resembles(key: &str, name: &str) -> bool {
+    let Some((head, rest)) = key.split_at_checked(name.len()) else { return false };
+    head.eq_ignore_ascii_case(name) && (rest.is_empty() || rest.starts_with(['[', '.']))
+}
+
+/// NFKC, trimmed, without case. Letters go up and down, each by itself, so that `ß` and `SS`, `σ` and `ς` agree; that
+/// merges more than Unicode's case folding does, which only makes such accounts share a count.
+fn normal(text: &str) -> String {
+    let compatible: String = text.nfkc().collect();
+    let folded = compatible.trim().chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    folded.nfkc().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Content<'static> {
+        Content::Json(serde_json::from_str(text).expect("json"))
+    }
+
+    fn form(fields: &[(&str, &str)]) -> Content<'static> {
+        Content::Form(fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(), Vec::new())
+    }
+
+    #[test]
+    fn spellings_of_one_account_share_a_hash() {
+        let read = |text: &str| named("email", &form(&[("email", text)]), None).expect("named");
+        let plain = read("anna@shop.example");
+        for spelling in
+            ["Anna@Shop.Example", " anna@shop.example\t", "ａｎｎａ＠shop.example", "anna@shop.example\u{a0}"]
+        {
+            assert_eq!(read(spelling), plain, "{spelling:?}");
+        }
+        assert_ne!(read("anne@shop.example"), plain);
+        assert_eq!(read("STRASSE"), read("Straße"));
+        assert_eq!(read("e\u{301}"), read("É"));
+        assert_eq!(read("ΟΔΟΣ"), read("οδος"));
+        assert_eq!(read("K"), read("\u{212a}"));
+    }
+
+    #[test]
+    fn a_field_and_a_pointer_find_it_in_both_syntaxes() {
+        let plain = named("email", &form(&[("email", "a")]), None);
+        assert!(plain.is_ok());
+        assert_eq!(named("/email", &form(&[("email", "a")]), None), plain);
+        assert_eq!(named("email", &json(r#"{"email":"A"}"#), Some("next=/home")), plain);
+        assert_eq!(named("/user/0/e~1mail", &json(r#"{"user":[{"e/mail":"a"}]}"#), None), plain);
+    }
+
+    #[test]
+    fn whatever_is_not_one_text_is_no_name() {
+        for body in [
+            r#"{"email":["a"]}"#,
+            r#"{"email":{"$ne":""}}"#,
+            r#"{"email":7}"#,
+            r#"{"email":null}"#,
+            r#"{"email":"  "}"#,
+            r#"{"email":"a","Email":"b"}"#,
+            r#"{"email":"a","email[]":"b"}"#,
+            r#"{"mail":"a"}"#,
+            r#"["a"]"#,
+            r#""a""#,
+        ] {
+            assert_eq!(named("/email", &json(body), None), Err(NotNamed("/email".to_owned())), "{body}");
+        }
+        for fields in
+            [&[("email", "a"), ("email", "b")][..], &[("email", "a"), ("EMAIL", "b")], &[("email[]", "a")], &[]]
+        {
+            assert!(named("email", &form(fields), None).is_err(), "{fields:?}");
+        }
+        assert!(named("email", &form(&[("email", "a")]), Some("email=b")).is_err(), "some read the query first");
+        assert!(named("email", &form(&[("email", "a")]), Some("%zz")).is_err());
+        assert!(named("email", &form(&[("email", &"a".repeat(513))]), None).is_err());
+        assert!(named("email", &Content::Other, None).is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! Header values put together on the stack: several are made for every request, and `format!` costs more than the
+//! values are long.
+
+use std::net::IpAddr;
+
+use http::HeaderValue;
+
+/// A value in the making, of at most `N` bytes. What does not fit makes no value.
+pub(crate) struct Written<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+    whole: bool,
+}
+
+// === impl Written ===
+
+impl<const N: usize> Written<N> {
+    pub(crate) const fn new() -> Self {
+        Written { bytes: [0; N], len: 0, whole: true }
+    }
+
+    pub(crate) fn text(mut self, text: &str) -> Self {
+        match self.bytes.get_mut(self.len..self.len + text.len()) {
+            Some(room) => {
+                room.copy_from_slice(text.as_bytes());
+                self.len += text.len();
+            }
+            None => self.whole = false,
+        }
+        self
+    }
+
+    pub(crate) fn decimal(self, value: u64) -> Self {
+        self.digits(value, 10)
+    }
+
+    /// Lower case, without a prefix.
+    pub(crate) fn hexadecimal(self, value: u64) -> Self {
+        self.digits(value, 16)
+    }
+
+    pub(crate) fn address(self, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => {
+                let [a, b, c, d] = v4.octets().map(u64::from);
+                self.decimal(a).text(".").decimal(b).text(".").decimal(c).text(".").decimal(d)
+            }
+            IpAddr::V6(v6) => self.text(&v6.to_string()),
+        }
+    }
+
+    fn digits(self, mut value: u64, base: u64) -> Self {
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let mut text = [b'0'; 20];
+        let mut from = text.len();
+        for place in text.iter_mut().rev() {
+            *place = DIGITS.get((value % base) as usize).copied().unwrap_or(b'0');
+            value /= base;
+            from -= 1;
+            if value == 0 {
+                break;
+            }
+        }
+        let digits = text.get(from..).and_then(|digits| std::str::from_utf8(digits).ok());
+        self.text(digits.unwrap_or_default())
+    }
+
+    /// What is there so far.
+    pub(crate) fn as_str(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    /// The value, if all of it fitted and a header may carry it.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let bytes = self.bytes.get(..self.len).filter(|_| self.whole)?;
+        HeaderValue::from_bytes(bytes).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_addresses_are_written_as_the_standard_library_writes_them() {
+        for value in [0, 9, 10, 4_294_967_296, u64::MAX] {
+            assert_eq!(Written::<64>::new().decimal(value).as_str(), value.to_string());
+            assert_eq!(Written::<64>::new().hexadecimal(value).as_str(), format!("{value:x}"));
+        }
+        for address in ["0.0.0.0", "198.51.100.7", "255.255.255.255", "2001:db8::1", "::ffff:1.2.3.4"] {
+            let address: IpAddr = address.parse().expect("address");
+            assert_eq!(Written::<64>::new().address(address).as_str(), address.to_string());
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_makes_no_value() {
+        assert_eq!(Written::<4>::new().text("abc").decimal(1).header(), Some(HeaderValue::from_static("abc1")));
+        assert_eq!(Written::<4>::new().text("abc").decimal(12).header(), None);
+        assert_eq!(Written::<4>::new().text("a\n").header(), None);
+    }
+}

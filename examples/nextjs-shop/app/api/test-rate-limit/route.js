@@ -1,9 +1,0 @@
-import { record } from '../../../lib/journal.js';
-
-// A GET handler that reads nothing of its request would be answered from the build.
-export const dynamic = 'force-dynamic';
-
-export function GET() {
-  record('test-rate-limit');
-  return Response.json({ success: true, message: 'Within the limit.' });
-}
