@@ -105,11 +105,11 @@ impl Admitted {
         let upgrade = exchange.asks.upgrade.then(|| head.headers.get(header::UPGRADE).cloned()).flatten();
         let told = exchange.vouched.is_some().then(|| outer(&head.headers));
         headers::strip_request(&mut head.headers);
+        cookie::strip_admin(&mut head.headers);
         if let Some(told) = told {
             head.headers.extend(told);
         }
         login::forward(exchange, &mut head.headers);
-        cookie::strip_admin(&mut head.headers);
         if let Some(upgrade) = upgrade {
             head.headers.insert(header::UPGRADE, upgrade);
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

@@ -47,7 +47,9 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     let upgraded = exchange.asks.upgrade && head.status == StatusCode::SWITCHING_PROTOCOLS;
     let brought = Brought::by(&head.headers);
     headers::strip_response(&mut head.headers, upgraded, brought);
-    cookie::strip_admin_set(&mut head.headers);
+    if brought.has(Brought::SET_COOKIE) {
+        cookie::strip_admin_set(&mut head.headers);
+    }
     harden(exchange, &mut head.headers, brought);
     // What carries this visitor's nonce is nobody else's, however the application marks it.
     let shared = is_shared(head, brought) && !echoes_nonce(exchange, &head.headers);
