@@ -1,5 +1,6 @@
 //! The gate as a server: threads, their start and their end.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -7,13 +8,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use palisade_backend::Jwks;
+use palisade_backend::{Address, Jwks, Notice, Shared};
 use palisade_guard::Plan;
 use palisade_policy::Origin;
 use tokio::sync::watch;
 
 use crate::census::Census;
-use crate::events::{EventSink, Writer};
+use crate::events::{EventSink, Queue, Writer};
 use crate::listen;
 use crate::worker::{self, Start};
 
@@ -40,7 +41,14 @@ pub struct Gateway {
     upstream: Origin,
     plan: Arc<Plan>,
     jwks: Option<Jwks>,
+    sharing: Option<Sharing>,
     sink: EventSink,
+}
+
+/// Where the state is that gates share, and who hears what becomes of it.
+struct Sharing {
+    address: Address,
+    tell: Box<dyn Fn(&Notice) + Send>,
 }
 
 /// How a gateway ended.
@@ -72,13 +80,21 @@ impl Gateway {
         let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let listeners = listen::listeners(listen, if threads == 0 { cores() } else { threads })?;
         let address = listeners.first().map_or(Ok(listen), TcpListener::local_addr)?;
-        Ok(Gateway { address, listeners, upstream, plan, jwks: None, sink })
+        Ok(Gateway { address, listeners, upstream, plan, jwks: None, sharing: None, sink })
     }
 
     /// Gets the issuer's keys from there.
     #[must_use]
     pub fn with_jwks(self, jwks: Option<Jwks>) -> Gateway {
         Gateway { jwks, ..self }
+    }
+
+    /// Shares limits and claims with other gates by the server at `address`. What becomes of it is an event line, and is
+    /// told to `tell`, on a thread that may block. The policy must name the server's variable, or nothing is asked.
+    #[must_use]
+    pub fn with_shared(self, address: Option<Address>, tell: impl Fn(&Notice) + Send + 'static) -> Gateway {
+        let sharing = address.map(|address| Sharing { address, tell: Box::new(tell) });
+        Gateway { sharing, ..self }
     }
 
     /// Where it listens.
@@ -100,6 +116,8 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let (ended, mut any_ended) = watch::channel(());
         let policy = self.plan.policy();
+        let sharing = self.sharing.filter(|_| policy.state.redis.is_some());
+        let shared = sharing.map(|sharing| sharing.start(&self.plan, writer.queue())).transpose()?;
         let census = Census::new(&policy.limits, &policy.clients);
         let mut threads = Vec::with_capacity(self.listeners.len());
         for (number, listener) in self.listeners.into_iter().enumerate() {
@@ -108,6 +126,7 @@ impl Gateway {
                 upstream: self.upstream.clone(),
                 plan: Arc::clone(&self.plan),
                 jwks: self.jwks.clone(),
+                shared: shared.clone(),
                 census: Arc::clone(&census),
                 events: writer.queue(),
                 stop: stopped.clone(),
@@ -124,6 +143,22 @@ impl Gateway {
         });
         let _ = stop.send(true);
         finish(threads, writer)
+    }
+}
+
+impl Sharing {
+    fn start(self, plan: &Plan, events: Arc<Queue>) -> io::Result<Shared> {
+        let Sharing { address, tell } = self;
+        Shared::start(address, plan.policy(), plan.state(), move |notice| {
+            events.tell(notice);
+            tell(notice);
+        })
+    }
+}
+
+impl fmt::Debug for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sharing").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

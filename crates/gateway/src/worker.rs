@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use palisade_backend::{Jwks, Local};
+use palisade_backend::{Jwks, Linked, Local, Shared};
 use palisade_guard::{Fault, Peer, Plan, trailer_passes};
 use palisade_policy::{Limits, Origin};
 use palisade_tower::{Gate, GateBody, Guarded};
@@ -32,6 +32,7 @@ pub(crate) struct Start {
     pub(crate) upstream: Origin,
     pub(crate) plan: Arc<Plan>,
     pub(crate) jwks: Option<Jwks>,
+    pub(crate) shared: Option<Shared>,
     pub(crate) census: Arc<Census>,
     pub(crate) events: Arc<Queue>,
     /// True once the gate drains.
@@ -40,7 +41,7 @@ pub(crate) struct Start {
 
 /// A thread that serves.
 struct Worker {
-    gate: Gate<Local, Surroundings>,
+    gate: Gate<Linked, Surroundings>,
     upstream: Upstream,
     census: Arc<Census>,
     roster: Rc<Roster>,
@@ -66,9 +67,10 @@ pub(crate) fn run(start: Start) -> io::Result<usize> {
 }
 
 async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
-    let Start { listener, upstream, plan, jwks, census, events: _, mut stop } = start;
+    let Start { listener, upstream, plan, jwks, shared, census, events: _, mut stop } = start;
     let limits = plan.policy().limits.clone();
-    let backend = Local::new(Arc::clone(plan.state())).with_jwks(jwks);
+    let local = Local::new(Arc::clone(plan.state())).with_jwks(jwks);
+    let backend = Linked::open(local, shared.as_ref());
     let roster = Rc::new(Roster::default());
     let worker = Rc::new(Worker {
         upstream: Upstream::new(&upstream, limits.upstream_timeout),

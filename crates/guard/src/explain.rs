@@ -38,6 +38,8 @@ pub enum Ruling {
     SpendToken,
     /// It would fetch the issuer's keys.
     FetchKeys,
+    /// It would ask the state that gates share.
+    AskState,
 }
 
 impl Plan {
@@ -75,6 +77,7 @@ impl Ruling {
             Flow::Ask(Query::Collect(_)) => Ruling::ReadBody,
             Flow::Ask(Query::Claim(_)) => Ruling::SpendToken,
             Flow::Ask(Query::Keys(_)) => Ruling::FetchKeys,
+            Flow::Ask(Query::Lease(_)) => Ruling::AskState,
         }
     }
 }

@@ -12,8 +12,13 @@
 //! What it does badly: two clients whose hashes agree in set and tag share a quota (one in 16 million within a set),
 //! and under such a flood an honest newcomer may find less than its full burst.
 
+mod shared;
+
+pub(crate) use shared::Known;
+
 use std::fmt;
 use std::hash::Hasher as _;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use palisade_policy::Limit;
@@ -23,12 +28,15 @@ use crate::env::MonoMicros;
 
 /// A table of clients under one limit.
 pub struct Limiter {
+    limit: Limit,
     gcra: Gcra,
     overflow_gcra: Gcra,
     sets: Box<[Set]>,
     mask: u64,
     seed: Seed,
     overflow: AtomicU64,
+    /// What was taken from a shared table in advance; made when something first is.
+    leases: OnceLock<Box<[Set]>>,
 }
 
 /// The secret that places keys in a table, so that nobody can aim at a set.
@@ -79,12 +87,14 @@ impl Limiter {
         let sets = (slots as usize).div_ceil(WAYS).next_power_of_two();
         let gcra = Gcra::new(limit, 1);
         Limiter {
+            limit,
             gcra,
             overflow_gcra: Gcra::new(limit, OVERFLOW_FACTOR),
             sets: std::iter::repeat_with(Set::default).take(sets).collect(),
             mask: sets as u64 - 1,
             seed,
             overflow: AtomicU64::new(0),
+            leases: OnceLock::new(),
         }
     }
 
@@ -92,18 +102,22 @@ impl Limiter {
     ///
     /// A refusal charges nothing. `scope` separates routes that share a table.
     pub fn charge(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) -> Charge {
+        self.charge_by(&self.gcra, scope, client, cost, now)
+    }
+
+    fn charge_by(&self, gcra: &Gcra, scope: u32, client: u128, cost: u32, now: MonoMicros) -> Charge {
         let now = units(now);
         let hash = self.seed.hash(scope, client);
         let tag = (hash >> TIME_BITS).max(1);
-        let Some(set) = self.set(hash) else { return self.gcra.refused(now, now) };
+        let Some(set) = self.set(hash) else { return gcra.refused(now, now) };
         // A lost race means another request changed the set: look again. Bounded, then refused: never free.
         for _ in 0..64 {
-            match self.attempt(set, tag, cost, now) {
+            match self.attempt(gcra, set, tag, cost, now) {
                 Ok(charge) => return charge,
                 Err(Raced) => std::hint::spin_loop(),
             }
         }
-        self.gcra.refused(now, now.wrapping_add(self.gcra.burst))
+        gcra.refused(now, now.wrapping_add(gcra.burst))
     }
 
     /// What a client that is known to be over its limit would be told; `None` for everybody else. Charges nothing.
@@ -122,21 +136,21 @@ impl Limiter {
         self.sets.get(usize::try_from(hash & self.mask).unwrap_or_default())
     }
 
-    fn attempt(&self, set: &Set, tag: u64, cost: u32, now: u64) -> Result<Charge, Raced> {
+    fn attempt(&self, gcra: &Gcra, set: &Set, tag: u64, cost: u32, now: u64) -> Result<Charge, Raced> {
         let mut victim: Option<(&AtomicU64, u64, u64)> = None;
         for slot in &set.0 {
             let word = slot.load(Relaxed);
-            let debt = self.gcra.debt(word & TIME_MASK, now);
+            let debt = gcra.debt(word & TIME_MASK, now);
             if word >> TIME_BITS == tag {
-                return self.gcra.take(slot, word, tag, debt, cost, now);
+                return gcra.take(slot, word, tag, debt, cost, now);
             }
             if victim.is_none_or(|(_, _, least)| debt < least) {
                 victim = Some((slot, word, debt));
             }
         }
         match victim {
-            Some((slot, word, debt)) if debt + self.gcra.interval <= self.gcra.burst => {
-                self.gcra.take(slot, word, tag, debt, cost, now)
+            Some((slot, word, debt)) if debt + gcra.interval <= gcra.burst => {
+                gcra.take(slot, word, tag, debt, cost, now)
             }
             _ => self.charge_overflow(cost, now),
         }
@@ -150,7 +164,7 @@ impl Limiter {
         Ok(Charge { remaining: 0, overflow: true, ..charge })
     }
 
-    /// Bytes of the table.
+    /// Bytes of the table, without what is leased: a sixteenth more at most.
     #[must_use]
     pub fn bytes(&self) -> usize {
         std::mem::size_of_val(&*self.sets)

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_event::Kind;
 use palisade_policy::{
-    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Policy, Route, RouteId, RouteSource,
+    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Outage, Policy, Route, RouteId, RouteSource,
 };
 use siphasher::sip::SipHasher13;
 
@@ -26,6 +26,8 @@ use std::hash::Hasher as _;
 pub struct Plan {
     pub(crate) policy: Policy,
     pub(crate) state: Arc<State>,
+    /// Whether gates share limits and claims, and what holds while they cannot.
+    pub(crate) shared: Option<Outage>,
     pub(crate) keys: Keys,
     pub(crate) hosts: Vec<Origin>,
     pub(crate) routes: Vec<RoutePlan>,
@@ -128,6 +130,7 @@ impl Plan {
             hsts: https && policy.environment == Environment::Production,
             detailed: policy.environment == Environment::Development,
             state: Arc::clone(state),
+            shared: policy.state.redis.is_some().then_some(policy.state.outage),
             policy,
             issuer,
             keys,
@@ -246,7 +249,7 @@ pub fn signing_problems(policy: &Policy, secrets: &Secrets) -> Diagnostics {
 }
 
 /// A number for a route that stays the same over reloads and over nodes, so that counts survive both.
-fn scope_number(scope: &str) -> u32 {
+pub(crate) fn scope_number(scope: &str) -> u32 {
     let mut hasher = SipHasher13::new();
     hasher.write(scope.as_bytes());
     (hasher.finish() >> 32) as u32

@@ -10,10 +10,12 @@ mod identity;
 mod origin;
 mod quota;
 mod rate;
+mod share;
 mod signature;
 mod target;
 
 pub(crate) use rate::noteworthy;
+pub(crate) use share::Sharing;
 pub(crate) use target::NEXT_ACTION;
 
 use palisade_event::Stage;
@@ -36,6 +38,6 @@ pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env:
         Stage::Quota => quota::check(exchange, env),
         Stage::Access => access::check(exchange),
         Stage::Body => body::check(exchange, view, env),
-        Stage::Claim => claim::check(exchange),
+        Stage::Claim => claim::check(exchange, env),
     }
 }

@@ -14,6 +14,7 @@ use crate::identity::{Keyring, Verified};
 use crate::inbox::{Inbox, Settle};
 use crate::ledger::Ledger;
 use crate::limiter::{Limiter, Seed};
+use crate::shared::Alone;
 use crate::step::{Claim, Claimed};
 
 /// The gate's memory. Create one for a process and hand it to every plan, so that a new plan forgets nothing.
@@ -28,6 +29,8 @@ pub struct State {
     pub blocks: Blocks,
     /// Which signed messages are handled, and which were.
     pub inbox: Inbox,
+    /// What this gate decided while it could not ask the others.
+    pub alone: Alone,
     seed: Seed,
     slots: u32,
     /// One table for each distinct limit. Grows with the policy, never with clients.
@@ -57,6 +60,7 @@ impl State {
             ledger: Ledger::new(LEDGER_SESSIONS, env.now.wall.millis()),
             blocks: Blocks::default(),
             inbox: Inbox::new(INBOX_MESSAGES),
+            alone: Alone::default(),
             keyring: Keyring::default(),
             verified: Verified::default(),
             seed: Seed::new(env.random()),

@@ -78,6 +78,7 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
                 Step::Answer(answer) => return Err(answer),
                 Step::Need(Need::Claim(ask)) => self.backend.claim(ask).await,
                 Step::Need(Need::Keys(ask)) => self.backend.keys(ask).await,
+                Step::Need(Need::Lease(ask)) => self.backend.lease(ask).await,
                 Step::Need(Need::Collect(ask)) => {
                     let collected = self.collect(passing, ask.question).await;
                     ask.reply(collected)
