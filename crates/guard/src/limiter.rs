@@ -36,7 +36,7 @@ pub struct Limiter {
     seed: Seed,
     overflow: AtomicU64,
     /// What was taken from a shared table in advance; made when something first is.
-    leases: OnceLock<Box<[Set]>>,
+    leases: OnceLock<shared::Leases>,
 }
 
 /// The secret that places keys in a table, so that nobody can aim at a set.

@@ -5,10 +5,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use palisade_backend::Address;
 use palisade_event::Kind;
 use palisade_gateway::{Config, Drained, EventSink, Gateway};
 use palisade_guard::{Plan, Secrets, State};
-use palisade_policy::{Limits, Method, Origin, Policy, PolicyBuilder, Route};
+use palisade_policy::{Limits, Method, Origin, Policy, PolicyBuilder, Route, SharedState};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -16,6 +17,9 @@ use crate::{Client, FixedEnv, PATIENCE};
 
 /// The host that gates of tests answer for, under https.
 pub const HOST: &str = "shop.example";
+
+/// The secret of every webhook.
+pub const WEBHOOK_SECRET: &str = "a-secret-of-webhooks-with-32-chars";
 
 /// A gate in this process.
 #[derive(Debug)]
@@ -79,13 +83,26 @@ impl RunningGate {
     /// If the policy is not valid.
     #[must_use]
     pub fn with_threads(policy: PolicyBuilder, upstream: &Origin, threads: usize) -> RunningGate {
+        RunningGate::launch(policy, upstream, threads, None)
+    }
+
+    /// Starts a gate of so many threads that shares its state with others by the server at `url`.
+    ///
+    /// # Panics
+    /// If the policy or the URL is not valid.
+    #[must_use]
+    pub fn sharing(policy: PolicyBuilder, upstream: &Origin, threads: usize, url: &str) -> RunningGate {
+        RunningGate::launch(policy, upstream, threads, Some(url.parse().expect("a URL")))
+    }
+
+    fn launch(policy: PolicyBuilder, upstream: &Origin, threads: usize, shared: Option<Address>) -> RunningGate {
         let (tx, lines) = channel();
         let sink = EventSink::new(Lines { tx, partial: Vec::new() });
         let plan = plan(policy);
         let state = Arc::clone(plan.state());
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = Config { listen, upstream: upstream.clone(), threads, plan, sink };
-        let gateway = Gateway::bind(config).expect("bind");
+        let gateway = Gateway::bind(config).expect("bind").with_shared(shared, |_| {});
         let address = gateway.local_addr();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
@@ -131,6 +148,12 @@ impl Drop for RunningGate {
     }
 }
 
+/// State shared by the server that `REDIS_URL` names, which may take so long to answer.
+#[must_use]
+pub fn shared_state(timeout: Duration) -> SharedState {
+    SharedState { redis: Some("REDIS_URL".to_owned()), timeout, ..SharedState::default() }
+}
+
 /// Compiles a policy with fixed secrets.
 ///
 /// # Panics
@@ -141,7 +164,11 @@ pub fn plan(policy: PolicyBuilder) -> Arc<Plan> {
     let env = FixedEnv::at(1_793_577_600);
     let limits: &Limits = &policy.limits;
     let state = State::new(limits, &env.env());
-    Plan::compile(policy, &Secrets::ephemeral(&env.env()), &state).unwrap_or_else(|problems| panic!("{problems:?}"))
+    let mut secrets = Secrets::ephemeral(&env.env());
+    for name in policy.routes().iter().filter_map(|route| route.signature.as_ref()).flat_map(|it| &it.secrets) {
+        secrets.webhooks.insert(name.clone(), vec![WEBHOOK_SECRET.to_owned().into()]);
+    }
+    Plan::compile(policy, &secrets, &state).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 // === impl Events ===

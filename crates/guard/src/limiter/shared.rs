@@ -16,8 +16,19 @@ use super::{Charge, Gcra, Limiter, Set, TIME_BITS, TIME_MASK, WAYS, units};
 use crate::env::MonoMicros;
 use crate::shared::{Lease, Told};
 
+/// What this gate has charged in advance, and who is just asking for more.
+pub(super) struct Leases {
+    /// Slots as the table's: until when what is left would be forgiven.
+    sets: Box<[Set]>,
+    /// Who asks for a lease since when. Of many requests of one client at once one asks in advance: each would take as
+    /// much as all need. Slots are overwritten at will; a lost one costs a question more.
+    asking: Set,
+}
+
 /// How much smaller the table of leases is: few clients are busy at a time.
 const LEASES_SHARE: usize = 16;
+/// Whoever asked for a lease longer ago than this will not be answered: a second.
+const ASKING: u64 = 16_000;
 /// One lease is at most this part of the limit: what a gate that vanishes takes with it.
 const LEASE_PART: u32 = 8;
 
@@ -41,10 +52,27 @@ impl Limiter {
     }
 
     /// The question to the shared table. Below sixty a minute nothing is taken in advance.
-    pub(crate) fn lease(&self, scope: u32, client: u128, cost: u32) -> Lease {
+    fn lease(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) -> Lease {
         let Limit { count, window } = self.limit;
-        let most = if u64::from(count) < window.as_secs() { cost } else { cost.max(count / LEASE_PART) };
-        Lease { limit: self.limit, scope, client, cost, most }
+        let most = cost.max(count / LEASE_PART);
+        let advance = u64::from(count) >= window.as_secs() && most > cost && self.asks_first(scope, client, units(now));
+        Lease { limit: self.limit, scope, client, cost, most: if advance { most } else { cost } }
+    }
+
+    /// Whether nobody else asks for a lease of that client; from now on somebody does.
+    fn asks_first(&self, scope: u32, client: u128, now: u64) -> bool {
+        let Some((slot, tag)) = self.asking(scope, client) else { return false };
+        let word = slot.load(Relaxed);
+        let asked = word >> TIME_BITS == tag && now.wrapping_sub(word) & TIME_MASK < ASKING;
+        !asked && slot.compare_exchange(word, tag << TIME_BITS | now, Relaxed, Relaxed).is_ok()
+    }
+
+    /// The slot that says who asks, and the client's tag.
+    fn asking(&self, scope: u32, client: u128) -> Option<(&AtomicU64, u64)> {
+        let leases = self.leases.get_or_init(|| Leases::new(self.sets.len() / LEASES_SHARE));
+        let hash = self.seed.hash(scope, client);
+        let index = usize::try_from(hash >> 8).unwrap_or_default() % WAYS;
+        Some((leases.asking.0.get(index)?, (hash >> TIME_BITS).max(1)))
     }
 
     /// Charges what is leased; says of everything else what is known. Lock-free, no allocation.
@@ -54,7 +82,7 @@ impl Limiter {
         }
         match self.refusal(scope, client, cost, now) {
             Some(refusal) => Known::Refused(refusal),
-            None => Known::Ask(self.lease(scope, client, cost)),
+            None => Known::Ask(self.lease(scope, client, cost, now)),
         }
     }
 
@@ -68,15 +96,27 @@ impl Limiter {
 
     /// Takes in the shared table's answer to a question that was asked at `asked`.
     pub(crate) fn learn(&self, lease: &Lease, told: Told, asked: MonoMicros, now: MonoMicros) -> Charge {
+        let Lease { limit: _, scope, client, cost, most } = *lease;
+        if most > cost
+            && let Some((slot, _)) = self.asking(scope, client)
+        {
+            slot.store(0, Relaxed);
+        }
+        if told.granted < cost
+            && let Some(charge) = self.spend_lease(scope, client, cost, now)
+        {
+            // What another request took in advance meanwhile is why there was no room.
+            return charge;
+        }
         // Told of a moment after it was asked: counted from then, neither debts nor leases are taken for longer than
         // they are.
         let (asked, now) = (units(asked), units(now));
         let time = asked.wrapping_add(told.debt.min(self.gcra.burst)) & TIME_MASK;
         self.remember(lease, time, now);
-        if told.granted < lease.cost {
+        if told.granted < cost {
             return self.gcra.refused(now, now.wrapping_add(self.gcra.debt(time, now)));
         }
-        let rest = self.gcra.interval * u64::from(told.granted - lease.cost);
+        let rest = self.gcra.interval * u64::from(told.granted - cost);
         if rest > 0 {
             self.store_lease(lease, rest, asked, now);
         }
@@ -140,10 +180,6 @@ impl Limiter {
 
     /// Adds to what is leased. In a full set the smaller lease is lost: that costs its client, never the limit.
     fn store_lease(&self, lease: &Lease, rest: u64, asked: u64, now: u64) {
-        self.leases.get_or_init(|| {
-            let sets = (self.sets.len() / LEASES_SHARE).max(1);
-            std::iter::repeat_with(Set::default).take(sets).collect()
-        });
         let Some((slots, tag)) = self.lease_slots(lease.scope, lease.client) else { return };
         let left = |word: u64| self.gcra.debt(word & TIME_MASK, now);
         for _ in 0..8 {
@@ -163,10 +199,18 @@ impl Limiter {
 
     /// The slots of a client's lease, and its tag. The set is chosen by the low bits of the same hash.
     fn lease_slots(&self, scope: u32, client: u128) -> Option<(&[AtomicU64; WAYS], u64)> {
-        let leases = self.leases.get()?;
+        let sets = &self.leases.get()?.sets;
         let hash = self.seed.hash(scope, client);
-        let index = hash & (leases.len() as u64 - 1);
-        Some((&leases.get(usize::try_from(index).ok()?)?.0, (hash >> TIME_BITS).max(1)))
+        let index = hash & (sets.len() as u64 - 1);
+        Some((&sets.get(usize::try_from(index).ok()?)?.0, (hash >> TIME_BITS).max(1)))
+    }
+}
+
+// === impl Leases ===
+
+impl Leases {
+    fn new(sets: usize) -> Leases {
+        Leases { sets: std::iter::repeat_with(Set::default).take(sets.max(1)).collect(), asking: Set::default() }
     }
 }
 

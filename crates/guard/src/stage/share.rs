@@ -104,9 +104,9 @@ fn settle(
 
 fn one(exchange: &Exchange, sharing: &mut Sharing, stage: Stage, take: &Take, now: MonoMicros) -> Result<Charge, Flow> {
     let Take { limiter, scope, client, cost } = take;
-    let question = limiter.lease(*scope, *client, *cost);
-    match sharing.told.take_if(|(asked, _)| *asked == question) {
-        Some((_, Leased::Told(told))) => {
+    let same = |it: &Lease| (it.limit, it.scope, it.client, it.cost) == (limiter.limit(), *scope, *client, *cost);
+    match sharing.told.take_if(|(asked, _)| same(asked)) {
+        Some((question, Leased::Told(told))) => {
             return Ok(limiter.learn(&question, told, sharing.asked_last.unwrap_or(now), now));
         }
         Some((_, Leased::Unavailable { nodes })) => sharing.out = Some(nodes),

@@ -1,0 +1,110 @@
+//! Two gates that share a server, and what is sent to them.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use palisade_event::Kind;
+use palisade_policy::{
+    Clients, CsrfStrength, ForwardingHeader, Limit, Method, PolicyBuilder, Route, Signature, SignatureScheme, Success,
+};
+use palisade_testkit::{Client, HOST, Response, RunningGate, Upstream, WEBHOOK_SECRET, builder, route, shared_state};
+use sha2::Sha256;
+
+/// What gates of these tests may wait for the server: long enough that a busy machine is no outage.
+pub const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A policy whose clients are those that `X-Forwarded-For` names:
+///
+/// - `/few` 5/min, `/many` 600/min, `/open` 60000/min, all of them reads;
+/// - `/login` 6/min, without a token; `/form` a public form at 600/min;
+/// - `/hook` a webhook of GitHub's.
+pub fn policy(timeout: Duration) -> PolicyBuilder {
+    let read = |path: &str, limit: &str| Route { limit: Some(limited(limit)), ..route(path, Kind::PublicRead, &[]) };
+    let login = Route {
+        limit: Some(limited("6/min")),
+        csrf: CsrfStrength::None,
+        csrf_because: Some("it is looked at by other tests".to_owned()),
+        success: Some(Success::Status(200)),
+        ..route("/login", Kind::Login, &[Method::Post])
+    };
+    let form = Route { limit: Some(limited("600/min")), ..route("/form", Kind::PublicForm, &[Method::Post]) };
+    let signature = Signature { scheme: SignatureScheme::GitHub, secrets: vec!["HOOK_SECRET".to_owned()] };
+    let hook = Route {
+        signature: Some(signature),
+        limit: Some(limited("60000/min")),
+        ..route("/hook", Kind::Webhook, &[Method::Post])
+    };
+    let proxies = vec!["127.0.0.0/8".parse().expect("net")];
+    builder()
+        .clients(Clients { trusted_proxies: proxies, header: ForwardingHeader::XForwardedFor })
+        .state(shared_state(timeout))
+        .route(read("/few", "5/min"))
+        .route(read("/many", "600/min"))
+        .route(read("/open", "60000/min"))
+        .route(login)
+        .route(form)
+        .route(hook)
+}
+
+fn limited(text: &str) -> Limit {
+    Limit::parse(text).expect("limit")
+}
+
+/// Two gates of two threads each in front of one application.
+pub fn pair(upstream: &Upstream, url: &str) -> [RunningGate; 2] {
+    [(); 2].map(|()| RunningGate::sharing(policy(TIMEOUT), &upstream.origin(), 2, url))
+}
+
+/// The head of a GET by that client.
+pub fn get(path: &str, client: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-For: {client}\r\n\r\n")
+}
+
+/// Asks, and says with what status it was answered.
+pub fn status(to: &mut Client, request: &str) -> u16 {
+    to.send(request);
+    to.response().status
+}
+
+/// A request to sign in.
+pub fn login(client: &str) -> String {
+    format!(
+        "POST /login HTTP/1.1\r\nHost: {HOST}\r\nOrigin: https://{HOST}\r\nX-Forwarded-For: {client}\r\n\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+/// A message with its signature.
+pub fn hook(body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("any length");
+    mac.update(body.as_bytes());
+    let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "POST /hook HTTP/1.1\r\nHost: {HOST}\r\nX-Hub-Signature-256: sha256={signature}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A form with a token that a gate has just made.
+pub fn form(gate: &RunningGate, client: &str) -> String {
+    let mut line = gate.client();
+    line.send(get("/api/csrf", client));
+    let minted = line.response();
+    let json: serde_json::Value = serde_json::from_slice(&minted.body).expect("json");
+    let token = json["csrfToken"].as_str().expect("token");
+    let cookie = minted.field("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("cookie");
+    format!(
+        "POST /form HTTP/1.1\r\nHost: {HOST}\r\nOrigin: https://{HOST}\r\nCookie: {cookie}\r\n\
+         X-CSRF-Token: {token}\r\nX-Forwarded-For: {client}\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// Sends the same request so many times at once, to both gates in turn; says what was answered.
+pub fn at_once(gates: &[RunningGate; 2], request: &str, times: usize) -> Vec<Response> {
+    let mut clients: Vec<Client> = (0..times).map(|turn| gates[turn % 2].client()).collect();
+    for client in &mut clients {
+        client.send(request);
+    }
+    clients.iter_mut().map(Client::response).collect()
+}
