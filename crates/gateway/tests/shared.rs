@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests fail the test")]
 
 #[path = "support/sharing.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
 mod sharing;
 
 use std::time::Instant;

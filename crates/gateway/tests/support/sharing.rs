@@ -11,14 +11,14 @@ use palisade_testkit::{Client, HOST, Response, RunningGate, Upstream, WEBHOOK_SE
 use sha2::Sha256;
 
 /// What gates of these tests may wait for the server: long enough that a busy machine is no outage.
-pub const TIMEOUT: Duration = Duration::from_millis(500);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A policy whose clients are those that `X-Forwarded-For` names:
 ///
 /// - `/few` 5/min, `/many` 600/min, `/open` 60000/min, all of them reads;
 /// - `/login` 6/min, without a token; `/form` a public form at 600/min;
 /// - `/hook` a webhook of GitHub's.
-pub fn policy(timeout: Duration) -> PolicyBuilder {
+pub(crate) fn policy(timeout: Duration) -> PolicyBuilder {
     let read = |path: &str, limit: &str| Route { limit: Some(limited(limit)), ..route(path, Kind::PublicRead, &[]) };
     let login = Route {
         limit: Some(limited("6/min")),
@@ -51,23 +51,23 @@ fn limited(text: &str) -> Limit {
 }
 
 /// Two gates of two threads each in front of one application.
-pub fn pair(upstream: &Upstream, url: &str) -> [RunningGate; 2] {
+pub(crate) fn pair(upstream: &Upstream, url: &str) -> [RunningGate; 2] {
     [(); 2].map(|()| RunningGate::sharing(policy(TIMEOUT), &upstream.origin(), 2, url))
 }
 
 /// The head of a GET by that client.
-pub fn get(path: &str, client: &str) -> String {
+pub(crate) fn get(path: &str, client: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-For: {client}\r\n\r\n")
 }
 
 /// Asks, and says with what status it was answered.
-pub fn status(to: &mut Client, request: &str) -> u16 {
+pub(crate) fn status(to: &mut Client, request: &str) -> u16 {
     to.send(request);
     to.response().status
 }
 
 /// A request to sign in.
-pub fn login(client: &str) -> String {
+pub(crate) fn login(client: &str) -> String {
     format!(
         "POST /login HTTP/1.1\r\nHost: {HOST}\r\nOrigin: https://{HOST}\r\nX-Forwarded-For: {client}\r\n\
          Content-Length: 0\r\n\r\n"
@@ -75,7 +75,7 @@ pub fn login(client: &str) -> String {
 }
 
 /// A message with its signature.
-pub fn hook(body: &str) -> String {
+pub(crate) fn hook(body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("any length");
     mac.update(body.as_bytes());
     let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -87,7 +87,7 @@ pub fn hook(body: &str) -> String {
 }
 
 /// A form with a token that a gate has just made.
-pub fn form(gate: &RunningGate, client: &str) -> String {
+pub(crate) fn form(gate: &RunningGate, client: &str) -> String {
     let mut line = gate.client();
     line.send(get("/api/csrf", client));
     let minted = line.response();
@@ -101,7 +101,7 @@ pub fn form(gate: &RunningGate, client: &str) -> String {
 }
 
 /// Sends the same request so many times at once, to both gates in turn; says what was answered.
-pub fn at_once(gates: &[RunningGate; 2], request: &str, times: usize) -> Vec<Response> {
+pub(crate) fn at_once(gates: &[RunningGate; 2], request: &str, times: usize) -> Vec<Response> {
     let mut clients: Vec<Client> = (0..times).map(|turn| gates[turn % 2].client()).collect();
     for client in &mut clients {
         client.send(request);
