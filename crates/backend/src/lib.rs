@@ -21,7 +21,7 @@ pub use inside::{Inside, InsideAmbient};
 pub use issuer::DemoIssuer;
 pub use jwks::{Jwks, JwksTimes};
 pub use local::{Answering, Local};
-pub use shared::{Address, BadAddress, Linked, LinkedAnswer, Notice, Shared};
 pub use schemas::{JsonSchemas, providers};
+pub use shared::{Address, BadAddress, Linked, LinkedAnswer, Notice, Shared};
 pub use system::{SystemEntropy, now};
 pub use verify::AwsLc;

@@ -129,7 +129,10 @@ impl Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("address", &self.inner.address).field("up", &self.is_up()).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("address", &self.inner.address)
+            .field("up", &self.is_up())
+            .finish_non_exhaustive()
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 use sharing::{TIMEOUT, form, get, hook, login, pair, policy, status};
 
 /// What a gate may wait in the test of slowness.
-const BUDGET: Duration = Duration::from_millis(100);
+const BUDGET: Duration = Duration::from_millis(500);
 
 /// Waits for the notice.
 fn noticed(gate: &RunningGate, what: &str) -> Value {
@@ -114,7 +114,7 @@ fn a_slow_server_holds_nobody_up_longer_than_declared() {
         times
     };
     times(50, 1);
-    road.takes(Duration::from_secs(2));
+    road.takes(Duration::from_secs(3));
     let slow = times(400, 2);
     assert!(slow[slow.len() * 99 / 100] <= BUDGET, "p99 {:?}", slow[slow.len() * 99 / 100]);
     assert!(slow[slow.len() - 1] >= BUDGET, "somebody found out");

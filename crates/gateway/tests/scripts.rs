@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use palisade_event::ClientKey;
 use palisade_guard::shared::{Call, Lease, Space};
-use palisade_guard::{Claim, Claimed, Held, Inbox, Limiter, MonoMicros, Now, Reserve, Seed, Settle, Spend, Spent, WallMicros};
+use palisade_guard::{
+    Claim, Claimed, Held, Inbox, Limiter, MonoMicros, Now, Reserve, Seed, Settle, Spend, Spent, WallMicros,
+};
 use palisade_policy::Limit;
 use palisade_testkit::{Redis, Reply, builder};
 use proptest::prelude::*;

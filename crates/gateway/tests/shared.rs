@@ -9,22 +9,9 @@ mod sharing;
 use std::time::Instant;
 
 use palisade_testkit::{Client, Redis, RunningGate, Upstream};
-use sharing::{TIMEOUT, at_once, form, get, hook, login, pair, policy, status};
+use sharing::{TIMEOUT, at_once, decide_as_one, form, get, hook, login, pair, policy, status};
 
 const FLOOD: usize = 50_000;
-
-/// Whether gates decide as one over the server at `url`.
-fn decide_as_one(url: &str) {
-    let upstream = Upstream::fixed("ok");
-    let gates = pair(&upstream, url);
-    let mut lines = [gates[0].client(), gates[1].client()];
-    let told: Vec<u16> = (0..10).map(|turn| status(&mut lines[turn % 2], &get("/few", "192.0.2.1"))).collect();
-    assert_eq!(told, [200, 200, 200, 200, 200, 429, 429, 429, 429, 429]);
-    let answers = at_once(&gates, &form(&gates[0], "192.0.2.2"), 20);
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
-    let answers = at_once(&gates, &hook("{}"), 20);
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
-}
 
 #[test]
 fn ten_requests_to_two_gates_in_turn_are_one_clients_ten() {
@@ -62,7 +49,8 @@ fn a_flood_that_is_refused_costs_the_server_next_to_nothing() {
             let batch = get("/few", "192.0.2.1").repeat(50);
             (0..FLOOD / 100).map(|_| batch_refused(&mut line, &batch, 50)).sum::<usize>()
         };
-        let floods: Vec<_> = gates.iter().map(RunningGate::client).map(|line| scope.spawn(move || flood(line))).collect();
+        let floods: Vec<_> =
+            gates.iter().map(RunningGate::client).map(|line| scope.spawn(move || flood(line))).collect();
         floods.into_iter().map(|flood| flood.join().expect("flood")).sum()
     });
     let asked = redis.scripts_run() - before;
@@ -83,9 +71,7 @@ fn a_busy_client_is_charged_in_advance_and_never_admitted_beyond_its_limit() {
     let before = redis.scripts_run();
     let began = Instant::now();
     let admitted: usize = std::thread::scope(|scope| {
-        let ask = |mut line: Client| {
-            (0..1000).filter(|_| status(&mut line, &get("/many", "192.0.2.1")) == 200).count()
-        };
+        let ask = |mut line: Client| (0..1000).filter(|_| status(&mut line, &get("/many", "192.0.2.1")) == 200).count();
         let asking: Vec<_> = gates.iter().map(RunningGate::client).map(|line| scope.spawn(move || ask(line))).collect();
         asking.into_iter().map(|it| it.join().expect("client")).sum()
     });

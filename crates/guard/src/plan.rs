@@ -7,7 +7,8 @@ use http::HeaderValue;
 use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_event::Kind;
 use palisade_policy::{
-    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Outage, Policy, Route, RouteId, RouteSource,
+    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Outage, Policy, Route, RouteId,
+    RouteSource,
 };
 use siphasher::sip::SipHasher13;
 

@@ -226,11 +226,7 @@ impl Spend {
         Call {
             script: &SPEND,
             keys: space.key(if self.verified { 'v' } else { 'a' }, format_args!("{:x}", self.session)),
-            arguments: vec![
-                format!("{:x}", self.nonce),
-                self.issued_millis.to_string(),
-                REMEMBERED_MILLIS.to_string(),
-            ],
+            arguments: vec![format!("{:x}", self.nonce), self.issued_millis.to_string(), REMEMBERED_MILLIS.to_string()],
         }
     }
 }

@@ -152,6 +152,7 @@ fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {
         Ruling::Answer => ("answered by the gate", None),
         Ruling::ReadBody => ("reads the body", None),
         Ruling::FetchKeys => ("fetches the issuer's keys", None),
+        Ruling::AskState => ("asks the shared state", None),
         Ruling::SpendToken => ("spends the token", None),
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use palisade_backend::{Jwks, SystemEntropy, now};
-use palisade_diag::Diagnostics;
+use palisade_backend::{Address, Jwks, Notice, SystemEntropy, now};
+use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_gateway::{Config, EventSink, Gateway};
 use palisade_guard::{Env, Plan, Secrets, SigningSecret, State, signing_problems};
 use palisade_policy::{Built, Overrides, Policy, dated_secrets, environment_problems, live_secrets, start_problems};
@@ -55,6 +55,7 @@ struct Ready {
     listen: SocketAddr,
     plan: Arc<Plan>,
     jwks: Option<Jwks>,
+    shared: Option<Address>,
 }
 
 /// Everything that would stop the gate, named at once.
@@ -72,6 +73,7 @@ fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics
         webhooks: signing_secrets(policy, &surroundings.variables),
     };
     found.append(signing_problems(policy, &secrets));
+    let shared = shared(policy, &surroundings.variables, found);
     if found.has_errors() {
         return Ok(None);
     }
@@ -80,12 +82,43 @@ fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics
     match Plan::compile_with(policy.clone(), &secrets, &state, &providers) {
         Ok(plan) => {
             let jwks = Jwks::of(policy, &providers, &state).context("the issuer's keys cannot be fetched")?;
-            Ok(Some(Ready { listen, plan, jwks }))
+            Ok(Some(Ready { listen, plan, jwks, shared }))
         }
         Err(problems) => {
             found.append(problems);
             Ok(None)
         }
+    }
+}
+
+/// Where the state is that gates share. The text may hold a password, and is not repeated.
+fn shared(policy: &Policy, variables: &BTreeMap<String, String>, found: &mut Diagnostics) -> Option<Address> {
+    let name = policy.state.redis.as_ref()?;
+    // That it is missing is said elsewhere.
+    let text = variables.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())?;
+    match text.parse() {
+        Ok(address) => Some(address),
+        Err(bad) => {
+            let what = format!("{name} is not the address of a server for shared state: {bad}");
+            let fix = "write redis://host:6379, redis+sentinel://host,host/master or redis+cluster://host,host";
+            found.push(Diagnostic::error("state-address", what).fix(fix));
+            None
+        }
+    }
+}
+
+/// What the shared state does, for people; for machines it is an event.
+fn tell(notice: &Notice) {
+    match notice {
+        Notice::Outage { why, .. } => output::note(&format!("palisade: the shared state is out: {why}")),
+        Notice::Recovered { alone, replayed, .. } => output::note(&format!(
+            "palisade: the shared state is back; {alone} tokens were taken without it, {replayed} of them twice"
+        )),
+        Notice::Evicts { policy } => output::note(&format!(
+            "palisade: warning: the server of the shared state has maxmemory-policy {policy}: it may forget limits and \
+             used tokens; set it to noeviction"
+        )),
+        _ => {}
     }
 }
 
@@ -108,9 +141,10 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 
 fn start(policy: &Policy, ready: Ready, threads: Option<usize>) -> anyhow::Result<Exit> {
     let upstream = policy.app.upstream.clone().context("no upstream: set [app].upstream, or give --upstream URL")?;
-    let Ready { listen, plan, jwks } = ready;
+    let Ready { listen, plan, jwks, shared } = ready;
     let summary = format!("{} ({}, {} routes)", policy.app.name, policy.environment.id(), policy.routes().len());
-    let gateway = bind(plan, listen, upstream.clone(), threads, EventSink::new(std::io::stdout()))?.with_jwks(jwks);
+    let gateway = bind(plan, listen, upstream.clone(), threads, EventSink::new(std::io::stdout()))?;
+    let gateway = gateway.with_jwks(jwks).with_shared(shared, tell);
     let greeting = format!("palisade: {summary} at http://{} in front of {upstream}", gateway.local_addr());
     drain(gateway, &greeting)
 }

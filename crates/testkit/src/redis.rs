@@ -107,7 +107,8 @@ impl Redis {
         }
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(&self.folder);
         // A sentinel's configuration file comes first.
-        let (first, rest) = self.arguments.split_at(usize::from(self.arguments.len() > 1 && self.arguments[1] == "--sentinel"));
+        let (first, rest) =
+            self.arguments.split_at(usize::from(self.arguments.len() > 1 && self.arguments[1] == "--sentinel"));
         let mut whole = Command::new("redis-server");
         whole.args(first).args(command.get_args()).args(rest);
         whole.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -119,7 +120,9 @@ impl Redis {
             if child.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return false;
             }
-            if connect(address).is_some_and(|mut line| ask(&mut line, &["PING"]) == Some(Reply::Text("PONG".to_owned()))) {
+            if connect(address)
+                .is_some_and(|mut line| ask(&mut line, &["PING"]) == Some(Reply::Text("PONG".to_owned())))
+            {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -145,8 +148,12 @@ impl Redis {
     /// If it does not answer.
     pub fn ask(&self, command: &[&str]) -> Reply {
         let mut line = self.line();
-        let open = line.get_or_insert_with(|| connect(self.address()).expect("a connection"));
-        ask(open, command).expect("an answer")
+        // A server whose role changes closes its connections.
+        let answer = line.as_mut().and_then(|open| ask(open, command));
+        answer.unwrap_or_else(|| {
+            let open = line.insert(connect(self.address()).expect("a connection"));
+            ask(open, command).expect("an answer")
+        })
     }
 
     /// How many commands clients have sent it that run a script.

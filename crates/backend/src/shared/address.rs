@@ -53,7 +53,8 @@ impl FromStr for Address {
             return Err(BadAddress("it has a query or a fragment, and none is understood"));
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (credentials, hosts) = authority.rsplit_once('@').map_or((None, authority), |(it, hosts)| (Some(it), hosts));
+        let (credentials, hosts) =
+            authority.rsplit_once('@').map_or((None, authority), |(it, hosts)| (Some(it), hosts));
         let (user, password) = credentials.map_or(Ok((None, None)), read_credentials)?;
         let (layout, db, port) = match layout {
             "" => (Layout::Single, path, 6379),

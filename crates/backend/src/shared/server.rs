@@ -194,7 +194,8 @@ fn nowhere() -> RedisError {
 
 impl Failure {
     fn of(error: RedisError) -> Failure {
-        let elsewhere = matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown));
+        let elsewhere =
+            matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown));
         if elsewhere || error.is_unrecoverable_error() || error.is_io_error() {
             Failure::Broken(error)
         } else {

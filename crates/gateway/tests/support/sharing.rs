@@ -108,3 +108,16 @@ pub(crate) fn at_once(gates: &[RunningGate; 2], request: &str, times: usize) -> 
     }
     clients.iter_mut().map(Client::response).collect()
 }
+
+/// Whether gates decide as one over the server at `url`.
+pub(crate) fn decide_as_one(url: &str) {
+    let upstream = Upstream::fixed("ok");
+    let gates = pair(&upstream, url);
+    let mut lines = [gates[0].client(), gates[1].client()];
+    let told: Vec<u16> = (0..10).map(|turn| status(&mut lines[turn % 2], &get("/few", "192.0.2.1"))).collect();
+    assert_eq!(told, [200, 200, 200, 200, 200, 429, 429, 429, 429, 429]);
+    let answers = at_once(&gates, &form(&gates[0], "192.0.2.2"), 20);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    let answers = at_once(&gates, &hook("{}"), 20);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+}

@@ -35,7 +35,8 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> 
         // Spares the identity stage a second look.
         exchange.identity = subject;
     }
-    let charge = match charge.map_or_else(|| share::charge(exchange, Stage::Rate, &shared.unwrap_or_default(), env), Ok) {
+    let charge = match charge.map_or_else(|| share::charge(exchange, Stage::Rate, &shared.unwrap_or_default(), env), Ok)
+    {
         Ok(charge) => charge,
         Err(flow) => return flow,
     };

@@ -90,7 +90,8 @@ fn requests_that_came_before_the_lease_find_it() {
 #[test]
 fn a_part_of_a_limit_is_rounded_up_and_lets_one_pass_at_least() {
     let gate = limiter("6/min", 64);
-    let pass = |nodes, client, cost| (0..20).filter(|n| gate.charge_share(0, client, cost, nodes, at(*n)).allowed).count();
+    let pass =
+        |nodes, client, cost| (0..20).filter(|n| gate.charge_share(0, client, cost, nodes, at(*n)).allowed).count();
     assert_eq!([pass(1, 1, 1), pass(2, 2, 1), pass(4, 3, 1), pass(100, 4, 1), pass(4, 5, 3)], [6, 3, 2, 1, 1]);
 }
 
