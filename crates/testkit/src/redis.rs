@@ -15,6 +15,7 @@ pub struct Redis {
     port: u16,
     arguments: Vec<String>,
     folder: PathBuf,
+    sentinel: bool,
     child: Option<Child>,
     /// One connection for what the test itself asks.
     line: Mutex<Option<BufReader<TcpStream>>>,
@@ -61,6 +62,19 @@ impl Redis {
         panic!("redis-server does not start; is it installed?")
     }
 
+    /// Starts a Sentinel with these settings.
+    ///
+    /// # Panics
+    /// If it is not installed, or does not start.
+    #[must_use]
+    pub fn sentinel(settings: &str) -> Redis {
+        let mut sentinel = Redis::prepared(&[]);
+        sentinel.sentinel = true;
+        std::fs::write(sentinel.folder.join("sentinel.conf"), settings).expect("a file");
+        sentinel.run();
+        sentinel
+    }
+
     /// One that is not running yet.
     ///
     /// # Panics
@@ -71,7 +85,7 @@ impl Redis {
         let folder = std::env::temp_dir().join(format!("palisade-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
-        Redis { port, arguments, folder, child: None, line: Mutex::default() }
+        Redis { port, arguments, folder, sentinel: false, child: None, line: Mutex::default() }
     }
 
     /// Where it is.
@@ -86,12 +100,6 @@ impl Redis {
         format!("redis://{}", self.address())
     }
 
-    /// Its folder, which goes with it.
-    #[must_use]
-    pub fn folder(&self) -> &std::path::Path {
-        &self.folder
-    }
-
     /// Starts it, or starts it again on its port; it remembers nothing.
     ///
     /// # Panics
@@ -102,17 +110,11 @@ impl Redis {
 
     fn try_run(&mut self) -> bool {
         let mut command = Command::new("redis-server");
-        if !self.arguments.iter().any(|argument| argument == "--sentinel") {
-            command.args(["--save", "", "--appendonly", "no"]);
-        }
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(&self.folder);
-        // A sentinel's configuration file comes first.
-        let (first, rest) =
-            self.arguments.split_at(usize::from(self.arguments.len() > 1 && self.arguments[1] == "--sentinel"));
-        let mut whole = Command::new("redis-server");
-        whole.args(first).args(command.get_args()).args(rest);
-        whole.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let Ok(child) = whole.spawn() else { return false };
+        // A sentinel's configuration file comes first, and what a server keeps is none of its words.
+        let words: &[&str] = if self.sentinel { &["sentinel.conf", "--sentinel"] } else { &["--save", ""] };
+        command.args(words).args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"]).args(&self.arguments);
+        command.current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(child) = command.spawn() else { return false };
         let child = self.child.insert(child);
         let deadline = Instant::now() + PATIENCE;
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));

@@ -149,6 +149,7 @@ impl Gate {
                     self.fetches.fetch_add(1, Ordering::Relaxed);
                     ask.reply(self.keys.clone().map_or(Keys::Unavailable, Keys::Are))
                 }
+                Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
                 Step::Need(Need::Collect(ask)) => {
                     let limit = ask.question.limit.min(body.len());
                     ask.reply(Collected::Prefix { bytes: body.slice(..limit), complete: limit == body.len() })
