@@ -94,7 +94,7 @@ fn of_a_hundred_copies_of_a_token_over_two_gates_one_passes() {
     assert_eq!(upstream.requests().len(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     let others = answers.iter().filter(|answer| answer.status != 200);
-    assert!(others.map(|it| it.code()).all(|code| code == "csrf-token-reused"));
+    assert!(others.map(palisade_testkit::Response::code).all(|code| code == "csrf-token-reused"));
     // A token that the other gate made serves as well, once.
     let request = form(&gates[1], "192.0.2.1");
     assert_eq!(status(&mut gates[0].client(), &request), 200);

@@ -263,6 +263,6 @@ mod tests {
 
     #[test]
     fn an_exchange_stays_small() {
-        assert!(std::mem::size_of::<Exchange>() <= 352, "{}", std::mem::size_of::<Exchange>());
+        assert!(std::mem::size_of::<Exchange>() <= 368, "{}", std::mem::size_of::<Exchange>());
     }
 }
