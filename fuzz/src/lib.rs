@@ -428,7 +428,7 @@ fn send(plan: &Arc<Plan>, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Code 
     let mut step = plan.inspect(&view, &still());
     loop {
         step = match step {
-            Step::Admit(_) | Step::Need(Need::Claim(_) | Need::Keys(_) | Need::Pause(_)) => {
+            Step::Admit(_) | Step::Need(Need::Claim(_) | Need::Keys(_) | Need::Pause(_) | Need::Lease(_)) => {
                 panic!("a forged message passed")
             }
             Step::Answer(answer) => return answer.denial().expect("a refusal").code(),

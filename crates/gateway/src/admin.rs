@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::control::Shared;
+use crate::control::Common;
 use access::Access;
 
 /// A port for operators.
@@ -71,7 +71,7 @@ impl Admin {
     }
 
     /// Serves until the runtime ends.
-    pub(crate) async fn serve(self, shared: Arc<Shared>) {
+    pub(crate) async fn serve(self, common: Arc<Common>) {
         let Admin { listener, access, .. } = self;
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
         let (room, access) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(access));
@@ -81,9 +81,9 @@ impl Admin {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let (shared, access) = (Arc::clone(&shared), Arc::clone(&access));
+            let (common, access) = (Arc::clone(&common), Arc::clone(&access));
             let service = service_fn(move |request: Request<Incoming>| {
-                let response = respond(&request, &access, &shared);
+                let response = respond(&request, &access, &common);
                 async move { Ok::<_, Infallible>(response) }
             });
             let mut http = http1::Builder::new();
@@ -97,8 +97,8 @@ impl Admin {
 }
 
 /// An answer with the headers that every one has.
-fn respond<B>(request: &Request<B>, access: &Access, shared: &Shared) -> Response<String> {
-    let (status, text) = answer(request, access, shared).unwrap_or_else(|refusal| refusal);
+fn respond<B>(request: &Request<B>, access: &Access, common: &Common) -> Response<String> {
+    let (status, text) = answer(request, access, common).unwrap_or_else(|refusal| refusal);
     let mut response = Response::new(text);
     *response.status_mut() = status;
     let fields = [
@@ -117,14 +117,14 @@ fn respond<B>(request: &Request<B>, access: &Access, shared: &Shared) -> Respons
     response
 }
 
-fn answer<B>(request: &Request<B>, access: &Access, shared: &Shared) -> Result<Answer, Answer> {
+fn answer<B>(request: &Request<B>, access: &Access, common: &Common) -> Result<Answer, Answer> {
     access.enter(request)?;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(said(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD"));
     }
     match request.uri().path() {
         "/healthz" => Ok(said(StatusCode::OK, "ok")),
-        "/readyz" => match shared.ready() {
+        "/readyz" => match common.ready() {
             Ok(()) => Ok(said(StatusCode::OK, "ready")),
             Err(why) => Ok(said(StatusCode::SERVICE_UNAVAILABLE, why)),
         },
@@ -132,7 +132,7 @@ fn answer<B>(request: &Request<B>, access: &Access, shared: &Shared) -> Result<A
         path => {
             access.unlock(request)?;
             match path {
-                "/metrics" => Ok((StatusCode::OK, shared.metrics())),
+                "/metrics" => Ok((StatusCode::OK, common.metrics())),
                 _ => Err(said(StatusCode::NOT_FOUND, "here are /healthz, /readyz and /metrics")),
             }
         }

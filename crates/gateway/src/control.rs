@@ -19,7 +19,7 @@ use crate::upstream::Fleet;
 /// A hand on a gate. Cheap to clone; outlives the gate without keeping it.
 #[derive(Clone)]
 pub struct Control {
-    shared: Arc<Shared>,
+    common: Arc<Common>,
 }
 
 /// What takes the place of what is in force.
@@ -55,7 +55,7 @@ pub(crate) enum Stop {
 }
 
 /// What all threads and the admin listener have in common.
-pub(crate) struct Shared {
+pub(crate) struct Common {
     force: watch::Sender<Arc<InForce>>,
     stop: watch::Sender<Stop>,
     pub(crate) census: Arc<Census>,
@@ -70,50 +70,50 @@ pub(crate) struct Shared {
 // === impl Control ===
 
 impl Control {
-    pub(crate) fn new(shared: Arc<Shared>) -> Control {
-        Control { shared }
+    pub(crate) fn new(common: Arc<Common>) -> Control {
+        Control { common }
     }
 
     /// Puts another plan in force. Requests that have begun finish under the one they began with; no connection is
     /// closed. Threads take it up at once, one after the other. Returns its generation.
     pub fn reload(&self, reload: Reload) -> u64 {
         let Reload { plan, upstreams, jwks } = reload;
-        let shared = &self.shared;
-        let before = Arc::clone(&shared.force.borrow());
+        let common = &self.common;
+        let before = Arc::clone(&common.force.borrow());
         let health = plan.policy().app.health.clone();
-        shared.census.believe(&plan.policy().clients);
-        let fleet = Fleet::new(&upstreams, health, shared.threads.len(), Some(&before.fleet));
+        common.census.believe(&plan.policy().clients);
+        let fleet = Fleet::new(&upstreams, health, common.threads.len(), Some(&before.fleet));
         let generation = before.generation + 1;
-        shared.force.send_replace(Arc::new(InForce::new(plan, fleet, jwks, generation)));
-        shared.reloaded.fetch_add(1, Relaxed);
-        shared.notice(format_args!("\"reloaded\",\"palisade.generation\":{generation}"));
+        common.force.send_replace(Arc::new(InForce::new(plan, fleet, jwks, generation)));
+        common.reloaded.fetch_add(1, Relaxed);
+        common.notice(format_args!("\"reloaded\",\"palisade.generation\":{generation}"));
         generation
     }
 
     /// Counts a reload that could not be, and leaves an event with the codes of what is wrong.
     pub fn reload_failed<'c>(&self, codes: impl IntoIterator<Item = &'c str>) {
-        self.shared.reload_failed.fetch_add(1, Relaxed);
+        self.common.reload_failed.fetch_add(1, Relaxed);
         let mut told: Vec<String> = codes.into_iter().map(|code| format!("\"{code}\"")).collect();
         told.sort_unstable();
         told.dedup();
-        self.shared.notice(format_args!("\"reload-failed\",\"palisade.codes\":[{}]", told.join(",")));
+        self.common.notice(format_args!("\"reload-failed\",\"palisade.codes\":[{}]", told.join(",")));
     }
 
     /// The plan in force.
     #[must_use]
     pub fn plan(&self) -> Arc<Plan> {
-        Arc::clone(&self.shared.force.borrow().plan)
+        Arc::clone(&self.common.force.borrow().plan)
     }
 
     /// Ends a drain: what is still open is closed.
     pub fn cut(&self) {
-        self.shared.stop(Stop::Cut);
+        self.common.stop(Stop::Cut);
     }
 }
 
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Control").field("generation", &self.shared.force.borrow().generation).finish_non_exhaustive()
+        f.debug_struct("Control").field("generation", &self.common.force.borrow().generation).finish_non_exhaustive()
     }
 }
 
@@ -125,12 +125,12 @@ impl InForce {
     }
 }
 
-// === impl Shared ===
+// === impl Common ===
 
-impl Shared {
-    pub(crate) fn new(force: InForce, threads: usize) -> Shared {
+impl Common {
+    pub(crate) fn new(force: InForce, threads: usize) -> Common {
         let policy = force.plan.policy();
-        Shared {
+        Common {
             census: Census::new(&policy.limits, &policy.clients),
             force: watch::Sender::new(Arc::new(force)),
             stop: watch::Sender::new(Stop::No),

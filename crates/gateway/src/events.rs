@@ -10,6 +10,8 @@
 //!   "palisade.count":n}`;
 //! - where whoever reads is too slow, `{"timestamp":"...","palisade.notice":"dropped","palisade.lane":"crowd",
 //!   "palisade.count":n}` once there is room again.
+//! - where gates share their state, `"palisade.notice":"state-outage"`, `"state-recovered"` or `"state-evicts"` with
+//!   `"palisade.count":0`, when the server that keeps it goes out, is back, or may throw keys away.
 //!
 //! Beside requests, a reload leaves a line: `{"timestamp":"...","palisade.notice":"reloaded",
 //! "palisade.generation":2,"palisade.count":0}`, or `"reload-failed"` with the codes of what is wrong in

@@ -1,5 +1,6 @@
 //! The gate as a server: threads, their start and their end.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -7,14 +8,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use palisade_backend::Jwks;
+use palisade_backend::{Address, Jwks, Notice, Shared};
 use palisade_guard::Plan;
 use palisade_policy::Upstream;
 use tokio::sync::watch;
 
 use crate::admin::Admin;
-use crate::control::{Control, InForce, Shared, Stop};
-use crate::events::{EventSink, Writer};
+use crate::control::{Common, Control, InForce, Stop};
+use crate::events::{EventSink, Queue, Writer};
 use crate::front::Front;
 use crate::listen;
 use crate::upstream::{self, Fleet};
@@ -48,7 +49,14 @@ pub struct Gateway {
     front: Front,
     redirect: Option<TcpListener>,
     admin: Option<Admin>,
+    sharing: Option<Sharing>,
     sink: EventSink,
+}
+
+/// Where the state is that gates share, and who hears what becomes of it.
+struct Sharing {
+    address: Address,
+    tell: Box<dyn Fn(&Notice) + Send>,
 }
 
 /// How a gateway ended.
@@ -106,6 +114,7 @@ impl Gateway {
             front,
             redirect: None,
             admin: None,
+            sharing: None,
             sink,
         })
     }
@@ -137,6 +146,14 @@ impl Gateway {
         Gateway { admin, ..self }
     }
 
+    /// Shares limits and claims with other gates by the server at `address`. What becomes of it is an event line, and is
+    /// told to `tell`, on a thread that may block. The policy must name the server's variable, or nothing is asked.
+    #[must_use]
+    pub fn with_shared(self, address: Option<Address>, tell: impl Fn(&Notice) + Send + 'static) -> Gateway {
+        let sharing = address.map(|address| Sharing { address, tell: Box::new(tell) });
+        Gateway { sharing, ..self }
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -152,36 +169,62 @@ impl Gateway {
     /// # Errors
     /// If a thread or its runtime cannot be started, or ends before it was told to.
     pub fn run<F: Future<Output = ()>>(self, shutdown: impl FnOnce(Control) -> F) -> io::Result<Drained> {
-        let Gateway { address: _, listeners, inherited, upstreams, plan, jwks, front, redirect, admin, sink } = self;
+        let Gateway { address: _, listeners, inherited, upstreams, plan, jwks, front, redirect, admin, sharing, sink } =
+            self;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let fleet = Fleet::new(&upstreams, plan.policy().app.health.clone(), listeners.len(), None);
-        let shared = Arc::new(Shared::new(InForce::new(plan, fleet, jwks, 1), listeners.len()));
-        let writer = sink.start(Arc::clone(&shared.queue))?;
+        let first = Arc::clone(&plan);
+        let common = Arc::new(Common::new(InForce::new(plan, fleet, jwks, 1), listeners.len()));
+        let writer = sink.start(Arc::clone(&common.queue))?;
         let (ended, mut any_ended) = watch::channel(());
+        let sharing = sharing.filter(|_| first.policy().state.redis.is_some());
+        let state = sharing.map(|sharing| sharing.start(&first, Arc::clone(&common.queue))).transpose()?;
         let mut threads = Vec::with_capacity(listeners.len());
         for (number, listener) in listeners.into_iter().enumerate() {
-            let redirect = redirect.as_ref().map(TcpListener::try_clone).transpose()?;
-            let start =
-                Start { listener, redirect, front: front.clone(), inherited, number, shared: Arc::clone(&shared) };
+            let start = Start {
+                listener,
+                redirect: redirect.as_ref().map(TcpListener::try_clone).transpose()?,
+                front: front.clone(),
+                inherited,
+                number,
+                state: state.clone(),
+                common: Arc::clone(&common),
+            };
             threads.push(spawn(start, ended.clone())?);
         }
         drop(ended);
         runtime.block_on(async {
             if let Some(admin) = admin {
-                tokio::spawn(admin.serve(Arc::clone(&shared)));
+                tokio::spawn(admin.serve(Arc::clone(&common)));
             }
-            tokio::spawn(upstream::check(shared.in_force(), |force: &InForce| (Arc::clone(&force.fleet), host(force))));
+            tokio::spawn(upstream::check(common.in_force(), |force: &InForce| (Arc::clone(&force.fleet), host(force))));
             tokio::select! {
-                () = shutdown(Control::new(Arc::clone(&shared))) => {}
+                () = shutdown(Control::new(Arc::clone(&common))) => {}
                 () = front.watch() => {}
                 // A thread that ends by itself ends the gate: half a gate would answer half of the requests.
                 _ = any_ended.changed() => {}
             }
-            shared.stop(Stop::Drain);
+            common.stop(Stop::Drain);
             // Operators are answered, and signals heard, until the last thread has gone.
             while any_ended.changed().await.is_ok() {}
         });
         finish(threads, writer)
+    }
+}
+
+impl Sharing {
+    fn start(self, plan: &Plan, events: Arc<Queue>) -> io::Result<Shared> {
+        let Sharing { address, tell } = self;
+        Shared::start(address, plan.policy(), plan.state(), move |notice| {
+            events.tell(notice);
+            tell(notice);
+        })
+    }
+}
+
+impl fmt::Debug for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sharing").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

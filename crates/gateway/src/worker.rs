@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use palisade_backend::Local;
+use palisade_backend::{Linked, Local, Shared};
 use palisade_event::{Code, Kind};
 use palisade_guard::{Fault, Peer, trailer_passes};
 use palisade_policy::{Found, Limits, Policy};
@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::census::{Census, Permit};
-use crate::control::{InForce, Shared, Stop};
+use crate::control::{Common, InForce, Stop};
 use crate::events::{Lines, Surroundings, flusher};
 use crate::framing::Flaw;
 use crate::front::Front;
@@ -47,7 +47,9 @@ pub(crate) struct Start {
     pub(crate) inherited: bool,
     /// Which of the threads it is, from 0.
     pub(crate) number: usize,
-    pub(crate) shared: Arc<Shared>,
+    /// Where the state is that gates share, if they do.
+    pub(crate) state: Option<Shared>,
+    pub(crate) common: Arc<Common>,
 }
 
 /// A thread that serves.
@@ -56,6 +58,8 @@ pub(crate) struct Worker {
     current: RefCell<Rc<Current>>,
     surroundings: Surroundings,
     counters: Arc<Counters>,
+    /// Answers what the guard asks, by its own memory or by that of all gates.
+    backend: Linked,
     number: usize,
     front: Front,
     tls: Option<TlsAcceptor>,
@@ -69,7 +73,7 @@ pub(crate) struct Worker {
 
 /// What a request is served by, from its beginning to its end.
 struct Current {
-    gate: Gate<Local, Surroundings>,
+    gate: Gate<Linked, Surroundings>,
     upstreams: Upstreams,
 }
 
@@ -91,7 +95,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves until told to stop, then drains. Returns how many connections were cut off in the end.
 pub(crate) fn run(start: Start) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let lines = Rc::new(Lines::new(Arc::clone(&start.shared.queue)));
+    let lines = Rc::new(Lines::new(Arc::clone(&start.common.queue)));
     let local = LocalSet::new();
     let cut = local.block_on(&runtime, serve_all(start, Rc::clone(&lines)));
     // Whatever is still open is dropped, and may still leave a record.
@@ -101,11 +105,11 @@ pub(crate) fn run(start: Start) -> io::Result<usize> {
 }
 
 async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
-    let Start { listener, redirect, front, inherited, number, shared } = start;
-    let (mut force, mut stop) = (shared.in_force(), shared.stopping());
+    let Start { listener, redirect, front, inherited, number, state, common } = start;
+    let (mut force, mut stop) = (common.in_force(), common.stopping());
     let roster = Rc::new(Roster::default());
     let first = Arc::clone(&force.borrow_and_update());
-    let worker = Rc::new(Worker::new(&first, &shared, front, number, Rc::clone(&lines), &roster));
+    let worker = Rc::new(Worker::new(&first, &common, state, front, number, Rc::clone(&lines), &roster));
     spawn_local(flusher(lines));
     let adopter = Rc::clone(&worker);
     spawn_local(async move {
@@ -162,22 +166,26 @@ async fn recover(error: &io::Error) {
 impl Worker {
     fn new(
         force: &InForce,
-        shared: &Shared,
+        common: &Common,
+        state: Option<Shared>,
         front: Front,
         number: usize,
         lines: Rc<Lines>,
         roster: &Rc<Roster>,
     ) -> Worker {
         let limits = force.plan.policy().limits.clone();
-        let counters = shared.threads.get(number).map(Arc::clone).unwrap_or_default();
+        let counters = common.threads.get(number).map(Arc::clone).unwrap_or_default();
         let surroundings = Surroundings::new(lines, Arc::clone(&counters));
         counters.generation.set(force.generation);
+        let backend = Linked::open(local(force), state.as_ref());
+        let first = Current::new(force, backend.clone(), &surroundings, &counters, number, None);
         Worker {
-            current: RefCell::new(Rc::new(Current::new(force, &surroundings, &counters, number, None))),
+            current: RefCell::new(Rc::new(first)),
             surroundings,
             counters,
+            backend,
             number,
-            census: Arc::clone(&shared.census),
+            census: Arc::clone(&common.census),
             roster: Rc::clone(roster),
             http: builder(&limits),
             hurried: Limits {
@@ -194,7 +202,9 @@ impl Worker {
     /// Serves requests that begin from now on by what is in force now; those that have begun keep what they have.
     fn adopt(&self, force: &InForce) {
         let before = Rc::clone(&self.current.borrow());
-        let next = Current::new(force, &self.surroundings, &self.counters, self.number, Some(&before.upstreams));
+        let backend = self.backend.over(local(force));
+        let next =
+            Current::new(force, backend, &self.surroundings, &self.counters, self.number, Some(&before.upstreams));
         self.current.replace(Rc::new(next));
         self.counters.generation.set(force.generation);
     }
@@ -310,19 +320,24 @@ impl Worker {
 impl Current {
     fn new(
         force: &InForce,
+        backend: Linked,
         surroundings: &Surroundings,
         counters: &Arc<Counters>,
         number: usize,
         before: Option<&Upstreams>,
     ) -> Current {
-        let InForce { plan, fleet, jwks, .. } = force;
+        let InForce { plan, fleet, .. } = force;
         let patience = plan.policy().limits.upstream_timeout;
-        let backend = Local::new(Arc::clone(plan.state())).with_jwks(jwks.clone());
         Current {
             upstreams: Upstreams::new(fleet, patience, counters, number, before),
             gate: Gate::new(Arc::clone(plan), backend, surroundings.clone()),
         }
     }
+}
+
+/// What answers without asking other gates.
+fn local(force: &InForce) -> Local {
+    Local::new(Arc::clone(force.plan.state())).with_jwks(force.jwks.clone())
 }
 
 impl Answers for Worker {

@@ -18,6 +18,7 @@ use crate::limiter::Charge;
 use crate::login::Login;
 use crate::plan::{Plan, RoutePlan};
 use crate::schema::Violation;
+use crate::stage::Sharing;
 use crate::state::Reserved;
 use crate::step::{Claimed, Collected};
 use crate::token::{Session, Token};
@@ -61,6 +62,8 @@ pub(crate) struct Exchange {
     #[expect(clippy::box_collection, reason = "an exchange stays small, and few have any")]
     pub(crate) violations: Option<Box<Vec<Violation>>>,
     pub(crate) asks: Asks,
+    /// What it asked those who share the state; nothing where nothing is shared.
+    pub(crate) sharing: Option<Box<Sharing>>,
 }
 
 /// What the CSRF stages have found.
@@ -146,6 +149,7 @@ impl Exchange {
             violations: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
             asks: Asks::of(view),
+            sharing: None,
             plan,
         }
     }

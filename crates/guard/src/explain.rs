@@ -40,6 +40,8 @@ pub enum Ruling {
     Wait,
     /// It would fetch the issuer's keys.
     FetchKeys,
+    /// It would ask the state that gates share.
+    AskState,
 }
 
 impl Plan {
@@ -81,6 +83,7 @@ impl Ruling {
             Flow::Ask(Query::Claim(_)) => Ruling::SpendToken,
             Flow::Ask(Query::Pause(_)) => Ruling::Wait,
             Flow::Ask(Query::Keys(_)) => Ruling::FetchKeys,
+            Flow::Ask(Query::Lease(_)) => Ruling::AskState,
         }
     }
 }

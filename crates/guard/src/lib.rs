@@ -6,8 +6,10 @@
 //! [`Admitted::finish`] every response for the client. Time and randomness are arguments ([`Env`]); nothing here waits,
 //! and nothing here panics on input.
 //!
-//! What it does not do: it keeps counts in one process ([`State`]), and it trusts its driver for the peer's address and
-//! for the framing of messages.
+//! Counts and claims are kept in this process ([`State`]); where gates share them, [`shared`] has what the driver asks
+//! the server that keeps them.
+//!
+//! What it does not do: it trusts its driver for the peer's address and for the framing of messages.
 
 mod action;
 mod admitted;
@@ -37,6 +39,7 @@ mod multipart;
 mod plan;
 mod record;
 mod schema;
+pub mod shared;
 mod signals;
 mod stage;
 mod state;

@@ -7,7 +7,8 @@ use http::HeaderValue;
 use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_event::Kind;
 use palisade_policy::{
-    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Policy, Route, RouteId, RouteSource,
+    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Outage, Policy, Route, RouteId,
+    RouteSource,
 };
 use siphasher::sip::SipHasher13;
 
@@ -28,6 +29,8 @@ use std::hash::Hasher as _;
 pub struct Plan {
     pub(crate) policy: Policy,
     pub(crate) state: Arc<State>,
+    /// Whether gates share limits and claims, and what holds while they cannot.
+    pub(crate) shared: Option<Outage>,
     pub(crate) keys: Keys,
     pub(crate) hosts: Vec<Origin>,
     /// The authority of each host, as `X-Forwarded-Host` says it.
@@ -178,6 +181,7 @@ impl Plan {
             hsts: https && policy.environment == Environment::Production,
             detailed: policy.environment == Environment::Development,
             state: Arc::clone(state),
+            shared: policy.state.redis.is_some().then_some(policy.state.outage),
             policy,
             issuer,
             keys,

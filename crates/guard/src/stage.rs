@@ -10,10 +10,12 @@ mod identity;
 mod origin;
 mod quota;
 mod rate;
+mod share;
 mod signature;
 mod target;
 
 pub(crate) use rate::noteworthy;
+pub(crate) use share::Sharing;
 pub(crate) use target::NEXT_ACTION;
 
 use palisade_event::Stage;

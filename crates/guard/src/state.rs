@@ -15,6 +15,7 @@ use crate::inbox::{Inbox, Settle};
 use crate::ledger::Ledger;
 use crate::limiter::{Limiter, Pressure, Seed};
 use crate::login::Room;
+use crate::shared::Alone;
 use crate::step::{Claim, Claimed};
 
 /// The gate's memory. Create one for a process and hand it to every plan, so that a new plan forgets nothing.
@@ -31,6 +32,8 @@ pub struct State {
     pub inbox: Inbox,
     /// Who waits to sign in.
     pub(crate) room: Room,
+    /// What this gate decided while it could not ask the others.
+    pub alone: Alone,
     seed: Seed,
     slots: u32,
     /// One table for each distinct limit. Grows with the policy, never with clients.
@@ -60,6 +63,7 @@ impl State {
             ledger: Ledger::new(LEDGER_SESSIONS, env.now.wall.millis()),
             blocks: Blocks::default(),
             inbox: Inbox::new(INBOX_MESSAGES),
+            alone: Alone::default(),
             keyring: Keyring::default(),
             verified: Verified::default(),
             room: Room::default(),

@@ -17,6 +17,7 @@ use crate::identity::KeySet;
 use crate::inbox::{Held, Reserve};
 use crate::ledger::{Spend, Spent};
 use crate::plan::Plan;
+use crate::shared::{Lease, Leased};
 use crate::stage::check;
 use crate::view::View;
 
@@ -45,6 +46,8 @@ pub enum Need {
     Keys(Ask<Keyset>),
     /// Time.
     Pause(Ask<Pause>),
+    /// Whether a client is within a limit that gates share.
+    Lease(Ask<Lease>),
 }
 
 /// A question and the paused request it belongs to. Answering consumes it, so there is no second answer.
@@ -145,6 +148,7 @@ enum Reply {
     Claim(Claimed),
     Keys(Keys),
     Pause(Paused),
+    Lease(Lease, Leased),
 }
 
 /// Why the gate refuses. Made by stages only.
@@ -178,6 +182,7 @@ pub(crate) enum Query {
     Claim(Claim),
     Keys(Keyset),
     Pause(Pause),
+    Lease(Lease),
 }
 
 // === impl Plan ===
@@ -260,6 +265,9 @@ fn conclude(exchange: Exchange, stage: Stage, end: End) -> Step {
         End::Ask(Query::Pause(question)) => {
             Step::Need(Need::Pause(Ask { question, paused: Box::new(exchange), stage }))
         }
+        End::Ask(Query::Lease(question)) => {
+            Step::Need(Need::Lease(Ask { question, paused: Box::new(exchange), stage }))
+        }
     }
 }
 
@@ -293,6 +301,25 @@ impl Ask<Pause> {
     }
 }
 
+impl Ask<Lease> {
+    /// Answers the question.
+    pub fn reply(self, reply: Leased) -> Resume {
+        Resume { paused: self.paused, stage: self.stage, reply: Reply::Lease(self.question, reply) }
+    }
+}
+
+impl<Q> Ask<Q> {
+    /// How long the answer may take, where gates share their state: what is left of `[state] timeout`, which no request
+    /// exceeds however many questions it asks. `None` where nothing is shared.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        let plan = &self.paused.plan;
+        plan.shared?;
+        let waited = self.paused.sharing.as_ref().map_or(Duration::ZERO, |sharing| sharing.waited);
+        Some(plan.policy.state.timeout.saturating_sub(waited))
+    }
+}
+
 impl<Q: fmt::Debug> fmt::Debug for Ask<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Ask").field(&self.question).finish()
@@ -305,11 +332,15 @@ impl Resume {
     /// Goes on with the stage that asked, which finds the answer in the exchange. `view` is the same request's.
     pub fn run(self, view: &View<'_>, env: &Env<'_>) -> Step {
         let mut exchange = *self.paused;
+        if let Some(sharing) = &mut exchange.sharing {
+            sharing.answered(env.now.mono);
+        }
         match self.reply {
             Reply::Collect(collected) => exchange.gathered = Some(Box::new(Gathered::of(&mut exchange, collected))),
             Reply::Claim(claimed) => exchange.claimed = Some(claimed),
             // The attempt was charged before it waited, by which its stage knows.
             Reply::Pause(Paused) => {}
+            Reply::Lease(lease, leased) => exchange.sharing.get_or_insert_default().told = Some((lease, leased)),
             Reply::Keys(keys) => {
                 exchange.asks.asked_keys = true;
                 if let Keys::Are(keys) = keys {

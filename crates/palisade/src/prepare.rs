@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use palisade_backend::{Jwks, SystemEntropy, now};
+use palisade_backend::{Address, Jwks, SystemEntropy, now};
 use palisade_diag::{Diagnostic, Diagnostics, Sources as Texts};
 use palisade_gateway::{Certificate, CertificateError, Front};
 use palisade_guard::{Env, Plan, Providers, Secrets, SigningSecret, State, signing_problems};
@@ -28,6 +28,8 @@ pub(crate) struct Prepared {
     pub(crate) listen: SocketAddr,
     /// What stands before HTTP. Taken at the start; a changed certificate is taken up by itself.
     pub(crate) front: Front,
+    /// Where the state is that gates share.
+    pub(crate) shared: Option<Address>,
     pub(crate) admin: AdminAt,
     pub(crate) admin_token: Option<String>,
     /// Warnings only.
@@ -129,6 +131,7 @@ fn examine(
     }
     let secrets = secrets(&policy, variables, seconds);
     found.append(signing_problems(&policy, &secrets));
+    let shared = shared(&policy, variables, &mut found);
     if let Some(before) = before {
         let issuer = before.issuer.map(|issuer| issuer.url.as_str());
         found.append(crate::reload::frozen(before.plan.policy(), issuer, &policy));
@@ -156,7 +159,7 @@ fn examine(
         None => fetched(&plan, &providers).context("the issuer's keys cannot be fetched")?,
     };
     let environment = surroundings.environment;
-    Ok(Prepared { plan, issuer, environment, listen, front, admin, admin_token, found, texts })
+    Ok(Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, found, texts })
 }
 
 /// What stands before HTTP: TLS by the files that the policy names, beside itself unless by an absolute path.
@@ -192,6 +195,22 @@ fn fetched(plan: &Plan, providers: &Providers) -> std::io::Result<Option<Fetched
     let url = plan.policy().identity.as_ref().and_then(|identity| identity.jwks.clone());
     let jwks = Jwks::of(plan.policy(), providers, plan.state())?;
     Ok(url.zip(jwks).map(|(url, jwks)| Fetched { url, jwks }))
+}
+
+/// Where the state is that gates share. The text may hold a password, and is not repeated.
+fn shared(policy: &Policy, variables: &BTreeMap<String, String>, found: &mut Diagnostics) -> Option<Address> {
+    let name = policy.state.redis.as_ref()?;
+    // That it is missing is said elsewhere.
+    let text = variables.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())?;
+    match text.parse() {
+        Ok(address) => Some(address),
+        Err(bad) => {
+            let what = format!("{name} is not the address of a server for shared state: {bad}");
+            let fix = "write redis://host:6379, redis+sentinel://host,host/master or redis+cluster://host,host";
+            found.push(Diagnostic::error("state-address", what).fix(fix));
+            None
+        }
+    }
 }
 
 fn secrets(policy: &Policy, variables: &BTreeMap<String, String>, seconds: i64) -> Secrets {

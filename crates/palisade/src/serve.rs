@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use anyhow::{Context as _, bail};
 use listenfd::ListenFd;
+use palisade_backend::Notice;
 use palisade_diag::Diagnostics;
 use palisade_gateway::{Admin, Config, Control, EventSink, Gateway};
 
@@ -32,6 +33,21 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     }
 }
 
+/// What the shared state does, for people; for machines it is an event.
+fn tell(notice: &Notice) {
+    match notice {
+        Notice::Outage { why, .. } => output::note(&format!("palisade: the shared state is out: {why}")),
+        Notice::Recovered { alone, replayed, .. } => output::note(&format!(
+            "palisade: the shared state is back; {alone} tokens were taken without it, {replayed} of them twice"
+        )),
+        Notice::Evicts { policy } => output::note(&format!(
+            "palisade: warning: the server of the shared state has maxmemory-policy {policy}: it may forget limits and \
+             used tokens; set it to noeviction"
+        )),
+        _ => {}
+    }
+}
+
 fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
     output::diagnostics(found, texts);
     output::problem("nothing was started; mend the above and run again");
@@ -39,7 +55,7 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 }
 
 fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watched: Watched) -> anyhow::Result<Exit> {
-    let Prepared { plan, issuer, environment, listen, front, admin, admin_token, .. } = prepared;
+    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, .. } = prepared;
     let policy = plan.policy();
     let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
@@ -58,7 +74,7 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let greeting =
         format!("palisade: {summary} at {scheme}://{bound} in front of {}, admin {operators}", behind.join(", "));
     let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
-    let gateway = gateway.with_jwks(jwks).with_admin(admin);
+    let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
     let keep = |control| Keeper { args, control, issuer, bound, watched }.keep();
     drain(gateway, &greeting, keep)
 }

@@ -5,10 +5,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use palisade_backend::Address;
 use palisade_event::Kind;
 use palisade_gateway::{Admin, Config, Control, Drained, EventSink, Front, Gateway};
 use palisade_guard::{Plan, Secrets, State};
-use palisade_policy::{self as policy, Limits, Method, Origin, Policy, PolicyBuilder, Route};
+use palisade_policy::{self as policy, Limits, Method, Origin, Policy, PolicyBuilder, Route, SharedState};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -19,6 +20,9 @@ pub const HOST: &str = "shop.example";
 
 /// The token that opens the metrics of gates of tests.
 pub const ADMIN_TOKEN: &str = "a-token-of-tests-for-the-metrics-0123456789";
+
+/// The secret of every webhook.
+pub const WEBHOOK_SECRET: &str = "a-secret-of-webhooks-with-32-chars";
 
 /// A gate in this process.
 #[derive(Debug)]
@@ -97,7 +101,7 @@ impl RunningGate {
     /// If the policy is not valid.
     #[must_use]
     pub fn behind(policy: PolicyBuilder, upstream: &Origin, threads: usize, front: Front) -> RunningGate {
-        RunningGate::start_all(policy, vec![upstream.clone().into()], threads, front)
+        RunningGate::launch(policy, vec![upstream.clone().into()], threads, front, None)
     }
 
     /// Starts a gate of so many threads in front of several upstreams.
@@ -106,10 +110,26 @@ impl RunningGate {
     /// If the policy is not valid.
     #[must_use]
     pub fn of(policy: PolicyBuilder, upstreams: Vec<policy::Upstream>, threads: usize) -> RunningGate {
-        RunningGate::start_all(policy, upstreams, threads, Front::default())
+        RunningGate::launch(policy, upstreams, threads, Front::default(), None)
     }
 
-    fn start_all(policy: PolicyBuilder, upstreams: Vec<policy::Upstream>, threads: usize, front: Front) -> RunningGate {
+    /// Starts a gate of so many threads that shares its state with others by the server at `url`.
+    ///
+    /// # Panics
+    /// If the policy or the URL is not valid.
+    #[must_use]
+    pub fn sharing(policy: PolicyBuilder, upstream: &Origin, threads: usize, url: &str) -> RunningGate {
+        let shared = Some(url.parse().expect("a URL"));
+        RunningGate::launch(policy, vec![upstream.clone().into()], threads, Front::default(), shared)
+    }
+
+    fn launch(
+        policy: PolicyBuilder,
+        upstreams: Vec<policy::Upstream>,
+        threads: usize,
+        front: Front,
+        shared: Option<Address>,
+    ) -> RunningGate {
         let (tx, lines) = channel();
         let sink = EventSink::new(Lines { tx, partial: Vec::new() });
         let plan = plan(policy);
@@ -119,7 +139,8 @@ impl RunningGate {
         let at = admin.local_addr();
         let admin = Some(admin);
         let config = Config { listen, upstreams, threads, plan, sink };
-        let gateway = Gateway::bind(config).expect("bind").with_admin(admin).with_front(front).expect("bind");
+        let gateway = Gateway::bind(config).expect("bind").with_admin(admin).with_shared(shared, |_| {});
+        let gateway = gateway.with_front(front).expect("bind");
         let redirect = gateway.redirect_addr();
         let address = gateway.local_addr();
         let (stop, stopped) = oneshot::channel();
@@ -178,6 +199,12 @@ impl Drop for RunningGate {
     }
 }
 
+/// State shared by the server that `REDIS_URL` names, which may take so long to answer.
+#[must_use]
+pub fn shared_state(timeout: Duration) -> SharedState {
+    SharedState { redis: Some("REDIS_URL".to_owned()), timeout, ..SharedState::default() }
+}
+
 /// Compiles a policy with fixed secrets.
 ///
 /// # Panics
@@ -202,7 +229,10 @@ pub fn plan_over(policy: PolicyBuilder, state: &Arc<State>) -> Arc<Plan> {
 const SOME_TIME: u64 = 1_793_577_600;
 
 fn compile(policy: Policy, state: &Arc<State>) -> Arc<Plan> {
-    let secrets = Secrets::ephemeral(&FixedEnv::at(SOME_TIME).env());
+    let mut secrets = Secrets::ephemeral(&FixedEnv::at(SOME_TIME).env());
+    for name in policy.routes().iter().filter_map(|route| route.signature.as_ref()).flat_map(|it| &it.secrets) {
+        secrets.webhooks.insert(name.clone(), vec![WEBHOOK_SECRET.to_owned().into()]);
+    }
     Plan::compile(policy, &secrets, state).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 

@@ -109,6 +109,7 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
                     self.ambient.sleep(ask.question.time).await;
                     ask.reply(Paused)
                 }
+                Step::Need(Need::Lease(ask)) => self.backend.lease(ask).await,
                 Step::Need(Need::Collect(ask)) => {
                     let collected = self.collect(passing, ask.question).await;
                     ask.reply(collected)

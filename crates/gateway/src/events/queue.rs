@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use palisade_backend::Notice;
 use palisade_guard::Lane;
 
 use super::notice;
@@ -119,6 +120,22 @@ impl Queue {
     pub(crate) fn dropped(&self) -> u64 {
         let lanes = self.lanes();
         lanes.dropped + lanes.lost
+    }
+
+    /// Tells what became of the shared state: words and numbers of ours only.
+    pub(crate) fn tell(&self, it: &Notice) {
+        let what = match it {
+            Notice::Outage { nodes, .. } => format!("\"state-outage\",\"palisade.state.nodes\":{nodes}"),
+            Notice::Recovered { nodes, alone, replayed } => format!(
+                "\"state-recovered\",\"palisade.state.nodes\":{nodes},\"palisade.state.alone\":{alone},\
+                 \"palisade.state.replayed\":{replayed}"
+            ),
+            Notice::Evicts { .. } => "\"state-evicts\"".to_owned(),
+            _ => return,
+        };
+        let mut bytes = Vec::new();
+        notice(&mut bytes, palisade_backend::now().wall.0, &what, 0);
+        self.push(Lane::Reserved, Batch { bytes });
     }
 
     /// The next batch, what matters first; before it what was dropped. `None` when all is written and no more comes.

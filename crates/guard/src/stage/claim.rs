@@ -2,7 +2,7 @@
 //! the application. What any stage before refuses spends nothing.
 
 use palisade_event::{Code, Stage, Tag};
-use palisade_policy::Mode;
+use palisade_policy::{Mode, Outage};
 
 use crate::answer::Say;
 use crate::env::Env;
@@ -10,17 +10,16 @@ use crate::exchange::{CsrfState, Exchange};
 use crate::inbox::Held;
 use crate::ledger::{Spend, Spent};
 use crate::login;
+use crate::stage::share::UNAVAILABLE_RETRY;
 use crate::step::{Claim, Claimed, Denial, Flow, Query};
 use crate::view::View;
 
 /// When a client whose neighbourhood has used up its share may try again, in seconds.
 const CROWDED_RETRY: u32 = 60;
-/// When a provider whose message found no room may send it again, in seconds.
-const UNAVAILABLE_RETRY: u32 = 5;
 
 pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     if let Some(claimed) = exchange.claimed.take() {
-        let flow = if exchange.message.is_some() { held(exchange, claimed) } else { told(exchange, claimed) };
+        let flow = if exchange.message.is_some() { held(exchange, claimed) } else { told(exchange, claimed, env) };
         if matches!(flow, Flow::Refuse(_)) {
             login::release(exchange, env);
         }
@@ -32,20 +31,59 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> 
         other => return other,
     }
     if let Some(message) = &exchange.message {
-        return Flow::Ask(Query::Claim(Claim::Reserve(message.reserve)));
+        let claim = Claim::Reserve(message.reserve);
+        return ask(exchange, claim, env);
     }
-    let (CsrfState::Verified(token), Some(session)) = (exchange.csrf, exchange.session) else { return Flow::Pass };
-    Flow::Ask(Query::Claim(Claim::Spend(Spend {
+    let Some(spend) = spend(exchange) else { return Flow::Pass };
+    // What is known here costs the others no question.
+    let known = exchange.plan.shared.and_then(|_| exchange.plan.state.ledger.known(&spend));
+    match known {
+        Some(spent) => told(exchange, Claimed::Told(spent), env),
+        None => ask(exchange, Claim::Spend(spend), env),
+    }
+}
+
+fn ask(exchange: &mut Exchange, claim: Claim, env: &Env<'_>) -> Flow {
+    if exchange.plan.shared.is_some() {
+        exchange.sharing.get_or_insert_default().asks(env.now.mono);
+    }
+    Flow::Ask(Query::Claim(claim))
+}
+
+fn spend(exchange: &Exchange) -> Option<Spend> {
+    let (CsrfState::Verified(token), Some(session)) = (exchange.csrf, exchange.session) else { return None };
+    Some(Spend {
         session: session.number(),
         nonce: token.nonce,
         issued_millis: token.issued_millis,
         client: exchange.client,
         // By what the token was made for: one that could be spent in either partition could be spent twice.
         verified: token.identity != [0; 8],
-    })))
+    })
 }
 
-fn told(exchange: &mut Exchange, claimed: Claimed) -> Flow {
+/// What the others say is also kept here: to refuse copies without asking, to bound what a neighbourhood has them
+/// remember, and to decide alone while they cannot be asked.
+fn here(exchange: &Exchange, claimed: Claimed, env: &Env<'_>) -> Claimed {
+    let Some((outage, spend)) = exchange.plan.shared.zip(spend(exchange)) else { return claimed };
+    let state = &exchange.plan.state;
+    let spent = || state.ledger.spend(&spend, env.now.wall.millis());
+    match claimed {
+        // They forgot what this gate did not.
+        Claimed::Told(Spent::First { .. }) if spent() == Spent::Again => Claimed::Told(Spent::Again),
+        Claimed::Unavailable if outage == Outage::ByKind => {
+            let spent = spent();
+            if matches!(spent, Spent::First { .. }) {
+                state.alone.spent(spend);
+            }
+            Claimed::Told(spent)
+        }
+        claimed => claimed,
+    }
+}
+
+fn told(exchange: &mut Exchange, claimed: Claimed, env: &Env<'_>) -> Flow {
+    let claimed = here(exchange, claimed, env);
     let CsrfState::Verified(token) = exchange.csrf else { return Flow::Pass };
     exchange.csrf = CsrfState::Spent(token.identity);
     match claimed {
@@ -59,7 +97,7 @@ fn told(exchange: &mut Exchange, claimed: Claimed) -> Flow {
         Claimed::Told(Spent::Forgotten) => Flow::refuse(Stage::Claim, Code::CsrfTokenExpired),
         Claimed::Told(Spent::Crowded) => later(Code::RateLimited, CROWDED_RETRY),
         // The answer to another question is none.
-        Claimed::Held(_) | Claimed::Unavailable => Flow::refuse(Stage::Claim, Code::StateUnavailable),
+        Claimed::Held(_) | Claimed::Unavailable => later(Code::StateUnavailable, UNAVAILABLE_RETRY),
     }
 }
 

@@ -165,6 +165,7 @@ impl Gate {
                     self.pauses.fetch_add(1, Ordering::Relaxed);
                     ask.reply(Paused)
                 }
+                Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
                 Step::Need(Need::Collect(ask)) => {
                     let limit = ask.question.limit.min(body.len());
                     ask.reply(Collected::Prefix { bytes: body.slice(..limit), complete: limit == body.len() })
