@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use palisade_event::{Code, Kind, Outcome, Stage};
 use palisade_guard::Fault;
-use palisade_policy::{CsrfStrength, Limit, Method, Mode, Route, Success};
+use palisade_policy::{CsrfStrength, Environment, Limit, Method, Mode, Route, Success};
 use support::{Gate, body, builder, from, post, route};
 
 const PATH: &str = "/login";
@@ -340,4 +340,39 @@ fn observing_a_locked_client_is_noted_and_passes_without_delay() {
     assert!(outcomes.iter().all(support::Outcome::admitted));
     assert_eq!(outcomes[39].code(), Some(Code::LoginLocked));
     assert_eq!(gate.pauses.load(Ordering::Relaxed), 0);
+}
+
+/// The account `admin` of the shop is the attacker's own; that of the office behind the other route, or under the other
+/// host, is not. Each sign-in to the shop gave a browser known to "admin", with a fresh count of ten guesses.
+#[test]
+fn a_browser_known_to_one_site_is_a_stranger_to_the_others() {
+    let origins = vec![support::origin("https://shop.example"), support::origin("https://office.example")];
+    let builder = palisade_policy::Policy::builder("shop", origins).environment(Environment::Production);
+    let gate = Gate::new(
+        builder
+            .route(login(Success::Status(302)))
+            .route(Route { path: "/office/login".to_owned(), ..login(Success::Status(302)) }),
+    );
+    let guess = |path: &str, host: &str, cookie: &str| {
+        let request = post(path).header("content-type", "application/x-www-form-urlencoded").header("cookie", cookie);
+        let mut request = body(from(ATTACKER, request), "email=admin&password=x");
+        request.headers_mut().insert("host", host.parse().expect("host"));
+        gate.send_to(request, answer(401)).admitted()
+    };
+    for (path, host) in [("/office/login", "shop.example"), (PATH, "office.example")] {
+        let reached = (0..20).filter(|_| guess(path, host, &signs_in(&gate, VICTIM, "admin"))).count();
+        assert_eq!(reached, 10, "guesses at {host}{path}");
+    }
+}
+
+/// Where the application tells `ANNA` from `anna`, the one may be the attacker's: its sign-ins bought guesses at the
+/// other, for both share a count.
+#[test]
+fn a_browser_known_to_one_spelling_is_a_stranger_to_the_others() {
+    let gate = gate();
+    let reached = (0..20).filter(|_| {
+        let own = signs_in(&gate, VICTIM, "ANNA");
+        gate.send_to(with_cookie(attempt(ATTACKER, "anna"), &own), answer(401)).admitted()
+    });
+    assert_eq!(reached.count(), 10);
 }

@@ -12,15 +12,24 @@ use palisade_event::Code;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotNamed(pub(crate) String);
 
+/// An account's name, hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// In its normal form: what counts.
+    pub(crate) folded: [u8; 32],
+    /// As it was spelled. Spellings that share a count may be accounts of different people.
+    pub(crate) spelled: [u8; 32],
+}
+
 /// The longest name, in bytes as sent. An address of mail has at most 254 (RFC 5321, errata 1690).
 const MAX_NAME: usize = 512;
 
-/// The hash of the account's name in its normal form.
+/// The account's name.
 ///
 /// `place` is a JSON pointer or a field's name; a field stands at the top of a JSON object, and a pointer of one step is
 /// a form's field. A key or a query field that differs from it only by case, or goes on with `[` or `.`, could be what
 /// the application reads, and is refused.
-pub(crate) fn named(place: &str, content: &Content<'_>, query: Option<&str>) -> Result<[u8; 32], NotNamed> {
+pub(crate) fn named(place: &str, content: &Content<'_>, query: Option<&str>) -> Result<Name, NotNamed> {
     let steps: Vec<String> = match place.strip_prefix('/') {
         Some(pointer) => pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect(),
         None => vec![place.to_owned()],
@@ -42,8 +51,11 @@ pub(crate) fn named(place: &str, content: &Content<'_>, query: Option<&str>) -> 
         }
         Content::Form(..) | Content::Other => None,
     };
-    let normal = text.filter(|text| text.len() <= MAX_NAME).map(normal).filter(|text| !text.is_empty());
-    normal.map(|normal| Sha256::digest(normal.as_bytes()).into()).ok_or_else(not_named)
+    let text = text.filter(|text| text.len() <= MAX_NAME).ok_or_else(not_named)?;
+    let normal = normal(text);
+    let hash = |text: &str| Sha256::digest(text.as_bytes()).into();
+    let name = Name { folded: hash(&normal), spelled: hash(text.trim()) };
+    (!normal.is_empty()).then_some(name).ok_or_else(not_named)
 }
 
 /// One step of a pointer, if it leads to one place only.
@@ -86,7 +98,7 @@ mod tests {
 
     #[test]
     fn spellings_of_one_account_share_a_hash() {
-        let read = |text: &str| named("email", &form(&[("email", text)]), None).expect("named");
+        let read = |text: &str| named("email", &form(&[("email", text)]), None).expect("named").folded;
         let plain = read("anna@shop.example");
         for spelling in
             ["Anna@Shop.Example", " anna@shop.example\t", "ａｎｎａ＠shop.example", "anna@shop.example\u{a0}"]
@@ -105,7 +117,7 @@ mod tests {
         let plain = named("email", &form(&[("email", "a")]), None);
         assert!(plain.is_ok());
         assert_eq!(named("/email", &form(&[("email", "a")]), None), plain);
-        assert_eq!(named("email", &json(r#"{"email":"A"}"#), Some("next=/home")), plain);
+        assert_eq!(named("email", &json(r#"{"email":" a "}"#), Some("next=/home")), plain);
         assert_eq!(named("/user/0/e~1mail", &json(r#"{"user":[{"e/mail":"a"}]}"#), None), plain);
     }
 
