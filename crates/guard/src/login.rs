@@ -67,6 +67,8 @@ pub(crate) struct Login {
     pub(crate) outcome: Option<Outcome>,
     /// A place among those who wait.
     place: Option<Place>,
+    /// Whether it waits there, or has.
+    waits: bool,
     /// Room for the answer that is to be read.
     room: Option<Reserved>,
 }
@@ -150,21 +152,29 @@ pub(crate) fn name(exchange: &mut Exchange, name: Name) {
     exchange.login = Some(Box::new(Login { name: Some(name), ..Login::default() }));
 }
 
-/// Charges the attempt, once: refuses who is locked out, and lets wait who guesses at an account that many guess at.
+/// Charges the attempt, once: refuses who is locked out, and gives a place to who must wait.
 pub(crate) fn charge(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     let plan = Arc::clone(&exchange.plan);
     let route = exchange.route.and_then(|index| plan.routes.get(usize::from(index)));
     let Some(login) = route.and_then(|route| route.login.as_ref()) else { return Flow::Pass };
     let mut attempt = exchange.login.take().unwrap_or_default();
-    let flow = if attempt.charged.is_some() {
-        // It has waited.
-        attempt.place = None;
-        Flow::Pass
-    } else {
-        attempt.charge(login, exchange, view, env)
-    };
+    let charged = attempt.charged.is_some();
+    let flow = if charged { Flow::Pass } else { attempt.charge(login, exchange, view, env) };
     exchange.login = Some(attempt);
     flow
+}
+
+/// Lets wait, once, who guesses at an account that many guess at.
+pub(crate) fn wait(exchange: &mut Exchange) -> Flow {
+    let Some(attempt) = &mut exchange.login else { return Flow::Pass };
+    match attempt.place.take() {
+        Some(place) if !attempt.waits => {
+            (attempt.place, attempt.waits) = (Some(place), true);
+            Flow::Ask(Query::Pause(Pause { time: SIGN_IN.pause }))
+        }
+        // It has waited, or need not.
+        _ => Flow::Pass,
+    }
 }
 
 impl Login {
@@ -198,18 +208,18 @@ impl Login {
         }
         let waits = slow.filter(|(_, charge)| !charge.allowed && device.is_none());
         match waits {
-            Some((account, _)) if exchange.mode() == Mode::Enforce => self.wait(login, exchange, account, env),
+            Some((account, _)) if exchange.mode() == Mode::Enforce => self.enter(login, exchange, account, env),
             _ => Flow::Pass,
         }
     }
 
-    fn wait(&mut self, login: &LoginPlan, exchange: &Exchange, account: u128, env: &Env<'_>) -> Flow {
+    fn enter(&mut self, login: &LoginPlan, exchange: &Exchange, account: u128, env: &Env<'_>) -> Flow {
         self.place = Room::enter(&exchange.plan.state, account);
         if self.place.is_none() {
             self.give_back(login, env);
             return later(FULL_RETRY);
         }
-        Flow::Ask(Query::Pause(Pause { time: SIGN_IN.pause }))
+        Flow::Pass
     }
 
     fn give_back(&mut self, login: &LoginPlan, env: &Env<'_>) {

@@ -376,3 +376,28 @@ fn a_browser_known_to_one_spelling_is_a_stranger_to_the_others() {
     });
     assert_eq!(reached.count(), 10);
 }
+
+/// A place to wait was taken before the token was looked at, and given back with the attempt: with a token that is used
+/// up, a few addresses kept every new browser of an account waiting for ever.
+#[test]
+fn a_used_token_waits_in_nobodys_place() {
+    let strict = Route { csrf: CsrfStrength::Token, csrf_because: None, ..login(Success::Status(302)) };
+    let gate = Gate::new(builder().route(strict));
+    let (cookie, token) = gate.token();
+    let send = |address: &str, cookie: &str, token: &str| {
+        let mut request = with_cookie(attempt(address, "anna"), cookie);
+        request.headers_mut().insert("x-csrf-token", token.parse().expect("token"));
+        request.headers_mut().insert("sec-fetch-site", "same-origin".parse().expect("value"));
+        gate.send_to(request, answer(401))
+    };
+    for host in 1..=20 {
+        let (cookie, token) = gate.token();
+        assert!(send(&format!("203.0.113.{host}"), &cookie, &token).admitted());
+    }
+    assert!(send("203.0.113.99", &cookie, &token).admitted());
+    assert_eq!(gate.pauses.load(Ordering::Relaxed), 1, "a stranger's attempt waits");
+    for _ in 0..30 {
+        assert_eq!(send("203.0.113.98", &cookie, &token).code(), Some(Code::CsrfTokenReused));
+    }
+    assert_eq!(gate.pauses.load(Ordering::Relaxed), 1, "and one that is refused does not");
+}

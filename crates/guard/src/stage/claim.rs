@@ -24,17 +24,20 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> 
         if matches!(flow, Flow::Refuse(_)) {
             login::release(exchange, env);
         }
-        return flow;
+        return if matches!(flow, Flow::Pass) { login::wait(exchange) } else { flow };
     }
-    // An attempt to sign in is counted before its token is spent, so that who is locked out spends none.
+    // An attempt to sign in is counted before its token is spent, so that who is locked out spends none; and waits after,
+    // so that nobody waits for ever with a token that is used up.
     match login::charge(exchange, view, env) {
         Flow::Pass => {}
         other => return other,
     }
-    if let Some(message) = &exchange.message {
+    if let Some(message) = exchange.message.as_ref().filter(|message| !message.held) {
         return Flow::Ask(Query::Claim(Claim::Reserve(message.reserve)));
     }
-    let (CsrfState::Verified(token), Some(session)) = (exchange.csrf, exchange.session) else { return Flow::Pass };
+    let (CsrfState::Verified(token), Some(session)) = (exchange.csrf, exchange.session) else {
+        return login::wait(exchange);
+    };
     Flow::Ask(Query::Claim(Claim::Spend(Spend {
         session: session.number(),
         nonce: token.nonce,
