@@ -146,13 +146,25 @@ fn transport(exchange: &Exchange, headers: &mut HeaderMap, brought: Brought) {
         return;
     }
     let told = theirs.as_ref().and_then(|value| value.to_str().ok());
-    let age = told.and_then(|value| {
-        let ages = value.split(';').filter_map(|part| part.trim().split_once('='));
-        let mut ages = ages.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
-        ages.next()?.1.trim_matches('"').parse::<u64>().ok()
-    });
-    let stricter = age.is_some_and(|age| age >= HSTS_AGE);
+    let stricter = told.and_then(transport_age).is_some_and(|age| age >= HSTS_AGE);
     headers.insert(header::STRICT_TRANSPORT_SECURITY, theirs.filter(|_| stricter).unwrap_or(HSTS));
+}
+
+/// The seconds of a `Strict-Transport-Security`; `None` for what a browser ignores whole (RFC 6797 section 6.1).
+fn transport_age(policy: &str) -> Option<u64> {
+    let mut found = None;
+    for directive in policy.split(';').map(str::trim).filter(|directive| !directive.is_empty()) {
+        match directive.split_once('=') {
+            Some((name, age)) if found.is_none() && name.trim().eq_ignore_ascii_case("max-age") => {
+                let age = age.trim();
+                let bare = age.strip_prefix('"').and_then(|age| age.strip_suffix('"')).unwrap_or(age);
+                found = Some(bare.parse().ok()?);
+            }
+            None if ["includeSubDomains", "preload"].iter().any(|known| directive.eq_ignore_ascii_case(known)) => {}
+            _ => return None,
+        }
+    }
+    found
 }
 
 /// Whether the application marks the response for caches that many people share: nothing personal may enter it.

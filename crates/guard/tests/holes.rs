@@ -446,6 +446,25 @@ fn a_second_referrer_policy_does_not_weaken_the_first() {
     assert!(lines.iter().all(|line| *line != "unsafe-url"), "{lines:?}");
 }
 
+/// A browser ignores a header in which a directive stands twice, or that it cannot read (RFC 6797 section 6.1): then there
+/// is no policy at all.
+#[test]
+fn a_transport_policy_that_browsers_ignore_does_not_take_the_place_of_the_gates() {
+    let gate = pages();
+    for theirs in [
+        "max-age=63072000; max-age=0",
+        "max-age=63072000; includeSubDomains; max-age=63072000",
+        "max-age=63072000; includeSubDomains, max-age=0",
+        "max-age=63072000; preload=; \"",
+    ] {
+        let outcome = answered(&gate, get("/"), &[("strict-transport-security", theirs)]);
+        assert_eq!(outcome.header("strict-transport-security"), "max-age=31536000", "{theirs}");
+    }
+    let good = "max-age=\"63072000\" ; includeSubDomains; preload;";
+    let outcome = answered(&gate, get("/"), &[("strict-transport-security", good)]);
+    assert_eq!(outcome.header("strict-transport-security"), good);
+}
+
 /// A structured field that does not parse is ignored whole (RFC 9651 section 4.2). The old syntax of Feature-Policy,
 /// or any slip, ahead of the gate's features switches them all off.
 #[test]
