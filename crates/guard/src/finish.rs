@@ -261,7 +261,9 @@ fn cache(exchange: &Exchange, head: &mut response::Parts, shared: bool, brought:
 /// Whether some cache that many people share may keep the response.
 fn is_kept(headers: &HeaderMap) -> bool {
     let fresh = headers::cache_control_has(headers, &["public", "s-maxage", "max-age", "immutable"])
-        || headers.contains_key(header::EXPIRES);
+        || headers.contains_key(header::EXPIRES)
+        // From a page's age alone caches guess how long it is good (RFC 9111 section 4.2.2).
+        || headers.contains_key(header::LAST_MODIFIED);
     let own = headers::cache_control_has(headers, &["private", "no-store"]);
     let targeted = TARGETED.iter().any(|name| headers.contains_key(name));
     targeted || (fresh && !own)

@@ -356,6 +356,19 @@ fn rate_fields_leave_whatever_caches_keep() {
     }
 }
 
+/// A cache that many share may keep what says nothing of caching, for a tenth of its age (RFC 9111 section 4.2.2; Apache
+/// does so, cookie and all), where the response tells its age.
+#[test]
+fn a_cookie_is_not_kept_for_everybody_by_its_pages_age() {
+    let gate = pages();
+    let aged = ("last-modified", "Mon, 01 Jan 2024 00:00:00 GMT");
+    let outcome = answered(&gate, get("/api/items"), &[aged, ("set-cookie", "id=1")]);
+    assert_eq!(outcome.header("cache-control"), "private, no-store");
+    assert_eq!(answered(&gate, get("/api/items"), &[aged]).header("cache-control"), "");
+    let own = [aged, ("set-cookie", "id=1"), ("cache-control", "private")];
+    assert_eq!(answered(&gate, get("/api/items"), &own).header("cache-control"), "private");
+}
+
 fn partners() -> Gate {
     let cors = Cors {
         origins: vec![origin("https://partner.example")],
