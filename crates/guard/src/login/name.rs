@@ -72,12 +72,13 @@ fn below<'v>(value: &'v Value, step: &str) -> Option<&'v Value> {
 
 /// Whether some application would read `key` as `name`: by case, as a part of it (`name[]`, `name.0`), or as PHP does,
 /// which drops spaces before a name, cuts it at NUL, and reads ` `, `.` and `[` as `_`.
+///
+/// Keys are as long as bodies: nothing is copied, and the first difference ends it.
 fn resembles(key: &str, name: &str) -> bool {
-    let key = normal(key.split('\0').next().unwrap_or_default());
     // qs takes `[name]` for `name`.
-    let mut rest = key.trim_start_matches('[').chars();
+    let mut rest = folded(key.chars().take_while(|c| *c != '\0')).skip_while(|c| c.is_whitespace() || *c == '[');
     let plain = |c: char| if matches!(c, ' ' | '.' | '[') { '_' } else { c };
-    let head = normal(name).chars().all(|c| rest.next().is_some_and(|other| plain(other) == plain(c)));
+    let head = folded(name.chars()).all(|c| rest.next().is_some_and(|other| plain(other) == plain(c)));
     head && matches!(rest.next(), None | Some('[' | ']' | '.'))
 }
 
@@ -85,10 +86,13 @@ fn resembles(key: &str, name: &str) -> bool {
 /// told otherwise. Letters go up and down, each by itself, so that `ß` and `SS`, `σ` and `ς` agree. All that merges more
 /// than an application may, which only makes such accounts share a count.
 fn normal(text: &str) -> String {
-    let kept = |c: &char| canonical_combining_class(*c) == 0 && !c.is_control() && !is_ignorable(*c);
-    let letters = text.nfkd().filter(kept);
-    let folded: String = letters.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    let folded: String = folded(text.chars()).collect();
     folded.trim().nfkc().collect()
+}
+
+fn folded(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    let kept = |c: &char| canonical_combining_class(*c) == 0 && !c.is_control() && !is_ignorable(*c);
+    text.nfkd().filter(kept).flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 /// What is not shown and has no weight in comparisons (Unicode, `Default_Ignorable_Code_Point`, the greater part).
