@@ -45,7 +45,7 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     head.headers.reserve(20);
     let upgraded = exchange.asks.upgrade && head.status == StatusCode::SWITCHING_PROTOCOLS;
     let brought = Brought::by(&head.headers);
-    headers::strip_response(&mut head.headers, upgraded, brought);
+    let brought = headers::strip_response(&mut head.headers, upgraded, brought);
     harden(exchange, &mut head.headers, brought);
     // What carries this visitor's nonce is nobody else's, however the application marks it.
     let shared = is_shared(head, brought) && !echoes_nonce(exchange, &head.headers);
@@ -158,7 +158,7 @@ fn transport_age(policy: &str) -> Option<u64> {
             Some((name, age)) if found.is_none() && name.trim().eq_ignore_ascii_case("max-age") => {
                 let age = age.trim();
                 let bare = age.strip_prefix('"').and_then(|age| age.strip_suffix('"')).unwrap_or(age);
-                found = Some(bare.parse().ok()?);
+                found = Some(bare.parse().ok().filter(|_| !bare.starts_with('+'))?);
             }
             None if ["includeSubDomains", "preload"].iter().any(|known| directive.eq_ignore_ascii_case(known)) => {}
             _ => return None,

@@ -469,6 +469,7 @@ fn a_transport_policy_that_browsers_ignore_does_not_take_the_place_of_the_gates(
         "max-age=63072000; includeSubDomains; max-age=63072000",
         "max-age=63072000; includeSubDomains, max-age=0",
         "max-age=63072000; preload=; \"",
+        "max-age=+63072000",
     ] {
         let outcome = answered(&gate, get("/"), &[("strict-transport-security", theirs)]);
         assert_eq!(outcome.header("strict-transport-security"), "max-age=31536000", "{theirs}");
@@ -476,6 +477,18 @@ fn a_transport_policy_that_browsers_ignore_does_not_take_the_place_of_the_gates(
     let good = "max-age=\"63072000\" ; includeSubDomains; preload;";
     let outcome = answered(&gate, get("/"), &[("strict-transport-security", good)]);
     assert_eq!(outcome.header("strict-transport-security"), good);
+}
+
+/// What `Connection` names is taken away; the gate took it for there all the same, and set nothing in its place, or wrote
+/// after it: `, camera=()` is no list.
+#[test]
+fn what_connection_names_away_is_not_taken_for_there() {
+    let gate = pages();
+    for (name, theirs) in [("referrer-policy", "no-referrer"), ("permissions-policy", "fullscreen=()")] {
+        let plain = answered(&gate, get("/"), &[]);
+        let outcome = answered(&gate, get("/"), &[("connection", name), (name, theirs)]);
+        assert_eq!(outcome.header(name), plain.header(name));
+    }
 }
 
 /// A structured field that does not parse is ignored whole (RFC 9651 section 4.2). The old syntax of Feature-Policy,
