@@ -20,7 +20,7 @@ mod name;
 mod room;
 
 pub(crate) use device::strip;
-pub(crate) use name::{NotNamed, named};
+pub(crate) use name::{Name, NotNamed, named};
 pub(crate) use room::Room;
 
 use std::sync::Arc;
@@ -39,7 +39,7 @@ use crate::plan::{RoutePlan, scope_number};
 use crate::state::{Reserved, State};
 use crate::step::{Collect, Denial, Flow, Pause, Query};
 use crate::view::View;
-use device::Device;
+use device::{Account, Device};
 use room::Place;
 
 /// What a login route counts by.
@@ -59,14 +59,16 @@ pub(crate) struct LoginPlan {
 /// One attempt.
 #[derive(Debug, Default)]
 pub(crate) struct Login {
-    /// SHA-256 of the account's name in its normal form.
-    name: Option<[u8; 32]>,
+    /// The account.
+    name: Option<Name>,
     charged: Option<Charged>,
     /// Whether the answer's body says that it succeeded.
     told: bool,
     pub(crate) outcome: Option<Outcome>,
     /// A place among those who wait.
     place: Option<Place>,
+    /// Whether it waits there, or has.
+    waits: bool,
     /// Room for the answer that is to be read.
     room: Option<Reserved>,
 }
@@ -146,34 +148,43 @@ fn plan_of(exchange: &Exchange) -> Option<&LoginPlan> {
 // === the request ===
 
 /// Takes note of the account that the body names.
-pub(crate) fn name(exchange: &mut Exchange, name: [u8; 32]) {
+pub(crate) fn name(exchange: &mut Exchange, name: Name) {
     exchange.login = Some(Box::new(Login { name: Some(name), ..Login::default() }));
 }
 
-/// Charges the attempt, once: refuses who is locked out, and lets wait who guesses at an account that many guess at.
+/// Charges the attempt, once: refuses who is locked out, and gives a place to who must wait.
 pub(crate) fn charge(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     let plan = Arc::clone(&exchange.plan);
     let route = exchange.route.and_then(|index| plan.routes.get(usize::from(index)));
     let Some(login) = route.and_then(|route| route.login.as_ref()) else { return Flow::Pass };
     let mut attempt = exchange.login.take().unwrap_or_default();
-    let flow = if attempt.charged.is_some() {
-        // It has waited.
-        attempt.place = None;
-        Flow::Pass
-    } else {
-        attempt.charge(login, exchange, view, env)
-    };
+    let charged = attempt.charged.is_some();
+    let flow = if charged { Flow::Pass } else { attempt.charge(login, exchange, view, env) };
     exchange.login = Some(attempt);
     flow
+}
+
+/// Lets wait, once, who guesses at an account that many guess at.
+pub(crate) fn wait(exchange: &mut Exchange) -> Flow {
+    let Some(attempt) = &mut exchange.login else { return Flow::Pass };
+    match attempt.place.take() {
+        Some(place) if !attempt.waits => {
+            (attempt.place, attempt.waits) = (Some(place), true);
+            Flow::Ask(Query::Pause(Pause { time: SIGN_IN.pause }))
+        }
+        // It has waited, or need not.
+        _ => Flow::Pass,
+    }
 }
 
 impl Login {
     fn charge(&mut self, login: &LoginPlan, exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
         let plan = Arc::clone(&exchange.plan);
         let keys = &plan.keys;
-        let device = self.name.and_then(|name| Device::shown(view.headers, exchange, &name, env));
+        let account = self.name.as_ref().map(|name| Account::of(name, login, exchange));
+        let device = account.and_then(|account| Device::shown(view.headers, exchange, &account, env));
         let client = exchange.client.bits().to_be_bytes();
-        let name = self.name.unwrap_or_default();
+        let name = self.name.map_or([0; 32], |name| name.folded);
         let who = device.as_ref().map_or((b'c', client), |device| (b'd', device.id));
         let lock = keys.login.number(&[&[who.0], &name, &who.1]);
         let now = env.now.mono;
@@ -184,7 +195,7 @@ impl Login {
         if !charge.allowed {
             return locked(charge);
         }
-        let account = self.name.map(|name| keys.login.number(&[b"a", &name]));
+        let account = self.name.map(|name| keys.login.number(&[b"a", &name.folded]));
         let slow = account.map(|account| (account, login.slow.charge(login.scope, account, 1, now)));
         let taken = slow.filter(|(_, charge)| charge.allowed && !charge.overflow).map(|(account, _)| account);
         self.charged = Some(Charged { lock, slow: taken, overflow: charge.overflow });
@@ -197,18 +208,18 @@ impl Login {
         }
         let waits = slow.filter(|(_, charge)| !charge.allowed && device.is_none());
         match waits {
-            Some((account, _)) if exchange.mode() == Mode::Enforce => self.wait(login, exchange, account, env),
+            Some((account, _)) if exchange.mode() == Mode::Enforce => self.enter(login, exchange, account, env),
             _ => Flow::Pass,
         }
     }
 
-    fn wait(&mut self, login: &LoginPlan, exchange: &Exchange, account: u128, env: &Env<'_>) -> Flow {
+    fn enter(&mut self, login: &LoginPlan, exchange: &Exchange, account: u128, env: &Env<'_>) -> Flow {
         self.place = Room::enter(&exchange.plan.state, account);
         if self.place.is_none() {
             self.give_back(login, env);
             return later(FULL_RETRY);
         }
-        Flow::Ask(Query::Pause(Pause { time: SIGN_IN.pause }))
+        Flow::Pass
     }
 
     fn give_back(&mut self, login: &LoginPlan, env: &Env<'_>) {
@@ -289,5 +300,5 @@ pub(crate) fn settle(exchange: &mut Exchange, head: Option<&response::Parts>, fa
 pub(crate) fn remember(exchange: &Exchange, env: &Env<'_>) -> Option<HeaderValue> {
     let attempt = exchange.login.as_ref()?;
     let name = attempt.name.filter(|_| attempt.outcome == Some(Outcome::Success))?;
-    Device::fresh(env).cookie(exchange, &name)
+    Device::fresh(env).cookie(exchange, &Account::of(&name, plan_of(exchange)?, exchange))
 }

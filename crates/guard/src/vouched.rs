@@ -7,7 +7,8 @@
 //!
 //! A guard inside the app ([`Plan::compile_inside`]) skips a stage that the word covers: it passed there, and the route
 //! asks the same of it here. Nothing is then counted, spent or reserved twice. What it asks otherwise is done here in
-//! full; a word that is old, forged, or another request's is none, and everything is done here.
+//! full; a word that is old, forged, or another request's is none, and everything is done here. So it is behind a gate
+//! that only observes: it forwards what it objects to.
 //!
 //! A guard that faces strangers heeds no such word, for an application may echo its own headers. Not done: a copy of a
 //! request, word and all, passes again within the 30 seconds, for whoever can read what goes between gate and app.
@@ -90,7 +91,8 @@ pub(crate) fn covers(exchange: &Exchange, stage: Stage) -> bool {
 
 /// What a route asks of each stage in [`RULED`].
 pub(crate) fn rules(plan: &RoutePlan, claims: &str) -> String {
-    let Route { path, methods, kind, limit, cost, csrf, access, signature, success, identifier, .. } = &plan.route;
+    let Route { path, methods, kind, limit, cost, csrf, access, signature, success, identifier, mode, .. } =
+        &plan.route;
     let by_subject = plan.rate.as_ref().is_some_and(|rate| rate.crowd.is_some());
     let texts = RULED.map(|stage| match stage {
         Stage::Rate | Stage::Quota => format!("{kind} {methods} {path} {limit:?} {cost} {by_subject}"),
@@ -99,7 +101,7 @@ pub(crate) fn rules(plan: &RoutePlan, claims: &str) -> String {
         Stage::Claim => format!("{kind} {methods} {path} {csrf:?} {signature:?} {success:?} {identifier:?}"),
         _ => format!("{csrf:?}"),
     });
-    texts.iter().map(|text| format!("{:08x}", scope_number(text))).collect()
+    texts.iter().map(|text| format!("{:08x}", scope_number(&format!("{mode:?} {text}")))).collect()
 }
 
 impl Plan {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use palisade_event::{Code, Kind, Outcome, Stage};
 use palisade_guard::Fault;
-use palisade_policy::{CsrfStrength, Limit, Method, Mode, Route, Success};
+use palisade_policy::{CsrfStrength, Environment, Limit, Method, Mode, Route, Success};
 use support::{Gate, body, builder, from, post, route};
 
 const PATH: &str = "/login";
@@ -340,4 +340,64 @@ fn observing_a_locked_client_is_noted_and_passes_without_delay() {
     assert!(outcomes.iter().all(support::Outcome::admitted));
     assert_eq!(outcomes[39].code(), Some(Code::LoginLocked));
     assert_eq!(gate.pauses.load(Ordering::Relaxed), 0);
+}
+
+/// The account `admin` of the shop is the attacker's own; that of the office behind the other route, or under the other
+/// host, is not. Each sign-in to the shop gave a browser known to "admin", with a fresh count of ten guesses.
+#[test]
+fn a_browser_known_to_one_site_is_a_stranger_to_the_others() {
+    let origins = vec![support::origin("https://shop.example"), support::origin("https://office.example")];
+    let builder = palisade_policy::Policy::builder("shop", origins).environment(Environment::Production);
+    let gate = Gate::new(
+        builder
+            .route(login(Success::Status(302)))
+            .route(Route { path: "/office/login".to_owned(), ..login(Success::Status(302)) }),
+    );
+    let guess = |path: &str, host: &str, cookie: &str| {
+        let request = post(path).header("content-type", "application/x-www-form-urlencoded").header("cookie", cookie);
+        let mut request = body(from(ATTACKER, request), "email=admin&password=x");
+        request.headers_mut().insert("host", host.parse().expect("host"));
+        gate.send_to(request, answer(401)).admitted()
+    };
+    for (path, host) in [("/office/login", "shop.example"), (PATH, "office.example")] {
+        let reached = (0..20).filter(|_| guess(path, host, &signs_in(&gate, VICTIM, "admin"))).count();
+        assert_eq!(reached, 10, "guesses at {host}{path}");
+    }
+}
+
+/// Where the application tells `ANNA` from `anna`, the one may be the attacker's: its sign-ins bought guesses at the
+/// other, for both share a count.
+#[test]
+fn a_browser_known_to_one_spelling_is_a_stranger_to_the_others() {
+    let gate = gate();
+    let reached = (0..20).filter(|_| {
+        let own = signs_in(&gate, VICTIM, "ANNA");
+        gate.send_to(with_cookie(attempt(ATTACKER, "anna"), &own), answer(401)).admitted()
+    });
+    assert_eq!(reached.count(), 10);
+}
+
+/// A place to wait was taken before the token was looked at, and given back with the attempt: with a token that is used
+/// up, a few addresses kept every new browser of an account waiting for ever.
+#[test]
+fn a_used_token_waits_in_nobodys_place() {
+    let strict = Route { csrf: CsrfStrength::Token, csrf_because: None, ..login(Success::Status(302)) };
+    let gate = Gate::new(builder().route(strict));
+    let (cookie, token) = gate.token();
+    let send = |address: &str, cookie: &str, token: &str| {
+        let mut request = with_cookie(attempt(address, "anna"), cookie);
+        request.headers_mut().insert("x-csrf-token", token.parse().expect("token"));
+        request.headers_mut().insert("sec-fetch-site", "same-origin".parse().expect("value"));
+        gate.send_to(request, answer(401))
+    };
+    for host in 1..=20 {
+        let (cookie, token) = gate.token();
+        assert!(send(&format!("203.0.113.{host}"), &cookie, &token).admitted());
+    }
+    assert!(send("203.0.113.99", &cookie, &token).admitted());
+    assert_eq!(gate.pauses.load(Ordering::Relaxed), 1, "a stranger's attempt waits");
+    for _ in 0..30 {
+        assert_eq!(send("203.0.113.98", &cookie, &token).code(), Some(Code::CsrfTokenReused));
+    }
+    assert_eq!(gate.pauses.load(Ordering::Relaxed), 1, "and one that is refused does not");
 }

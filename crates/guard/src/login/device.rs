@@ -1,5 +1,6 @@
 //! The cookie of a browser that signed in to an account before: `number 16 | expiry 8 | mac 16` as base64url, where the
-//! MAC covers the account as well. It proves nothing else, and signs nobody in.
+//! MAC covers the account as well: the name as it was spelled, the route and the host, since the same name may be
+//! another's elsewhere. It proves nothing else, and signs nobody in.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,6 +11,14 @@ use palisade_policy::SIGN_IN;
 use crate::cookie::{Cookie, cookie};
 use crate::env::Env;
 use crate::exchange::Exchange;
+use crate::login::{LoginPlan, Name};
+
+/// Where an account is one person's.
+pub(super) struct Account<'a> {
+    spelled: &'a [u8; 32],
+    scope: [u8; 4],
+    host: &'a str,
+}
 
 /// A browser that is known to an account.
 pub(super) struct Device {
@@ -20,6 +29,13 @@ pub(super) struct Device {
 const SECURE_NAME: &str = "__Host-palisade-device";
 const NAME: &str = "palisade-device";
 
+impl<'a> Account<'a> {
+    pub(super) fn of(name: &'a Name, login: &LoginPlan, exchange: &'a Exchange) -> Account<'a> {
+        let host = exchange.origin().map_or("", |origin| &origin.authority);
+        Account { spelled: &name.spelled, scope: login.scope.to_be_bytes(), host }
+    }
+}
+
 impl Device {
     pub(super) fn fresh(env: &Env<'_>) -> Device {
         Device { id: env.random(), expiry: env.now.wall.seconds() + SIGN_IN.remembered.as_secs() }
@@ -27,21 +43,29 @@ impl Device {
 
     /// The browser a request comes from, if it is known to that account. A cookie that is another account's, over or
     /// forged makes it a stranger, and nothing worse.
-    pub(super) fn shown(headers: &HeaderMap, exchange: &Exchange, name: &[u8; 32], env: &Env<'_>) -> Option<Device> {
+    pub(super) fn shown(
+        headers: &HeaderMap,
+        exchange: &Exchange,
+        account: &Account<'_>,
+        env: &Env<'_>,
+    ) -> Option<Device> {
         let Cookie::One(text) = cookie(headers, cookie_name(exchange)) else { return None };
         let mut bytes = [0; 40];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
         let (id, rest) = bytes.split_first_chunk::<16>()?;
         let (expiry, mac) = rest.split_first_chunk::<8>()?;
-        let genuine = length == bytes.len() && exchange.plan.keys.device.verify(&[id, expiry, name], mac);
+        let Account { spelled, scope, host } = account;
+        let parts: [&[u8]; 5] = [id, expiry, *spelled, scope, host.as_bytes()];
+        let genuine = length == bytes.len() && exchange.plan.keys.device.verify(&parts, mac);
         let expiry = u64::from_be_bytes(*expiry);
         (genuine && env.now.wall.seconds() < expiry).then_some(Device { id: *id, expiry })
     }
 
     /// The cookie that makes the browser known.
-    pub(super) fn cookie(&self, exchange: &Exchange, name: &[u8; 32]) -> Option<HeaderValue> {
+    pub(super) fn cookie(&self, exchange: &Exchange, account: &Account<'_>) -> Option<HeaderValue> {
         let expiry = self.expiry.to_be_bytes();
-        let mac = exchange.plan.keys.device.sign(&[&self.id, &expiry, name]);
+        let Account { spelled, scope, host } = account;
+        let mac = exchange.plan.keys.device.sign(&[&self.id, &expiry, *spelled, scope, host.as_bytes()]);
         let text = URL_SAFE_NO_PAD.encode([&self.id, &expiry[..], mac.get(..16)?].concat());
         let secure = if is_https(exchange) { "; Secure" } else { "" };
         let age = SIGN_IN.remembered.as_secs();

@@ -19,27 +19,36 @@ const CROWDED_RETRY: u32 = 60;
 
 pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     if let Some(claimed) = exchange.claimed.take() {
-        let flow = if exchange.message.is_some() { held(exchange, claimed) } else { told(exchange, claimed, env) };
-        if matches!(flow, Flow::Refuse(_)) {
-            login::release(exchange, env);
-        }
-        return flow;
+        return conclude(exchange, claimed, env);
     }
-    // An attempt to sign in is counted before its token is spent, so that who is locked out spends none.
+    // An attempt to sign in is counted before its token is spent, so that who is locked out spends none; and waits after,
+    // so that nobody waits for ever with a token that is used up.
     match login::charge(exchange, view, env) {
         Flow::Pass => {}
         other => return other,
     }
-    if let Some(message) = &exchange.message {
+    if let Some(message) = exchange.message.as_ref().filter(|message| !message.held) {
         let claim = Claim::Reserve(message.reserve);
         return ask(exchange, claim, env);
     }
-    let Some(spend) = spend(exchange) else { return Flow::Pass };
+    let Some(spend) = spend(exchange) else { return login::wait(exchange) };
     // What is known here costs the others no question.
     let known = exchange.plan.shared.and_then(|_| exchange.plan.state.ledger.known(&spend));
     match known {
-        Some(spent) => told(exchange, Claimed::Told(spent), env),
+        Some(spent) => conclude(exchange, Claimed::Told(spent), env),
         None => ask(exchange, Claim::Spend(spend), env),
+    }
+}
+
+fn conclude(exchange: &mut Exchange, claimed: Claimed, env: &Env<'_>) -> Flow {
+    let flow = if exchange.message.is_some() { held(exchange, claimed) } else { told(exchange, claimed, env) };
+    match flow {
+        Flow::Pass => login::wait(exchange),
+        Flow::Refuse(_) => {
+            login::release(exchange, env);
+            flow
+        }
+        other => other,
     }
 }
 
