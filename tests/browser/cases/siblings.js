@@ -56,7 +56,8 @@ export default (world) =>
 
     /** Has the server of `hostname` set a cookie, which may replace one that scripts cannot; the browser must take it. */
     const toss = async (visitor, cookie, hostname = SIBLING) => {
-      const held = async () => (await visitor.context.cookies()).map(({ domain, path, value }) => domain + path + value);
+      const spelled = ({ domain, path, value }) => domain + path + value;
+      const held = async () => (await visitor.context.cookies()).map(spelled);
       const before = new Set(await held());
       const page = await visitor.tab();
       stranger.cookie = cookie;
