@@ -11,6 +11,7 @@
 #[allow(dead_code, missing_docs)]
 mod framing;
 mod gate;
+mod sessions;
 
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
@@ -30,6 +31,7 @@ use palisade_policy::{
 };
 
 use crate::gate::{GATE, Outcome};
+use crate::sessions::SESSIONS;
 
 /// A target: any bytes go in; it panics where a promise is broken.
 pub type Target = fn(&[u8]);
@@ -46,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("policy_text", policy_text),
     ("request_framing", request_framing),
     ("request_target", request_target),
+    ("session_token", session_token),
     ("signature_headers", signature_headers),
 ];
 
@@ -366,6 +369,32 @@ fn values_of(headers: &HeaderMap, wanted: &str) -> Vec<String> {
         }
     }
     values
+}
+
+/// Lines of Authorization, lines of Cookie, and the header and claims of a token that the issuer signs whatever they say:
+/// only somebody whose token came letter by letter as it was signed reads what is somebody's, and under no other name.
+/// `{a}` and `{b}` stand for the tokens of two visitors, `{o}` for one that is over, `{s}` for the one of this input.
+pub fn session_token(data: &[u8]) {
+    let [authorization, cookies, head, claims] = texts(data);
+    SESSIONS.with_signed(&head, &claims, |signed| {
+        let filled = |text: &str, name| lines(SESSIONS.filled(text, signed).as_bytes(), name);
+        let mut headers = if cookies.is_empty() { HeaderMap::new() } else { filled(&cookies, &header::COOKIE) };
+        if !authorization.is_empty() {
+            headers.extend(filled(&authorization, &header::AUTHORIZATION));
+        }
+        let first = SESSIONS.ask(&headers);
+        assert_eq!(SESSIONS.ask(&headers), first, "a token that is known is judged as it was at first");
+        let Ok(user) = first else { return };
+        let mut shown: Vec<String> = sessions::COOKIES.iter().flat_map(|name| values_of(&headers, name)).collect();
+        let bearers = headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| line.to_str().ok());
+        shown.extend(bearers.filter_map(|line| Some(line.trim().split_once(' ')?.1.trim().to_owned())));
+        let genuine = shown.iter().any(|token| {
+            let good = SESSIONS.owner(token).map(str::to_owned);
+            good.or_else(|| if token == signed { sessions::subject(&head, &claims) } else { None }).as_ref()
+                == Some(&user)
+        });
+        assert!(genuine, "{user} by {authorization:?} {cookies:?} {head:?} {claims:?}");
+    });
 }
 
 /// Header lines, an empty line, a body: whatever they say, a webhook of any scheme is refused by a code of its own, as
