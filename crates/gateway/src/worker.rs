@@ -109,7 +109,7 @@ async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
     let (mut force, mut stop) = (common.in_force(), common.stopping());
     let roster = Rc::new(Roster::default());
     let first = Arc::clone(&force.borrow_and_update());
-    let worker = Rc::new(Worker::new(&first, &common, state, front, number, Rc::clone(&lines), &roster));
+    let worker = Rc::new(Worker::new(&first, &common, state.as_ref(), front, number, Rc::clone(&lines), &roster));
     spawn_local(flusher(lines));
     let adopter = Rc::clone(&worker);
     spawn_local(async move {
@@ -167,7 +167,7 @@ impl Worker {
     fn new(
         force: &InForce,
         common: &Common,
-        state: Option<Shared>,
+        state: Option<&Shared>,
         front: Front,
         number: usize,
         lines: Rc<Lines>,
@@ -177,7 +177,7 @@ impl Worker {
         let counters = common.threads.get(number).map(Arc::clone).unwrap_or_default();
         let surroundings = Surroundings::new(lines, Arc::clone(&counters));
         counters.generation.set(force.generation);
-        let backend = Linked::open(local(force), state.as_ref());
+        let backend = Linked::open(local(force), state);
         let first = Current::new(force, backend.clone(), &surroundings, &counters, number, None);
         Worker {
             current: RefCell::new(Rc::new(first)),

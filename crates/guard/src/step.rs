@@ -24,6 +24,7 @@ use crate::view::View;
 /// What becomes of a request next.
 #[derive(Debug)]
 #[must_use]
+#[expect(clippy::large_enum_variant, reason = "a refusal costs no allocation")]
 pub enum Step {
     /// It goes to the application.
     Admit(Admitted),
