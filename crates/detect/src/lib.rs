@@ -1,0 +1,30 @@
+//! The detector: rules in Sigma's grammar and beyond it, matched without state, correlated on event time.
+//!
+//! [`Rules`] are read from YAML and matched against [`Seen`](palisade_event::Seen) events by any number of threads. What
+//! matches is put in order and counted by [`Engine`], or by [`Shard`]s that share the groups among them; out come
+//! [`Incident`](palisade_event::Incident)s. Nothing here reads a clock, a file or a socket; seeds are arguments. The same
+//! events give the same incidents, byte for byte, in whatever order they come within the lateness, over any number of
+//! shards.
+
+mod atom;
+mod column;
+mod condition;
+mod correlation;
+mod decode;
+mod expr;
+mod file;
+mod hit;
+mod index;
+mod modifier;
+mod pattern;
+mod read;
+mod rule;
+mod rules;
+mod selection;
+mod trial;
+mod yaml;
+
+pub use hit::{Exhibit, Hit};
+pub use rule::{Level, Mode, Rule};
+pub use rules::{Matcher, Matches, Rules};
+pub use trial::Trial;
