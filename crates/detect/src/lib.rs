@@ -7,24 +7,36 @@
 //! shards.
 
 mod atom;
+mod baseline;
 mod column;
 mod condition;
 mod correlation;
 mod decode;
+mod engine;
 mod expr;
 mod file;
 mod hit;
 mod index;
 mod modifier;
+mod novelty;
+mod open;
+mod partition;
 mod pattern;
 mod read;
+mod reorder;
 mod rule;
 mod rules;
 mod selection;
+mod shard;
+mod state;
+mod table;
 mod trial;
+mod window;
 mod yaml;
 
+pub use engine::{Counters, Engine, Settings, Tables};
 pub use hit::{Exhibit, Hit};
 pub use rule::{Level, Mode, Rule};
 pub use rules::{Matcher, Matches, Rules};
+pub use shard::Shard;
 pub use trial::Trial;

@@ -14,9 +14,9 @@ pub(crate) struct Modifiers {
     pub(crate) cased: bool,
     /// Every value must match, not any.
     pub(crate) all: bool,
-    encoding: Encoding,
-    windash: bool,
-    flags: Flags,
+    pub(crate) encoding: Encoding,
+    pub(crate) windash: bool,
+    pub(crate) flags: Flags,
 }
 
 /// What a value is compared as.
@@ -32,7 +32,7 @@ pub(crate) enum Shape {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
+pub(crate) enum Encoding {
     Plain,
     Base64,
     /// As it appears inside a longer base64 text, at any of three offsets.
@@ -40,7 +40,7 @@ enum Encoding {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Flags {
+pub(crate) struct Flags {
     ignore_case: bool,
     lines: bool,
     dot_all: bool,

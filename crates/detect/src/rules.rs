@@ -169,14 +169,31 @@ fn hit(at: u32, feed: &Feed, seen: &Seen<'_>, hasher: &FixedState) -> Option<Hit
         None if feed.subject.is_none() && feed.value == [Column::Field(Field::ClientKey)] => 0,
         None => return None,
     };
-    let subject = feed.subject.as_ref().map_or(0, |column| {
-        let subject = hash(std::slice::from_ref(column), seen, hasher).map(|hash| (hash as u32) | 1);
-        subject.unwrap_or(0)
-    });
+    let subject = feed.subject.as_ref().map_or(0, |column| subject(column, seen, hasher));
     Some(Hit { time: seen.time.micros(), group, value, feed: at, count: seen.count, exhibit: NO_EXHIBIT, subject })
 }
 
+/// The group of rules that do not group: the same under every seed, as sums have no event to hash.
+pub(crate) const fn empty_group() -> u64 {
+    0
+}
+
+/// Who vouches for a value: a verified subject, with the highest bit set; else the client's neighbourhood.
+#[expect(clippy::cast_possible_truncation, reason = "part of a hash")]
+fn subject(column: &Column, seen: &Seen<'_>, hasher: &FixedState) -> u32 {
+    if let Some(subject) = hash(std::slice::from_ref(column), seen, hasher) {
+        return subject as u32 | VERIFIED;
+    }
+    seen.client.map_or(0, |client| hasher.hash_one(client.neighbourhood()) as u32 & !VERIFIED)
+}
+
+/// The bit of [`Hit::subject`] that says that it is a verified subject.
+pub(crate) const VERIFIED: u32 = 1 << 31;
+
 fn hash(columns: &[Column], seen: &Seen<'_>, hasher: &FixedState) -> Option<u64> {
+    if columns.is_empty() {
+        return Some(empty_group());
+    }
     let mut state = hasher.build_hasher();
     for column in columns {
         match column {
