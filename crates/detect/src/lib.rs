@@ -8,6 +8,7 @@
 
 mod atom;
 mod baseline;
+mod built_in;
 mod column;
 mod condition;
 mod correlation;
@@ -34,9 +35,10 @@ mod trial;
 mod window;
 mod yaml;
 
+pub use built_in::BUILT_IN;
 pub use engine::{Counters, Engine, Settings, Tables};
 pub use hit::{Exhibit, Hit};
 pub use rule::{Level, Mode, Rule};
 pub use rules::{Matcher, Matches, Rules};
 pub use shard::Shard;
-pub use trial::Trial;
+pub use trial::{Trial, Tried};

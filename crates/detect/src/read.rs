@@ -138,8 +138,9 @@ pub(crate) fn micros(text: &str) -> Option<u64> {
 /// Equal but for one letter, or for `_` and `-`.
 fn similar(known: &str, written: &str) -> bool {
     let (known, written) = (known.replace('_', "-"), written.replace('_', "-").to_ascii_lowercase());
-    let same = known.chars().zip(written.chars()).filter(|(a, b)| a == b).count();
-    known == written || (known.len().abs_diff(written.len()) <= 1 && same + 1 >= known.len().max(written.len()))
+    let start = known.chars().zip(written.chars()).take_while(|(a, b)| a == b).count();
+    let end = known.chars().rev().zip(written.chars().rev()).take_while(|(a, b)| a == b).count();
+    known == written || (known.len().abs_diff(written.len()) <= 1 && start + end + 1 >= known.len().max(written.len()))
         || (known.len() > 3 && (written.starts_with(&known) || known.starts_with(&written) && written.len() > 3))
 }
 

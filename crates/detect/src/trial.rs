@@ -1,8 +1,14 @@
 //! The tests that stand in a rule: events in a few words, and how many incidents they make.
 
-use palisade_diag::{Diagnostics, Span};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use palisade_diag::{Diagnostics, Span};
+use palisade_event::{BadLine, decode};
+
+use crate::engine::{Engine, Settings};
 use crate::read::{Map, expected, micros};
+use crate::rules::Rules;
 use crate::yaml::{Node, Value};
 
 /// Events of one test, at most.
@@ -17,6 +23,15 @@ pub struct Trial {
     pub(crate) span: Span,
 }
 
+/// How a test went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// How many incidents of the rule there were.
+    pub found: u32,
+    /// Events that could not be read, by their number, with the reason.
+    pub unreadable: Option<(usize, BadLine)>,
+}
+
 /// Some equal events.
 #[derive(Debug)]
 pub(crate) struct Described {
@@ -24,7 +39,7 @@ pub(crate) struct Described {
     pub(crate) at: Option<u64>,
     pub(crate) repeat: u64,
     pub(crate) every: u64,
-    /// Name, value, whether the value is text. `{n}` in a value is the number of the event.
+    /// Name, value, whether the value is text. `{n}` in a value is the number of the event, up to 249 and again from 0.
     pub(crate) fields: Vec<(Box<str>, Box<str>, bool)>,
 }
 
@@ -49,6 +64,22 @@ impl Trial {
         self.span
     }
 
+    /// Runs the events through all rules, and counts the incidents of one.
+    #[must_use]
+    pub fn run(&self, rules: &Arc<Rules>, rule: &str) -> Tried {
+        let mut engine = Engine::new(Arc::clone(rules), Settings::default());
+        let (mut out, mut unreadable) = (Vec::new(), None);
+        for (at, line) in self.lines().iter().enumerate() {
+            match decode(line) {
+                Ok(seen) => engine.observe(&seen, None, &mut out),
+                Err(error) => unreadable = unreadable.or(Some((at, error))),
+            }
+        }
+        engine.finish(&mut out);
+        let keys: BTreeSet<_> = out.iter().filter(|incident| *incident.rule == *rule).map(|incident| incident.key).collect();
+        Tried { found: u32::try_from(keys.len()).unwrap_or(u32::MAX), unreadable }
+    }
+
     /// The events as JSON lines, in order.
     pub(crate) fn lines(&self) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
@@ -58,7 +89,7 @@ impl Trial {
             for n in 0..described.repeat {
                 let time = start + n * described.every;
                 lines.push(described.line(START + time, n));
-                next = time + described.every.max(1_000_000);
+                next = time + described.every;
             }
         }
         lines
@@ -74,7 +105,7 @@ impl Described {
         palisade_event::rfc3339(time, &mut line);
         line.push(b'"');
         for (name, value, text) in &self.fields {
-            let value = value.replace("{n}", &n.to_string()).replace("{n256}", &(n % 256).to_string());
+            let value = value.replace("{n}", &(n % 250).to_string());
             let name = palisade_event::Untrusted::new(name).json().to_string();
             let value = if *text { palisade_event::Untrusted::new(&value).json().to_string() } else { value };
             line.extend_from_slice(format!(",{name}:{value}").as_bytes());
