@@ -331,7 +331,7 @@ mod tests {
     fn a_week_is_compared_with_the_week_before() {
         let shape = Baseline { bucket: DAY, width: 7, history: 14, warmup: 13, factor: 1.5, least: 100, ceiling: None, ..shape() };
         let (mut usual, start) = (Usual::default(), 20_000 * DAY);
-        let mut day = |usual: &mut Usual, day: u64, clients: u64| {
+        let day = |usual: &mut Usual, day: u64, clients: u64| {
             (0..clients).map(|client| usual.add(&shape, start + day * DAY + client, start, client, 1)).any(|compared| compared.exceeds)
         };
         assert!((0..14).all(|nth| !day(&mut usual, nth, 40)));

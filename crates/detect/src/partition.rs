@@ -140,6 +140,16 @@ impl Partition {
         }
     }
 
+    /// What a rule remembers of a hit's group.
+    pub(crate) fn window(&mut self, rules: &Rules, at: u16, hit: &Hit) -> Vec<(&'static str, f64)> {
+        let (Some(rule), Some(state)) = (rules.rule(at), self.states.get_mut(usize::from(at))) else { return Vec::new() };
+        let mut window = state.described(rule, hit, self.start);
+        if let Some((_, open)) = self.open.get(&slot(at, hit.group)) {
+            window.push(("incident_open", f64::from(u8::from(open.phase == Phase::Firing))));
+        }
+        window
+    }
+
     /// Live groups, evicted ones and refused newcomers of a rule.
     pub(crate) fn counters(&self, rule: usize) -> [u64; 3] {
         self.states.get(rule).map_or([0; 3], State::counters)

@@ -219,7 +219,7 @@ impl Rule {
         self.span
     }
 
-    /// The names of the fields it asks for, sorted.
+    /// How it counts: a type of correlation, or `match`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.correlation {

@@ -140,6 +140,13 @@ impl Rules {
     }
 }
 
+impl Matcher {
+    /// The hit that an event is for an input, whether it matches or not.
+    pub(crate) fn hit(&self, at: u32, feed: &Feed, seen: &Seen<'_>) -> Option<Hit> {
+        hit(at, feed, seen, &self.hasher)
+    }
+}
+
 impl Matches {
     /// Whether nothing matched.
     #[must_use]

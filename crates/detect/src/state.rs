@@ -168,6 +168,58 @@ impl State {
         }
     }
 
+    /// What is remembered of a hit's group: names and numbers, for people.
+    pub(crate) fn described(&mut self, rule: &Rule, hit: &Hit, start: u64) -> Vec<(&'static str, f64)> {
+        let (now, group) = (hit.time, hit.group);
+        let seconds = |micros: u64| micros as f64 / 1e6;
+        match (self, &rule.correlation) {
+            (State::Count(table), Correlation::Count { bound, span }) => {
+                let within = table.get(group).map_or(0, |slot| slot.state.within(now, *span));
+                vec![("within", within as f64), ("wanted", f64::from(bound.threshold())), ("seconds", seconds(*span))]
+            }
+            (State::Distinct(table), Correlation::Distinct { bound, span, .. }) => {
+                let within = table.get(group).map_or(0, |slot| slot.state.within(now, *span));
+                vec![("different", within as f64), ("wanted", f64::from(bound.threshold())), ("seconds", seconds(*span))]
+            }
+            (State::Ratio(table), Correlation::Ratio { wanted, total, span, .. }) => {
+                let [of, over] = table.get(group).map_or([0, 0], |slot| slot.state.totals());
+                let least = f64::from(*total);
+                vec![("of", of as f64), ("over", over as f64), ("wanted_ratio", *wanted), ("min_total", least), ("seconds", seconds(*span))]
+            }
+            (State::Temporal(table), Correlation::Temporal { least, span, .. }) => {
+                let lost = table.may_have_lost(group);
+                let mut all = roles(table, group, least, *span, now);
+                all.push(("watched_seconds", seconds(now.saturating_sub(start))));
+                all.push(("state_lost", f64::from(u8::from(lost))));
+                all
+            }
+            (State::Ordered(table), Correlation::Ordered { least, span }) => roles(table, group, least, *span, now),
+            (State::Baseline(table), Correlation::Baseline(shape)) => {
+                let compared = table.get(group).map(|slot| slot.state.clone().add(shape, now, start, 0, 0));
+                let (count, usual) = compared.map_or((0, 0.0), |compared| (compared.count, compared.usual));
+                let passed = (now / shape.bucket).saturating_sub(start / shape.bucket);
+                vec![
+                    ("count", f64::from(count)),
+                    ("usual", usual),
+                    ("factor", shape.factor),
+                    ("min_count", f64::from(shape.least)),
+                    ("buckets_watched", passed as f64),
+                    ("warmup", shape.warmup as f64),
+                ]
+            }
+            (State::Profile(table), Correlation::Profile(shape)) => {
+                let compared = table.get(group).map(|slot| slot.state.clone().add(shape, now, start, 0, 0));
+                let (count, usual) = compared.map_or((0, 0.0), |compared| (compared.count, compared.usual));
+                let days = seconds(now.saturating_sub(start)) / 86_400.0;
+                vec![("count", f64::from(count)), ("usual", usual), ("factor", shape.factor), ("min_count", f64::from(shape.least)), ("days_watched", days)]
+            }
+            (State::NewValue(_), Correlation::NewValue(shape)) => {
+                vec![("watched_seconds", seconds(now.saturating_sub(start))), ("learn_seconds", seconds(shape.learn))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Live groups, evicted ones, refused newcomers.
     pub(crate) fn counters(&self) -> [u64; 3] {
         fn of<S: Default>(table: &Table<S>) -> [u64; 3] {
@@ -186,6 +238,17 @@ impl State {
             State::Absence(table) => of(table),
         }
     }
+}
+
+fn roles(table: &mut Table<Vec<Newest>>, group: u64, least: &[u32], span: u64, now: u64) -> Vec<(&'static str, f64)> {
+    let mut all = Vec::new();
+    for (role, wanted) in least.iter().enumerate() {
+        let newest = table.get(group).and_then(|slot| slot.state.get(role).cloned()).unwrap_or_default();
+        let within = newest.within(now, span);
+        all.push(("within", within as f64));
+        all.push(("wanted", f64::from(*wanted)));
+    }
+    all
 }
 
 /// The condition over roles. What it says must not be there is believed missing only if the group's state reaches back

@@ -56,11 +56,6 @@ impl Newest {
     pub(crate) fn within(&self, now: u64, span: u64) -> usize {
         self.times.iter().filter(|time| now.saturating_sub(**time) < span).count()
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.times.clear();
-        self.next = 0;
-    }
 }
 
 // === impl Different ===
