@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::redis::free_port;
 
-/// A server of one's own, with one database. Debian's package `postgresql` has the programs.
+/// A server of one's own. Debian's package `postgresql` has the programs.
 #[derive(Debug)]
 pub struct Postgres {
     programs: PathBuf,
@@ -49,10 +49,16 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// `postgres://...`
+    /// Makes a database, and gives its address: `postgres://...`
+    ///
+    /// # Panics
+    /// If it cannot be made.
     #[must_use]
-    pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    pub fn database(&self, name: &str) -> String {
+        let mut command = self.command("createdb");
+        command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), name]);
+        assert!(output(&mut command).status.success(), "no database {name}");
+        format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
 
     /// Starts it again after [`Postgres::stop`]; what was committed is there.

@@ -2,4 +2,5 @@
 //! [`store`] keeps what is made of them.
 
 pub mod lines;
+pub mod pipeline;
 pub mod store;
