@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use palisade_watch::store::Place;
 
-use super::{LogOptions, RulesFiles};
+use super::RulesFiles;
 
 /// Where events and incidents are kept.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,16 +21,22 @@ pub(crate) struct StoreArgs {
 Examples:
   palisade watch --log /var/log/nginx/access.log --login /login
   palisade watch --log access.log --log-format caddy --store postgres://palisade@db/palisade
-  docker logs -f app 2>&1 | palisade watch --log - --log-format guide
 
 Incidents go to stdout. A log goes on where it was left, also after a crash; its rotations are followed.
 SIGTERM and Ctrl-C end it, with everything that was read written down.")]
 pub(crate) struct Watch {
-    /// A log to follow, `-` is standard input; may be repeated.
+    /// A log to follow; may be repeated.
     #[arg(long = "log", value_name = "FILE", required = true)]
     pub(crate) logs: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) options: LogOptions,
+    /// nginx, apache, caddy, traefik, vercel, alb, clerk, palisade, guide, or nginx's own log_format [default: detected].
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// A path to which sign-ins are sent, where no policy says so; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) login: Vec<String>,
+    /// The policy file, for routes, kinds and trusted proxies.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: RulesFiles,
     #[command(flatten)]
@@ -157,6 +163,11 @@ pub(crate) struct IncidentDone {
 // === impl StoreArgs ===
 
 impl StoreArgs {
+    /// The place that was asked for; none where the answer was `off`.
+    pub(crate) fn place_if_any(&self) -> Option<Place> {
+        (self.store.as_deref() != Some("off")).then(|| self.place())
+    }
+
     /// The place that was asked for, or the usual one.
     pub(crate) fn place(&self) -> Place {
         let usual = || {
