@@ -161,7 +161,7 @@ pub(crate) fn csrf(like: &Request, time: u64) -> Request {
 pub(crate) fn page(rng: &mut Rng, time: u64) -> Request {
     let number = rng.below(VISITORS);
     let (client, country) = visitor(number);
-    let user = (number % 3 == 0).then(|| u32::try_from(number).unwrap_or_default());
+    let user = number.is_multiple_of(3).then(|| u32::try_from(number).unwrap_or_default());
     let agent = usize::try_from(number % 4).ok().and_then(|at| AGENTS.get(at)).copied().unwrap_or_default();
     let (path, query, route, kind): (String, Option<String>, _, _) = match rng.below(10) {
         0..=3 => (format!("/_next/static/chunks/{:x}.js", rng.below(400)), None, "/_next/static/{*rest}", Kind::Static),
