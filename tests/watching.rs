@@ -78,7 +78,8 @@ fn a_log_that_exists_is_read_once_and_a_second_time_adds_nothing() {
         assert_eq!(incidents(&folder), found);
         assert!(output(&folder, &["watch", "--log", "access.log", "--once"]).status.success());
     }
-    let top = json(&folder, &["events", "--since", "2026-11-01T00:00:00Z", "--status", "429", "--top", "client", "--json"]);
+    let top =
+        json(&folder, &["events", "--since", "2026-11-01T00:00:00Z", "--status", "429", "--top", "client", "--json"]);
     assert_eq!(top["top"][0]["value"], "203.0.113.250");
 }
 
@@ -93,7 +94,10 @@ fn incidents_are_listed_shown_acknowledged_and_resolved() {
     assert!(shown.contains("203.0.113.250") && shown.contains("to do"), "{shown}");
     let acked = json(&folder, &["incidents", "ack", &key, "--note", "looking", "--json"]);
     let acked = &acked["incidents"][0];
-    assert_eq!((&acked["state"], &acked["acknowledged"]["by"], &acked["note"]), (&"acknowledged".into(), &"ann".into(), &"looking".into()));
+    assert_eq!(
+        (&acked["state"], &acked["acknowledged"]["by"], &acked["note"]),
+        (&"acknowledged".into(), &"ann".into(), &"looking".into())
+    );
     let resolved = json(&folder, &["incidents", "resolve", &key[..12], "--by", "bob", "--json"]);
     assert_eq!(resolved["incidents"][0]["resolved"]["by"], "bob");
     let open = json(&folder, &["incidents", "list", "--state", "open", "--since", "2000-01-01T00:00:00Z", "--json"]);
@@ -226,7 +230,11 @@ fn as_told(incident: &Value) -> Value {
 fn a_store_that_cannot_be_written_keeps_nobody_from_serving() {
     let folder = Folder::new("watch-no-store");
     let app = App::start();
-    let policy = format!("[app]\nname = \"shop\"\nupstream = \"http://{}\"\npublic_origin = \"https://{}\"\n", app.address, app::HOST);
+    let policy = format!(
+        "[app]\nname = \"shop\"\nupstream = \"http://{}\"\npublic_origin = \"https://{}\"\n",
+        app.address,
+        app::HOST
+    );
     folder.file("palisade.toml", &policy);
     let mut gate = Running::start(&mut app::serve(&folder, &["--store", "/proc/nowhere/palisade.db"]));
     assert_eq!(http::send(gate.address, app::HOST, "GET", "/", &[], "").status, 200);
@@ -243,11 +251,23 @@ fn a_store_that_cannot_be_written_keeps_nobody_from_serving() {
 
 #[test]
 fn an_attack_on_the_demo_is_told_while_it_runs_and_stops_by_itself() {
-    let mut demo = Running::start(
-        Command::new(env!("CARGO_BIN_EXE_palisade")).args(["demo", "--attack", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]),
-    );
+    let mut demo = Running::start(Command::new(env!("CARGO_BIN_EXE_palisade")).args([
+        "demo",
+        "--attack",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+    ]));
     let deadline = Instant::now() + PATIENCE;
-    let expected = ["rate-limit-client", "rate-limit-distributed", "csrf-client", "exploit-probes", "server-error-volume", "attack: over"];
+    let expected = [
+        "rate-limit-client",
+        "rate-limit-distributed",
+        "csrf-client",
+        "exploit-probes",
+        "server-error-volume",
+        "attack: over",
+    ];
     while let Some(missing) = expected.iter().find(|word| !demo.said().contains(**word)) {
         assert!(Instant::now() < deadline, "no {missing}:\n{}", demo.said());
         std::thread::sleep(Duration::from_millis(20));

@@ -82,7 +82,13 @@ fn events() -> impl Strategy<Value = Vec<Short>> {
     let status = prop::sample::select(vec![200u16, 401, 403, 429, 429, 500]);
     prop::collection::vec((0u64..4, 0u8..4, 0u8..5, status), 1..120).prop_map(|steps| {
         let mut second = 0;
-        steps.into_iter().map(|(gap, client, path, status)| { second += gap; (second, client, path, status) }).collect()
+        steps
+            .into_iter()
+            .map(|(gap, client, path, status)| {
+                second += gap;
+                (second, client, path, status)
+            })
+            .collect()
     })
 }
 
@@ -119,7 +125,13 @@ fn every_type_fires_on_some_of_these_streams() {
     for _ in 0..300 {
         let events = events().new_tree(&mut runner).expect("events").current();
         let text = String::from_utf8(incidents(&rules, &events, 1, 7)).expect("json");
-        seen.extend(rules.rules().iter().map(|rule| rule.id().to_owned()).filter(|id| text.contains(&format!("\"rule\":\"{id}\""))));
+        seen.extend(
+            rules
+                .rules()
+                .iter()
+                .map(|rule| rule.id().to_owned())
+                .filter(|id| text.contains(&format!("\"rule\":\"{id}\""))),
+        );
     }
     let all: Vec<_> = rules.rules().iter().map(|rule| rule.id().to_owned()).collect();
     let silent: Vec<_> = all.iter().filter(|id| !seen.contains(*id)).collect();
@@ -132,7 +144,9 @@ fn a_late_event_is_counted_and_nothing_more() {
     let mut engine = Engine::new(rules, Settings { lateness_seconds: LATENESS, ..Settings::default() });
     let mut out = Vec::new();
     // Two refusals, then the clock goes on by a minute, then three that are a minute old: they would make five.
-    for event in [(100, 1, 1, 429), (101, 1, 1, 429), (160, 2, 2, 200), (102, 1, 1, 429), (102, 1, 1, 429), (102, 1, 1, 429)] {
+    for event in
+        [(100, 1, 1, 429), (101, 1, 1, 429), (160, 2, 2, 200), (102, 1, 1, 429), (102, 1, 1, 429), (102, 1, 1, 429)]
+    {
         engine.observe(&decode(&line(&event)).expect("an event"), None, &mut out);
     }
     engine.finish(&mut out);
@@ -166,7 +180,12 @@ fn memory_is_bounded_and_what_was_forgotten_is_not_missed() {
         let mut line = b"{\"timestamp\":\"".to_vec();
         palisade_event::rfc3339(1_780_315_200_000_000 + second * 1_000_000, &mut line);
         let [_, a, b, c] = client.to_be_bytes();
-        line.extend_from_slice(format!("\",\"client.address\":\"10.{a}.{b}.{c}\",\"url.path\":\"/\",\"http.response.status_code\":{status}}}").as_bytes());
+        line.extend_from_slice(
+            format!(
+                "\",\"client.address\":\"10.{a}.{b}.{c}\",\"url.path\":\"/\",\"http.response.status_code\":{status}}}"
+            )
+            .as_bytes(),
+        );
         line
     };
     for client in 0..200_000 {
@@ -188,7 +207,8 @@ fn memory_is_bounded_and_what_was_forgotten_is_not_missed() {
 
 #[test]
 fn the_built_in_rules_agree_over_shards_on_a_mixed_stream() {
-    let files: Vec<_> = BUILT_IN.iter().enumerate().map(|(at, (_, text))| (FileId(u16::try_from(at).expect("few")), *text)).collect();
+    let files: Vec<_> =
+        BUILT_IN.iter().enumerate().map(|(at, (_, text))| (FileId(u16::try_from(at).expect("few")), *text)).collect();
     let rules = Arc::new(Rules::parse(&files).expect("rules").0);
     let mut events = Vec::new();
     for n in 0..20_000u64 {

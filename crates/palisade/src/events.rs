@@ -53,8 +53,22 @@ pub(crate) fn run(args: &Events, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn as_json(row: &EventRow) -> Value {
-    let EventRow { lane, status, code, decision, kind, route, client, account, what, country, count, first, last, line } =
-        row;
+    let EventRow {
+        lane,
+        status,
+        code,
+        decision,
+        kind,
+        route,
+        client,
+        account,
+        what,
+        country,
+        count,
+        first,
+        last,
+        line,
+    } = row;
     let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
     json!({
         "first": exact(*first), "last": exact(*last), "count": count, "status": status, "code": text(code),
@@ -65,7 +79,8 @@ fn as_json(row: &EventRow) -> Value {
 }
 
 fn shown(row: &EventRow) -> String {
-    let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { Untrusted::new(text).cut(60).terminal().to_string() };
+    let dash =
+        |text: &str| if text.is_empty() { "-".to_owned() } else { Untrusted::new(text).cut(60).terminal().to_string() };
     let route = if row.is_other() { "(many)".to_owned() } else { dash(&row.route) };
     let (time, what) = (plain(row.last), [&row.code, &row.what, &row.account]);
     let what: Vec<_> = what.into_iter().filter(|text| !text.is_empty()).map(|text| dash(text)).collect();

@@ -67,13 +67,8 @@ fn show(args: &IncidentNamed, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-type Change = fn(
-    &mut Store,
-    IncidentKey,
-    &str,
-    &str,
-    EventTime,
-) -> Result<Option<Kept>, palisade_watch::store::StoreFault>;
+type Change =
+    fn(&mut Store, IncidentKey, &str, &str, EventTime) -> Result<Option<Kept>, palisade_watch::store::StoreFault>;
 
 fn done(args: &IncidentDone, format: Format, change: Change) -> anyhow::Result<Exit> {
     let mut store = stored::open(&args.store)?;
@@ -123,7 +118,8 @@ fn as_json(kept: &Kept) -> Value {
 fn row(kept: &Kept) -> String {
     let value: Value = serde_json::from_str(&kept.body).unwrap_or_default();
     let key = kept.key.to_string();
-    let (key, title) = (key.get(..8).unwrap_or_default(), value.get("title").and_then(Value::as_str).unwrap_or_default());
+    let (key, title) =
+        (key.get(..8).unwrap_or_default(), value.get("title").and_then(Value::as_str).unwrap_or_default());
     let (priority, state, time) = (kept.priority.id(), kept.state.id(), plain(kept.last_seen));
     let title = Untrusted::new(title).cut(SHOWN).terminal().to_string();
     format!("{time}  {priority}  {key}  {state:<12}  {}: {title}; {} events  {}", kept.rule, kept.count, group(&value))

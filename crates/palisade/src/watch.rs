@@ -148,19 +148,32 @@ impl Log {
         };
         let checkpoint = mark(store, "log")?.and_then(|text| Checkpoint::from_text(&text).ok());
         let windows = mark(store, "windows")?;
-        let mut lines = Lines { reader: format.map(|format| Reader::new(format, enrich.clone())), enrich: enrich.clone() };
+        let mut lines =
+            Lines { reader: format.map(|format| Reader::new(format, enrich.clone())), enrich: enrich.clone() };
         let mut places = Vec::new();
         let mut count = 0;
         if let Some((place, before)) = windows.as_deref().and_then(parse_windows).filter(|_| checkpoint.is_some()) {
             count = lines.read_again(path, &place, before, pipeline).with_context(|| shown.clone())?;
             places.push((EventTime::default(), place.to_string(), 0));
         }
-        let tail = Tail::open(path, from, MAX_LINE, checkpoint.as_ref()).with_context(|| format!("{shown} cannot be read"))?;
+        let tail =
+            Tail::open(path, from, MAX_LINE, checkpoint.as_ref()).with_context(|| format!("{shown} cannot be read"))?;
         if places.is_empty() {
             places.push((EventTime::default(), tail.checkpoint().to_string(), 0));
         }
         let (path, tally) = (path.to_owned(), Tally::default());
-        Ok(Log { path, name, tail, lines, tally, places, newest: EventTime::default(), count, failed: None, losses: (0, 0) })
+        Ok(Log {
+            path,
+            name,
+            tail,
+            lines,
+            tally,
+            places,
+            newest: EventTime::default(),
+            count,
+            failed: None,
+            losses: (0, 0),
+        })
     }
 
     /// Reads what is there; whether there may be more at once.
@@ -186,7 +199,9 @@ impl Log {
         if (losses.files, losses.truncations) != self.losses {
             self.losses = (losses.files, losses.truncations);
             let (path, files, truncations) = (self.path.display(), losses.files, losses.truncations);
-            output::problem(&format!("{path}: {files} rotated files and {truncations} truncated parts could not be found again"));
+            output::problem(&format!(
+                "{path}: {files} rotated files and {truncations} truncated parts could not be found again"
+            ));
         }
         match polled {
             Ok(more) => {
@@ -225,7 +240,8 @@ impl Log {
             self.places.push((self.newest, self.tail.checkpoint().to_string(), self.count));
         }
         let too_old = |(time, _, before): &(EventTime, String, u64)| {
-            self.newest.micros().saturating_sub(time.micros()) > LOOK_BACK_MICROS || self.count - before > LOOK_BACK_LINES
+            self.newest.micros().saturating_sub(time.micros()) > LOOK_BACK_MICROS
+                || self.count - before > LOOK_BACK_LINES
         };
         // The next one must reach far enough too, or there is nothing to read again.
         while self.places.get(1).is_some_and(too_old) {
@@ -257,7 +273,13 @@ impl Lines {
 
     /// Reads lines that were counted before the last end, for the windows alone. Says how many there were; where they are
     /// gone, the windows begin empty, and counts are right all the same.
-    fn read_again(&mut self, path: &Path, place: &Checkpoint, lines: u64, pipeline: &mut Pipeline) -> anyhow::Result<u64> {
+    fn read_again(
+        &mut self,
+        path: &Path,
+        place: &Checkpoint,
+        lines: u64,
+        pipeline: &mut Pipeline,
+    ) -> anyhow::Result<u64> {
         let mut tail = Tail::open(path, Begin::Start, MAX_LINE, Some(place))?;
         let (mut read, mut more) = (0, true);
         while more && read < lines && tail.losses().files == 0 {

@@ -87,7 +87,8 @@ impl Attack {
     fn guesses(&mut self) {
         let client = [203, 0, 113, 12];
         let Some(first) = self.get(client, "/api/csrf") else { return };
-        let cookie = first.field("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
+        let cookie =
+            first.field("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
         let Some(mut token) = first.body.split('"').nth(3).map(str::to_owned) else { return };
         for attempt in 0..14 {
             let headers = format!("Cookie: {cookie}\r\nX-CSRF-Token: {token}\r\n");
@@ -95,7 +96,9 @@ impl Attack {
             let Some(answer) = self.post(client, "/api/sign-in/password", &headers, &body) else { return };
             if let Some(next) = answer.field("x-csrf-token") {
                 token = next.to_owned();
-            } else if let Some(next) = self.get(client, "/api/csrf").and_then(|it| it.body.split('"').nth(3).map(str::to_owned)) {
+            } else if let Some(next) =
+                self.get(client, "/api/csrf").and_then(|it| it.body.split('"').nth(3).map(str::to_owned))
+            {
                 token = next;
             }
         }
@@ -103,7 +106,7 @@ impl Attack {
 
     fn forged(&mut self) {
         for client in 0..15 {
-            for _ in 0..3 {
+            for _ in 0..if client == 0 { 10 } else { 2 } {
                 let headers = "X-CSRF-Token: fake\r\n";
                 self.post([192, 0, 2, 10 + client], "/api/example-protected", headers, "{\"title\":\"x\"}");
             }
@@ -148,7 +151,9 @@ impl Attack {
         }
         let mut stream = self.connect().ok()?;
         let (gate, client) = (self.gate, Ipv4Addr::from(client));
-        let rest = format!("Host: {gate}\r\nX-Forwarded-For: {client}\r\nUser-Agent: palisade-demo-attack\r\nConnection: close\r\n\r\n");
+        let rest = format!(
+            "Host: {gate}\r\nX-Forwarded-For: {client}\r\nUser-Agent: palisade-demo-attack\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(format!("{head}{rest}{body}").as_bytes()).ok()?;
         self.sent += 1;
         let mut answer = Vec::new();

@@ -51,15 +51,22 @@ CREATE TABLE mark (
 );
 "];
 
-/// Makes the tables, or brings them up to date. Of several processes that start at once one does it.
+const VERSION: &str = "SELECT max(version) FROM palisade_version";
+
+/// Makes the tables, or brings them up to date. Of several processes that start at once one does it; where nothing is to be
+/// done, nobody waits for who writes.
 pub(crate) fn migrate(engine: &mut Engine) -> Result<(), StoreFault> {
+    // There is no such table in a new store.
+    if engine.number(VERSION, &[]).is_ok_and(|version| usize::try_from(version) == Ok(MIGRATIONS.len())) {
+        return Ok(());
+    }
     engine.transaction(|engine| {
         if engine.is_postgres() {
             // Held until the end of the transaction; any number will do that no other program takes.
             engine.script("SELECT pg_advisory_xact_lock(8100312245670913)")?;
         }
         engine.script("CREATE TABLE IF NOT EXISTS palisade_version (version BIGINT NOT NULL)")?;
-        let version = engine.number("SELECT max(version) FROM palisade_version", &[])?;
+        let version = engine.number(VERSION, &[])?;
         let done = usize::try_from(version).unwrap_or(usize::MAX);
         let Some(wanting) = MIGRATIONS.get(done..) else {
             let text = format!("the store is of version {version}, and this program knows {}", MIGRATIONS.len());
