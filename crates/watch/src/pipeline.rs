@@ -77,7 +77,10 @@ impl Pipeline {
     /// Takes an event: counts it for the store, and matches it. `now` is the clock, where the event came just now: a stamp
     /// ahead of it becomes it.
     pub fn observe(&mut self, seen: &Seen<'_>, now: Option<EventTime>) {
-        self.rows.add(seen);
+        match now.filter(|now| seen.time > *now) {
+            Some(now) => self.rows.add(&Seen { time: now, ..seen.clone() }),
+            None => self.rows.add(seen),
+        }
         self.match_only(seen, now);
     }
 
