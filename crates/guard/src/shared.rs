@@ -6,6 +6,7 @@
 //! never from a gate; and leaves nothing behind that does not expire. One key holds what is known of one client under
 //! one limit, of one session's tokens, or of one message; `docs/state.md` lists them.
 
+mod attempt;
 mod scripts;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,7 @@ use crate::plan::scope_number;
 use crate::step::{Claim, Claimed};
 use crate::token::REMEMBERED_MILLIS;
 
+pub use attempt::{Attempt, Attempted, GiveBack, Standing};
 pub use scripts::Script;
 use scripts::{BEAT, GCRA, MESSAGE, SPEND};
 
@@ -95,7 +97,7 @@ pub struct Alone {
 pub struct Late {
     /// Tokens that were spent without asking.
     pub spends: Vec<Spend>,
-    /// Messages whose end could not be told.
+    /// Messages and attempts whose end could not be told.
     pub settles: Vec<Settle>,
     /// Those for which there was no room.
     pub untold: u64,
@@ -125,8 +127,8 @@ impl Space {
         Call { script: &BEAT, keys: vec![key("nodes"), key("since")], arguments }
     }
 
-    fn key(self, what: char, name: impl std::fmt::Display) -> Vec<String> {
-        vec![format!("palisade:{{{:08x}:{what}:{name}}}", self.0)]
+    fn key(self, what: char, name: impl std::fmt::Display) -> String {
+        format!("palisade:{{{:08x}:{what}:{name}}}", self.0)
     }
 }
 
@@ -152,7 +154,7 @@ impl Lease {
         let numbers = [interval, interval * u64::from(count), u64::from(cost), u64::from(most)];
         Call {
             script: &GCRA,
-            keys: space.key('l', format_args!("{count}/{}:{scope:08x}:{client:x}", window.as_secs())),
+            keys: vec![space.key('l', format_args!("{count}/{}:{scope:08x}:{client:x}", window.as_secs()))],
             arguments: numbers.iter().map(u64::to_string).collect(),
         }
     }
@@ -189,6 +191,7 @@ impl Claim {
             }
             Claim::Spend(spend) => Ok(spend.call(space)),
             Claim::Reserve(reserve) => Ok(reserve.call(space, "reserve", reserve.hold)),
+            Claim::Attempt(attempt) => Ok(attempt.call(space)),
         }
     }
 
@@ -206,6 +209,7 @@ impl Claim {
             }
             (Claim::Reserve(_), [2, _]) => Some(Claimed::Held(Held::DoneSame)),
             (Claim::Reserve(_), [3, _]) => Some(Claimed::Held(Held::DoneFresh)),
+            (Claim::Attempt(attempt), answer) => attempt.read(answer).map(Claimed::Attempted),
             _ => None,
         }
     }
@@ -225,7 +229,7 @@ impl Spend {
     pub fn call(&self, space: Space) -> Call {
         Call {
             script: &SPEND,
-            keys: space.key(if self.verified { 'v' } else { 'a' }, format_args!("{:x}", self.session)),
+            keys: vec![space.key(if self.verified { 'v' } else { 'a' }, format_args!("{:x}", self.session))],
             arguments: vec![format!("{:x}", self.nonce), self.issued_millis.to_string(), REMEMBERED_MILLIS.to_string()],
         }
     }
@@ -236,19 +240,20 @@ impl Reserve {
         let (ticket, signed) = (format!("{:x}", self.ticket), format!("{:x}", self.signed));
         Call {
             script: &MESSAGE,
-            keys: space.key('m', format_args!("{:x}", self.message)),
+            keys: vec![space.key('m', format_args!("{:x}", self.message))],
             arguments: vec![what.to_owned(), ticket, signed, time.as_millis().max(1).to_string()],
         }
     }
 }
 
 impl Settle {
-    /// Tells the server how a reservation ended. The answer says nothing.
+    /// Tells the server how a reservation ended, or an attempt. The answer says nothing.
     #[must_use]
     pub fn call(&self, space: Space) -> Call {
         match self {
             Settle::Confirm(reserve) => reserve.call(space, "confirm", reserve.keep),
             Settle::Release(reserve) => reserve.call(space, "release", reserve.hold),
+            Settle::GiveBack(give_back) => give_back.call(space),
         }
     }
 }
@@ -262,7 +267,7 @@ impl Alone {
         if late.spends.len() < MAX_LATE { late.spends.push(spend) } else { late.untold += 1 }
     }
 
-    /// Takes note of the end of a reservation that the server could not be told.
+    /// Takes note of the end of a reservation or an attempt that the server could not be told.
     pub fn settled(&self, settle: Settle) {
         let mut late = self.late();
         if late.settles.len() < MAX_LATE { late.settles.push(settle) } else { late.untold += 1 }

@@ -121,3 +121,58 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[2], ARGV[2], 'NX')
 return {redis.call('ZCARD', KEYS[1]), tonumber(redis.call('GET', KEYS[2]))}
 ";
+
+/// The counts of an attempt to sign in, each by the rule of the limiter. Who is locked out is not counted further.
+pub(super) static ATTEMPT: Script = Script::new(ATTEMPT_TEXT, || digest(ATTEMPT_TEXT));
+const ATTEMPT_TEXT: &str = "\
+-- KEYS: an account and who tries; that account, if one is named. ARGV: interval, burst of each (sixteenths of a
+-- millisecond). Answers for each, up to the first that is full: 1 if charged, else 0; what is owed.
+local clock = redis.call('TIME')
+local now = clock[1] * 16000 + math.floor(clock[2] * 2 / 125)
+local answer = {}
+for i, key in ipairs(KEYS) do
+  local interval, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local debt = (tonumber(redis.call('GET', key)) or now) - now
+  if debt < 0 then debt = 0 elseif debt > burst then debt = burst end
+  local room = debt + interval <= burst
+  if room then
+    debt = debt + interval
+    redis.call('SET', key, string.format('%.0f', now + debt), 'PX', math.floor(debt / 16) + 1)
+  end
+  answer[2 * i - 1], answer[2 * i] = room and 1 or 0, debt
+  if i == 1 and not room then break end
+end
+return answer
+";
+
+/// Gives back what an attempt was charged: never more than is owed.
+pub(super) static GIVE_BACK: Script = Script::new(GIVE_BACK_TEXT, || digest(GIVE_BACK_TEXT));
+const GIVE_BACK_TEXT: &str = "\
+-- KEYS: those of an attempt that were charged; then, if nobody judged it, the count of such. ARGV: how many were charged;
+-- interval, burst of each (sixteenths of a millisecond); the last has those of the first.
+-- Answers whether it was given back.
+local clock = redis.call('TIME')
+local now = clock[1] * 16000 + math.floor(clock[2] * 2 / 125)
+local function owed(key, burst)
+  local debt = (tonumber(redis.call('GET', key)) or now) - now
+  if debt < 0 then return 0 elseif debt > burst then return burst end
+  return debt
+end
+local function owe(key, debt)
+  if debt <= 0 then return redis.call('DEL', key) end
+  redis.call('SET', key, string.format('%.0f', now + debt), 'PX', math.floor(debt / 16) + 1)
+end
+local charged = tonumber(ARGV[1])
+local unjudged = KEYS[charged + 1]
+if unjudged then
+  local interval, burst = tonumber(ARGV[2]), tonumber(ARGV[3])
+  local debt = owed(unjudged, burst) + interval
+  if debt > burst then return {0} end
+  owe(unjudged, debt)
+end
+for i = 1, charged do
+  local interval, burst = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  owe(KEYS[i], owed(KEYS[i], burst) - interval)
+end
+return {1}
+";
