@@ -7,6 +7,7 @@
 //! one limit, of one session's tokens, or of one message; `docs/state.md` lists them.
 
 mod attempt;
+mod blocks;
 mod scripts;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use crate::step::{Claim, Claimed};
 use crate::token::REMEMBERED_MILLIS;
 
 pub use attempt::{Attempt, Attempted, GiveBack, Standing};
+pub use blocks::{read_blocks, was_done};
 pub use scripts::Script;
 use scripts::{BEAT, GCRA, MESSAGE, SPEND};
 
@@ -84,6 +86,8 @@ pub struct Beat {
     pub nodes: u32,
     /// Since when the server remembers, in milliseconds since the epoch: what was used before it may have forgotten.
     pub since_millis: u64,
+    /// Which blocks the server has: another number, other blocks.
+    pub blocks: i64,
 }
 
 /// What a gate decided alone while the server was out, to be told once it is back. Bounded; what is beyond is counted.
@@ -122,9 +126,17 @@ impl Space {
     /// A gate's sign of life. `node` is a number of its own, drawn at its start.
     #[must_use]
     pub fn beat(self, node: u64, wall_millis: u64) -> Call {
-        let key = |what| format!("palisade:{{{:08x}}}:{what}", self.0);
         let arguments = vec![format!("{node:016x}"), wall_millis.to_string(), GONE_AFTER.as_millis().to_string()];
-        Call { script: &BEAT, keys: vec![key("nodes"), key("since")], arguments }
+        Call {
+            script: &BEAT,
+            keys: ["nodes", "since", "blocks:version"].map(|what| self.own_key(what)).into(),
+            arguments,
+        }
+    }
+
+    /// What is one for the whole application.
+    fn own_key(self, what: &str) -> String {
+        format!("palisade:{{{:08x}}}:{what}", self.0)
     }
 
     fn key(self, what: char, name: impl std::fmt::Display) -> String {
@@ -138,8 +150,9 @@ impl Beat {
     /// Reads the answer.
     #[must_use]
     pub fn read(answer: &[i64]) -> Option<Beat> {
-        let [nodes, since] = *answer else { return None };
-        Some(Beat { nodes: u32::try_from(nodes).ok()?.max(1), since_millis: u64::try_from(since).ok()? })
+        let [nodes, since, blocks] = *answer else { return None };
+        let since_millis = u64::try_from(since).ok()?;
+        Some(Beat { nodes: u32::try_from(nodes).ok()?.max(1), since_millis, blocks })
     }
 }
 
