@@ -164,11 +164,11 @@ fn a_success_through_one_gate_costs_nothing_at_the_other() {
 
 /// How many more failures the server would take of the one client there is.
 fn room(redis: &Redis) -> u64 {
-    let clients = counts(redis).into_iter().filter_map(|key| match key {
+    let mut clients = counts(redis).into_iter().filter_map(|key| match key {
         Reply::Text(key) if key.contains("}:") => Some(key),
         _ => None,
     });
-    let key = clients.last().expect("a client");
+    let key = clients.next_back().expect("a client");
     let Reply::Number(left) = redis.ask(&["PTTL", &key]) else { panic!("no number") };
     let one = 3_600_000 / u64::from(SIGN_IN.lock.count);
     u64::from(SIGN_IN.lock.count) - u64::try_from(left).expect("alive").div_ceil(one)

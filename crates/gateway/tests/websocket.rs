@@ -1,8 +1,17 @@
 //! SECURITY.md 10: a tunnel opens on routes that take one, for pages of this origin, on the right answer, and ends.
 
-use palisade_testkit::{Client, Exchange, HOST, RunningGate, Upstream, builder, eventually, route};
-use palisade_tower::event::Kind;
-use palisade_tower::policy::Route;
+#![allow(clippy::expect_used, reason = "helpers of tests fail the test")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use palisade_guard::{Alg, KeySet, Plan, Providers, PublicKey, Secrets, Verify};
+use palisade_testkit::{Client, Exchange, FixedEnv, HOST, RunningGate, Upstream, builder, eventually, route};
+use palisade_tower::event::{ClientKey, Kind};
+use palisade_tower::policy::{Clients, ForwardingHeader, Identity, IdentityProvider, Route};
+use serde_json::{Value, json};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -166,4 +175,96 @@ fn tunnels_are_counted_per_client_and_end_with_the_gate() {
     for client in &mut open {
         assert!(client.is_closed());
     }
+}
+
+/// Whose signatures are genuine: there is no cryptography in these tokens.
+struct Believes;
+
+impl Verify for Believes {
+    fn verify(&self, _: Alg, _: &PublicKey, _: &[u8], signature: &[u8]) -> bool {
+        signature == b"genuine"
+    }
+}
+
+/// Has the gate ask for somebody at `/socket`.
+fn wants_identity(gate: &RunningGate, upstream: &Upstream) {
+    let socket = Route { websocket: true, limit: None, ..route("/socket", Kind::ProtectedRead, &[]) };
+    let identity = Identity {
+        provider: IdentityProvider::Oidc,
+        issuer: Some("https://id.example".to_owned()),
+        jwks: Some("https://id.example/jwks.json".to_owned()),
+        audience: vec!["shop".to_owned()],
+        authorized_parties: Vec::new(),
+        sign_in_url: None,
+        claims: BTreeMap::new(),
+    };
+    let policy = builder().identity(identity).route(socket).build().expect("policy");
+    let jwk = json!({ "kty": "RSA", "kid": "k", "alg": "RS256", "use": "sig", "e": "AQAB",
+        "n": URL_SAFE_NO_PAD.encode([0x81; 256]) });
+    let keys = KeySet::from_jwks(json!({ "keys": [jwk] }).to_string().as_bytes()).expect("keys");
+    gate.state.keyring.replace(Arc::new(keys));
+    let secrets = Secrets::ephemeral(&FixedEnv::at(1_793_577_600).env());
+    let providers = Providers { verify: Some(Arc::new(Believes)), ..Providers::default() };
+    let plan = Plan::compile_with(policy, &secrets, &gate.state, &providers).expect("plan");
+    let upstreams = vec![upstream.origin().into()];
+    gate.control.reload(palisade_gateway::Reload { plan, upstreams, jwks: None });
+}
+
+/// A token that is good for so many seconds, without the leeway of five.
+fn token(seconds: i64) -> String {
+    let now = i64::try_from(palisade_backend::now().wall.0 / 1_000_000).expect("a time");
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(&json!({ "alg": "RS256", "kid": "k", "typ": "JWT" }));
+    let claims = part(&json!({ "iss": "https://id.example", "aud": "shop", "sub": "anna", "iat": now - 60,
+        "exp": now + seconds }));
+    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("genuine"))
+}
+
+#[test]
+fn a_tunnel_ends_with_the_token_it_was_opened_with() {
+    let upstream = echo();
+    let gate = gate(&upstream);
+    wants_identity(&gate, &upstream);
+    let open = |seconds| {
+        let mut client = gate.client();
+        let bearer = format!("Bearer {}", token(seconds));
+        client.send(handshake("/socket", &[("Authorization", Some(&bearer))]));
+        (client.head().status, client)
+    };
+    eventually("the thread has the plan", || open(600).0 == 101 && open(-600).0 == 401);
+    let (status, mut long) = open(600);
+    assert_eq!(status, 101);
+    // Over for three seconds, which is within the leeway: good for two more.
+    let (status, mut short) = open(-3);
+    assert_eq!(status, 101);
+    short.send("still");
+    assert_eq!(short.raw(5), b"still");
+    assert!(short.is_closed());
+    long.send("alive");
+    assert_eq!(long.raw(5), b"alive", "another's goes on");
+}
+
+#[test]
+fn a_block_ends_the_tunnels_of_its_client_and_of_nobody_else() {
+    let upstream = echo();
+    let proxies = vec!["127.0.0.0/8".parse().expect("net")];
+    let clients = Clients { trusted_proxies: proxies, header: ForwardingHeader::XForwardedFor };
+    let socket = Route { websocket: true, limit: None, ..route("/socket", Kind::PublicRead, &[]) };
+    let gate = RunningGate::start(builder().clients(clients).route(socket), &upstream.origin());
+    let [mut bad, mut good] = ["192.0.2.1", "192.0.2.2"].map(|address| {
+        let mut client = gate.client();
+        client.send(handshake("/socket", &[("X-Forwarded-For", Some(address))]));
+        assert_eq!(client.head().status, 101);
+        client
+    });
+    let now = palisade_backend::now().mono;
+    let address: std::net::IpAddr = [192, 0, 2, 1].into();
+    assert!(gate.state.blocks.add(ClientKey::of(address), palisade_guard::MonoMicros(now.0 + 60_000_000), now));
+    assert!(bad.is_closed());
+    good.send("alive");
+    assert_eq!(good.raw(5), b"alive");
+    let mut again = gate.client();
+    again.send(handshake("/socket", &[("X-Forwarded-For", Some("192.0.2.1"))]));
+    let refused = again.response();
+    assert_eq!((refused.status, refused.code().as_str()), (403, "blocked"));
 }

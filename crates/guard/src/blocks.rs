@@ -15,6 +15,7 @@ use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use palisade_event::ClientKey;
 
 use crate::env::MonoMicros;
+use crate::plan::Plan;
 
 /// The most live blocks; beyond that new ones are refused, so that an attacker cannot make the table grow.
 pub const MAX_BLOCKS: usize = 1000;
@@ -148,6 +149,16 @@ impl Blocks {
 
     fn table(&self) -> RwLockWriteGuard<'_, Table> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Plan {
+    /// Until when a client is shut out, if it is. Never a trusted proxy, which speaks for many, nor this machine, whatever
+    /// those who share the blocks say.
+    #[must_use]
+    pub fn blocked(&self, client: ClientKey, now: MonoMicros) -> Option<MonoMicros> {
+        let until = self.state().blocks.holds(client, now)?;
+        Net::from(client).check(&self.policy().clients).is_ok().then_some(until)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Networks that all gates shut out (`docs/blocks.md`).
+//! Networks that all gates shut out (`docs/state.md`).
 
 use std::time::Duration;
 
