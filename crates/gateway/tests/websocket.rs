@@ -2,16 +2,12 @@
 
 #![allow(clippy::expect_used, reason = "helpers of tests fail the test")]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+#[path = "support/identity.rs"]
+mod identity;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use palisade_guard::{Alg, KeySet, Plan, Providers, PublicKey, Secrets, Verify};
-use palisade_testkit::{Client, Exchange, FixedEnv, HOST, RunningGate, Upstream, builder, eventually, route};
+use palisade_testkit::{Client, Exchange, HOST, RunningGate, Upstream, builder, eventually, route};
 use palisade_tower::event::{ClientKey, Kind};
-use palisade_tower::policy::{Clients, ForwardingHeader, Identity, IdentityProvider, Route};
-use serde_json::{Value, json};
+use palisade_tower::policy::{Clients, ForwardingHeader, Route};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -177,47 +173,10 @@ fn tunnels_are_counted_per_client_and_end_with_the_gate() {
     }
 }
 
-/// Whose signatures are genuine: there is no cryptography in these tokens.
-struct Believes;
-
-impl Verify for Believes {
-    fn verify(&self, _: Alg, _: &PublicKey, _: &[u8], signature: &[u8]) -> bool {
-        signature == b"genuine"
-    }
-}
-
 /// Has the gate ask for somebody at `/socket`.
 fn wants_identity(gate: &RunningGate, upstream: &Upstream) {
     let socket = Route { websocket: true, limit: None, ..route("/socket", Kind::ProtectedRead, &[]) };
-    let identity = Identity {
-        provider: IdentityProvider::Oidc,
-        issuer: Some("https://id.example".to_owned()),
-        jwks: Some("https://id.example/jwks.json".to_owned()),
-        audience: vec!["shop".to_owned()],
-        authorized_parties: Vec::new(),
-        sign_in_url: None,
-        claims: BTreeMap::new(),
-    };
-    let policy = builder().identity(identity).route(socket).build().expect("policy");
-    let jwk = json!({ "kty": "RSA", "kid": "k", "alg": "RS256", "use": "sig", "e": "AQAB",
-        "n": URL_SAFE_NO_PAD.encode([0x81; 256]) });
-    let keys = KeySet::from_jwks(json!({ "keys": [jwk] }).to_string().as_bytes()).expect("keys");
-    gate.state.keyring.replace(Arc::new(keys));
-    let secrets = Secrets::ephemeral(&FixedEnv::at(1_793_577_600).env());
-    let providers = Providers { verify: Some(Arc::new(Believes)), ..Providers::default() };
-    let plan = Plan::compile_with(policy, &secrets, &gate.state, &providers).expect("plan");
-    let upstreams = vec![upstream.origin().into()];
-    gate.control.reload(palisade_gateway::Reload { plan, upstreams, jwks: None });
-}
-
-/// A token that is good for so many seconds, without the leeway of five.
-fn token(seconds: i64) -> String {
-    let now = i64::try_from(palisade_backend::now().wall.0 / 1_000_000).expect("a time");
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let header = part(&json!({ "alg": "RS256", "kid": "k", "typ": "JWT" }));
-    let claims = part(&json!({ "iss": "https://id.example", "aud": "shop", "sub": "anna", "iat": now - 60,
-        "exp": now + seconds }));
-    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("genuine"))
+    identity::verify(gate, builder().identity(identity::issuer()).route(socket), upstream);
 }
 
 #[test]
@@ -227,7 +186,7 @@ fn a_tunnel_ends_with_the_token_it_was_opened_with() {
     wants_identity(&gate, &upstream);
     let open = |seconds| {
         let mut client = gate.client();
-        let bearer = format!("Bearer {}", token(seconds));
+        let bearer = format!("Bearer {}", identity::token("anna", seconds));
         client.send(handshake("/socket", &[("Authorization", Some(&bearer))]));
         (client.head().status, client)
     };
