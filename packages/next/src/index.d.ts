@@ -29,10 +29,10 @@ export interface Schema<T> {
   safeParse(input: unknown): { success: true; data: T } | { success: false; error: unknown };
 }
 /** The handler finds the schema's output as `ctx.input`. */
-export declare function withValidation<T, R extends Request = Request, C = unknown>(
-  handler: Handler<R, C & { input: T }>,
+export declare function withValidation<T, R extends Request = Request, C extends { input: T } = { input: T }>(
+  handler: Handler<R, C>,
   schema: Schema<T>,
-): Wrapped<R, C>;
+): Wrapped<R, Exclude<keyof C, 'input'> extends never ? unknown : Omit<C, 'input'>>;
 
 /** The handler of `GET /api/csrf`. */
 export declare function csrfRoute(request: Request): Promise<Response>;
