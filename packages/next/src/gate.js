@@ -105,7 +105,10 @@ export class Gate {
       return this.finish(admitted, await handler(passing.request, callerOf(passing.request.headers)));
     } catch (error) {
       if (passing.overrun()) return this.fail(admitted, 0);
-      this.fail(admitted, 2);
+      // What Next.js throws to redirect is no failure; it answers by itself, and the event says what.
+      const status = thrownStatus(error);
+      if (status) this.finish(admitted, new Response(null, { status }));
+      else this.fail(admitted, 2);
       throw error;
     }
   }
@@ -168,11 +171,10 @@ export class Gate {
   #head(message, request, given) {
     const { url, headers, body } = request;
     const target = url.slice(url.indexOf('/', url.indexOf('://') + 3)).split('#', 1)[0];
-    const length = headers.get('content-length');
-    const sized = /^[0-9]{1,15}$/.test(length ?? '');
+    const sized = isSized(headers);
     const hint = body === null ? 0 : sized ? 1 : 2;
     const host = headers.has('host') ? '' : `host:${new URL(url).host}\n`;
-    message.text(given ?? this.#options.address?.(request) ?? '').byte(hint).number(sized ? Number(length) : 0);
+    message.text(given ?? this.#options.address?.(request) ?? '').byte(hint).number(sized ? Number(headers.get('content-length')) : 0);
     message.latin1(`${request.method} ${target}\n${host}${fields(headers)}`);
   }
 
@@ -265,7 +267,7 @@ function shape(request, { set, remove, cap }) {
   const told = new Headers(request.headers);
   for (const name of remove) told.delete(name);
   for (const [name, value] of set) told.set(name, value);
-  const sized = request.body === null || request.headers.has('content-length');
+  const sized = request.body === null || isSized(request.headers);
   if (sized && rewrite(request.headers, told)) return { request, overrun: () => false };
   let overrun = false;
   let left = cap;
@@ -280,6 +282,20 @@ function shape(request, { set, remove, cap }) {
   const init = { headers: told };
   if (!sized) Object.assign(init, { body: request.body.pipeThrough(capped), duplex: 'half' });
   return { request: new request.constructor(request, init), overrun: () => overrun };
+}
+
+/** Whether the server knows how long the body is, and so holds the client to it. */
+function isSized(headers) {
+  return /^[0-9]{1,15}$/.test(headers.get('content-length') ?? '');
+}
+
+/** The status by which Next.js answers what `redirect()`, `notFound()` and their like throw. */
+export function thrownStatus(error) {
+  const digest = typeof error?.digest === 'string' ? error.digest : '';
+  const [, status] = /^NEXT_REDIRECT;.*;(30[1378]);?$/.exec(digest) ?? [];
+  if (status) return Number(status);
+  const [, fallback] = /^NEXT_HTTP_ERROR_FALLBACK;(4\d\d)$/.exec(digest) ?? [];
+  return fallback ? Number(fallback) : null;
 }
 
 /** Makes the one the other in place; whether that was allowed. */

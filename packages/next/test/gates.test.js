@@ -95,3 +95,23 @@ test('what an app reports is one line of JSON without secrets', async (t) => {
   assert.equal(JSON.parse(events[1]).severity, 'HIGH');
   assert.throws(() => logSecurityEvent({ type: 'OTHER' }), TypeError);
 });
+
+test('a chunked body is cut off at the route’s cap, and the answer says so', async () => {
+  gate({ policy: `${POLICY}\n[[route]]\npath = "/api/hook"\nmethods = ["POST"]\nkind = "delegated"\nbody = "1KiB"\n` });
+  const POST = withRateLimit(async (request) => new Response(String((await request.text()).length)));
+  const send = (bytes) => {
+    const body = new Blob(['x'.repeat(bytes)]).stream();
+    return POST(new Request('http://127.0.0.1:3000/api/hook', { method: 'POST', body, duplex: 'half', headers: { 'sec-fetch-site': 'same-origin' } }));
+  };
+  const small = await send(1000);
+  assert.deepEqual([small.status, await small.text()], [200, '1000']);
+  assert.equal((await send(5000)).status, 413);
+});
+
+test('what Next.js throws to redirect goes on to it, and the event is no failure', async () => {
+  const told = gate();
+  const redirect = Object.assign(new Error('NEXT_REDIRECT'), { digest: 'NEXT_REDIRECT;replace;/x;307;' });
+  await assert.rejects(withRateLimit(() => { throw redirect; })(ask('/api/quick')), redirect);
+  await assert.rejects(withRateLimit(() => { throw new Error('broken'); })(ask('/api/quick')), /broken/);
+  assert.deepEqual(told.events.map((event) => event['http.response.status_code']), [307, 500]);
+});
