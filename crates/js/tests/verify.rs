@@ -44,9 +44,11 @@ fn judge(alg: Alg, key: &PublicKey, other: &PublicKey, signature: &[u8]) {
 fn rsa_signatures() {
     let random = SystemRandom::new();
     let pair = || RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
-    let public = |pair: &RsaKeyPair| PublicKey::Rsa {
-        n: pair.public_key().modulus().big_endian_without_leading_zero().to_vec(),
-        e: pair.public_key().exponent().big_endian_without_leading_zero().to_vec(),
+    // PKCS#1: a sequence of the modulus, with one zero before its 256 bytes, and of the exponent.
+    let public = |pair: &RsaKeyPair| {
+        let der = pair.public_key().as_ref();
+        assert_eq!((&der[4..9], &der[265..267]), (&[2, 0x82, 1, 1, 0][..], &[2, 3][..]));
+        PublicKey::Rsa { n: der[9..265].to_vec(), e: der[267..].to_vec() }
     };
     let (signer, other) = (pair(), pair());
     for (alg, padding) in
