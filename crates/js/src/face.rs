@@ -213,10 +213,8 @@ impl Face {
         let env = supplied.env();
         // Another gate knows the policy, and nothing of the routes that wrappers have added.
         let vouched = if number == 0 { plan.vouched(&passing.view(), &env) } else { None };
-        if let Some(vouched) = vouched {
-            if ORDER.into_iter().all(|stage| vouched.passed(stage)) {
-                return Ok(tell(out, Said::Vouched, &json!({ "subject": vouched.subject() })));
-            }
+        if let Some(vouched) = vouched.filter(|word| ORDER.into_iter().all(|stage| word.passed(stage))) {
+            return Ok(tell(out, Said::Vouched, &json!({ "subject": vouched.subject() })));
         }
         let step = plan.inspect(&passing.view(), &env);
         self.go_on(step, passing, supplied, out)
@@ -259,7 +257,9 @@ impl Face {
                 let (said, mut question) = question(&need);
                 let waiting = Waiting::Asked(Box::new((need, passing)));
                 let Ok(handle) = self.parked.park(waiting) else { return Ok(tell(out, Said::Full, &Value::Null)) };
-                question["handle"] = handle.into();
+                if let Value::Object(fields) = &mut question {
+                    fields.insert("handle".to_owned(), handle.into());
+                }
                 Ok(tell(out, said, &question))
             }
         }
@@ -367,7 +367,8 @@ impl Passing {
 /// reachable around it; where it names none, one address for all, which share a quota.
 fn unknown(plan: &Plan) -> IpAddr {
     let proxies = &plan.policy().clients.trusted_proxies;
-    proxies.first().map_or(Ipv6Addr::UNSPECIFIED.into(), |net| net.addr())
+    let Some(net) = proxies.first() else { return Ipv6Addr::UNSPECIFIED.into() };
+    net.addr()
 }
 
 fn question(need: &Need) -> (Said, Value) {

@@ -20,11 +20,10 @@ impl<T> Parked<T> {
 
     /// Parks it; where there is no room it comes back.
     pub(crate) fn park(&mut self, thing: T) -> Result<u32, T> {
-        if let Some(number) = self.free.pop() {
-            if let Some(slot) = self.slots.get_mut(number as usize) {
-                *slot = Some(thing);
-                return Ok(number);
-            }
+        let free = self.free.pop().and_then(|number| Some((number, self.slots.get_mut(number as usize)?)));
+        if let Some((number, slot)) = free {
+            *slot = Some(thing);
+            return Ok(number);
         }
         match u32::try_from(self.slots.len()) {
             Ok(number) if self.slots.len() < self.room => {
