@@ -6,6 +6,10 @@ ready:
 test *ARGS:
     ./scripts/test {{ARGS}}
 
+# Ordinary and hostile clients for so many minutes: memory flat, nothing left open, no panic.
+soak MINUTES="10":
+    ./scripts/soak {{MINUTES}}
+
 # The example app behind the gate: the thing to try first.
 demo *ARGS:
     cargo run --locked --bin palisade -- demo {{ARGS}}

@@ -232,6 +232,36 @@ fn b6_serve_names_every_problem_at_once_and_does_not_start() {
 }
 
 #[test]
+fn an_address_of_shared_state_that_is_none_is_named_without_its_password() {
+    let folder = Folder::new("state");
+    folder.file("palisade.toml", &format!("{POLICY}\n[state]\nredis = \"REDIS_URL\"\n"));
+    let serve = |url: &str| {
+        let mut command = palisade(&folder.0, &["serve", "--check", "--env", "production"]);
+        command.envs(SECRETS).env("REDIS_URL", url).output().expect("runs")
+    };
+    let output = serve("redis://:hunter2@a,b");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told.contains("REDIS_URL is not the address of a server") && !told.contains("hunter2"), "{told}");
+    assert_eq!(serve("redis+cluster://:hunter2@a,b").status.code(), Some(0));
+}
+
+#[test]
+fn serve_starts_without_its_shared_state_and_says_so() {
+    let folder = Folder::new("state-out");
+    folder.file("palisade.toml", &format!("{POLICY}\n[state]\nredis = \"REDIS_URL\"\n"));
+    // Nobody listens where somebody just did.
+    let nowhere = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let app = app();
+    let arguments =
+        ["serve", "--env", "development", "--listen", "127.0.0.1:0", "--upstream", &format!("http://{app}")];
+    let mut command = palisade(&folder.0, &arguments);
+    let gate = Running::start(command.envs(SECRETS).env("REDIS_URL", format!("redis://{nowhere}")));
+    gate.event(|event| event["palisade.notice"] == "state-outage");
+    assert_eq!(ask(&gate, "GET", "/some/page", &[]).status, 200);
+}
+
+#[test]
 fn b6_an_invalid_policy_never_serves() {
     let folder = Folder::new("invalid");
     folder.file("palisade.toml", TEN_MISTAKES);

@@ -71,6 +71,30 @@ fn a7_signing_in_opens_the_account_route_to_that_session_alone() {
 }
 
 #[test]
+fn guessing_a_password_locks_the_guesser_out_of_that_account_alone() {
+    let demo = demo();
+    let fetched = demo.send("GET", "/api/csrf", &[], "");
+    let sid = fetched.header("set-cookie").split(';').next().expect("cookie").to_owned();
+    let mut token = fetched.body.split('"').nth(3).expect("token").to_owned();
+    let mut send = |user: &str, password: &str| {
+        let headers =
+            [("cookie", sid.as_str()), ("x-csrf-token", token.as_str()), ("content-type", "application/json")];
+        let body = format!(r#"{{"user":"{user}","password":"{password}"}}"#);
+        let answer = demo.send("POST", "/api/sign-in/password", &headers, &body);
+        if !answer.header("x-csrf-token").is_empty() {
+            answer.header("x-csrf-token").clone_into(&mut token);
+        }
+        answer
+    };
+    let statuses: Vec<u16> = (0..12).map(|guess| send("nobody", &format!("guess-{guess}")).status).collect();
+    assert_eq!(statuses, [vec![401; 10], vec![403; 2]].concat());
+    assert_eq!(send("nobody ", "demo").status, 403, "another spelling is the same account");
+    let signed_in = send("demo-user", "demo");
+    assert_eq!(signed_in.status, 200, "{}", signed_in.body);
+    assert!(signed_in.body.contains("\"success\":true"), "the answer that was read goes on: {}", signed_in.body);
+}
+
+#[test]
 fn a14_the_proxy_answers_the_table() {
     table::check(&demo());
 }

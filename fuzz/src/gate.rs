@@ -176,6 +176,8 @@ fn drive(plan: &Arc<Plan>, path: &str, method: &Method, headers: &HeaderMap, bod
                 ask.reply(Claimed::Told(ledger))
             }
             Step::Need(Need::Keys(ask)) => ask.reply(Keys::Unavailable),
+            Step::Need(Need::Pause(ask)) => ask.reply(palisade_guard::Paused),
+            Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
             Step::Need(Need::Collect(ask)) => {
                 let limit = ask.question.limit.min(body.len());
                 let bytes = Bytes::copy_from_slice(&body[..limit]);

@@ -6,7 +6,12 @@
 //! what is missing.
 #![forbid(unsafe_code)]
 
+// The gateway's own file: its crate would bring a TLS library and a runtime along.
+#[path = "../../crates/gateway/src/framing.rs"]
+#[allow(dead_code, missing_docs)]
+mod framing;
 mod gate;
+mod sessions;
 
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
@@ -26,6 +31,7 @@ use palisade_policy::{
 };
 
 use crate::gate::{GATE, Outcome};
+use crate::sessions::SESSIONS;
 
 /// A target: any bytes go in; it panics where a promise is broken.
 pub type Target = fn(&[u8]);
@@ -40,7 +46,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json_body", json_body),
     ("multipart", multipart),
     ("policy_text", policy_text),
+    ("request_framing", request_framing),
     ("request_target", request_target),
+    ("session_token", session_token),
     ("signature_headers", signature_headers),
 ];
 
@@ -216,6 +224,74 @@ pub fn policy_text(data: &[u8]) {
     }
 }
 
+/// Bytes of a connection: whatever is let through, hyper's parser reads, and in the same way; so it never answers by
+/// itself. Cut in two, the same flaw is found.
+pub fn request_framing(data: &[u8]) {
+    let bounds = framing::Bounds { bytes: 16 << 10 };
+    let (given, flaw) = handed_on(&[data], bounds);
+    let (first, second) = data.split_at(data.first().map_or(0, |first| usize::from(*first)).min(data.len()));
+    let (pieces, same) = handed_on(&[first, second], bounds);
+    assert_eq!(flaw, same);
+    assert!(pieces.starts_with(&given), "less is handed on in pieces");
+    let instead = framing::stand_in(data);
+    assert!(read_as_hyper_does(&instead).is_some(), "a stand-in is a whole request");
+    let mut rest = given.as_slice();
+    while !rest.is_empty() {
+        let Some((head, body)) = read_as_hyper_does(rest) else { panic!("hyper would refuse it") };
+        rest = rest.get(head..).unwrap_or_default();
+        match body {
+            Framed::Sized(length) => rest = rest.get(length..).unwrap_or_default(),
+            // Chunks are read by hyper's own decoder, whose error is an error of the body.
+            Framed::Chunked => return,
+        }
+    }
+}
+
+enum Framed {
+    Sized(usize),
+    Chunked,
+}
+
+/// What a scanner hands on of pieces that come one after the other.
+fn handed_on(pieces: &[&[u8]], bounds: framing::Bounds) -> (Vec<u8>, Option<framing::Flaw>) {
+    let mut scanner = framing::Scanner::new(bounds);
+    let (mut held, mut given) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        held.extend_from_slice(piece);
+        let (until, flaw) = match scanner.scan(&held) {
+            framing::Found::All => (held.len(), None),
+            framing::Found::Until(at) => (at, None),
+            framing::Found::Refused(at, flaw) | framing::Found::Broken(at, flaw) => (at, Some(flaw)),
+        };
+        given.extend(held.drain(..until));
+        if flaw.is_some() {
+            return (given, flaw);
+        }
+    }
+    (given, None)
+}
+
+/// The length of a head and the framing of its body, by the parser that hyper uses, set as hyper sets it.
+fn read_as_hyper_does(bytes: &[u8]) -> Option<(usize, Framed)> {
+    let mut fields = [httparse::EMPTY_HEADER; 100];
+    let mut request = httparse::Request::new(&mut fields);
+    let httparse::Status::Complete(length) = request.parse(bytes).ok()? else { return None };
+    Method::from_bytes(request.method?.as_bytes()).ok()?;
+    request.path?.parse::<Uri>().ok()?;
+    let mut framed = Framed::Sized(0);
+    for field in request.headers.iter() {
+        HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        HeaderValue::from_bytes(field.value).ok()?;
+        if field.name.eq_ignore_ascii_case("content-length") {
+            framed = Framed::Sized(std::str::from_utf8(field.value).ok()?.parse().ok()?);
+        }
+        if field.name.eq_ignore_ascii_case("transfer-encoding") {
+            framed = Framed::Chunked;
+        }
+    }
+    Some((length, framed))
+}
+
 /// A path: what the guard lets pass has one spelling. The parsers behind it read it byte for byte, and decoding it
 /// yields no separator, no dot segment, no control and nothing to decode again.
 pub fn request_target(data: &[u8]) {
@@ -261,6 +337,8 @@ pub fn event_line(data: &[u8]) {
         duration_micros: 0,
         tags: Tag::RouteUndeclared.bit(),
         signals: 0,
+        user: None,
+        outcome: None,
         attributable: false,
         count: 1,
     };
@@ -291,6 +369,32 @@ fn values_of(headers: &HeaderMap, wanted: &str) -> Vec<String> {
         }
     }
     values
+}
+
+/// Lines of Authorization, lines of Cookie, and the header and claims of a token that the issuer signs whatever they say:
+/// only somebody whose token came letter by letter as it was signed reads what is somebody's, and under no other name.
+/// `{a}` and `{b}` stand for the tokens of two visitors, `{o}` for one that is over, `{s}` for the one of this input.
+pub fn session_token(data: &[u8]) {
+    let [authorization, cookies, head, claims] = texts(data);
+    SESSIONS.with_signed(&head, &claims, |signed| {
+        let filled = |text: &str, name| lines(SESSIONS.filled(text, signed).as_bytes(), name);
+        let mut headers = if cookies.is_empty() { HeaderMap::new() } else { filled(&cookies, &header::COOKIE) };
+        if !authorization.is_empty() {
+            headers.extend(filled(&authorization, &header::AUTHORIZATION));
+        }
+        let first = SESSIONS.ask(&headers);
+        assert_eq!(SESSIONS.ask(&headers), first, "a token that is known is judged as it was at first");
+        let Ok(user) = first else { return };
+        let mut shown: Vec<String> = sessions::COOKIES.iter().flat_map(|name| values_of(&headers, name)).collect();
+        let bearers = headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| line.to_str().ok());
+        shown.extend(bearers.filter_map(|line| Some(line.trim().split_once(' ')?.1.trim().to_owned())));
+        let genuine = shown.iter().any(|token| {
+            let good = SESSIONS.owner(token).map(str::to_owned);
+            good.or_else(|| if token == signed { sessions::subject(&head, &claims) } else { None }).as_ref()
+                == Some(&user)
+        });
+        assert!(genuine, "{user} by {authorization:?} {cookies:?} {head:?} {claims:?}");
+    });
 }
 
 /// Header lines, an empty line, a body: whatever they say, a webhook of any scheme is refused by a code of its own, as
@@ -353,7 +457,9 @@ fn send(plan: &Arc<Plan>, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Code 
     let mut step = plan.inspect(&view, &still());
     loop {
         step = match step {
-            Step::Admit(_) | Step::Need(Need::Claim(_) | Need::Keys(_)) => panic!("a forged message passed"),
+            Step::Admit(_) | Step::Need(Need::Claim(_) | Need::Keys(_) | Need::Pause(_) | Need::Lease(_)) => {
+                panic!("a forged message passed")
+            }
             Step::Answer(answer) => return answer.denial().expect("a refusal").code(),
             Step::Need(Need::Collect(ask)) => {
                 let bytes = body.slice(..body.len().min(ask.question.limit));

@@ -13,7 +13,8 @@ export class Gate {
    * Starts a gate and waits until it listens.
    *
    * `policy` makes the text of the policy from the origin that visitors type. `variables` is all that the gate finds in
-   * its environment beside secrets of its own: variables of the developer's shell must not steer it.
+   * its environment beside secrets of its own: variables of the developer's shell must not steer it. `hostname` is what
+   * visitors type where it is not the address.
    */
   static async start(options) {
     const gate = await Gate.prepare(options);
@@ -23,10 +24,11 @@ export class Gate {
   }
 
   /** Starts the process and waits for nothing. */
-  static async prepare({ workdir, policy, upstream, environment = 'development', publicOrigin, variables = {} }) {
+  static async prepare(options) {
+    const { workdir, policy, upstream, environment = 'development', publicOrigin, variables = {} } = options;
     const gate = new Gate();
     gate.port = await freePort();
-    gate.origin = publicOrigin ?? `http://127.0.0.1:${gate.port}`;
+    gate.origin = publicOrigin ?? `http://${options.hostname ?? '127.0.0.1'}:${gate.port}`;
     gate.host = new URL(gate.origin).host;
     const folder = mkdtempSync(path.join(workdir, 'gate-'));
     const file = path.join(folder, 'palisade.toml');

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A running program; killed when dropped.
@@ -13,6 +14,7 @@ pub(crate) struct Running {
     child: Child,
     pub(crate) address: SocketAddr,
     lines: Receiver<String>,
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 /// An answer.
@@ -32,8 +34,11 @@ impl Running {
         let stderr = BufReader::new(child.stderr.take().expect("stderr"));
         let stdout = BufReader::new(child.stdout.take().expect("stdout"));
         let (tell, told) = channel();
+        let said = Arc::<Mutex<Vec<String>>>::default();
+        let heard = Arc::clone(&said);
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
+                heard.lock().expect("lock").push(line.clone());
                 let after = line.split("http://").nth(1).unwrap_or_default();
                 let end = after.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(after.len());
                 if let Ok(address) = after[..end].parse::<SocketAddr>() {
@@ -48,7 +53,7 @@ impl Running {
             }
         });
         let address = told.recv_timeout(PATIENCE).expect("the program says where it listens");
-        Running { child, address, lines }
+        Running { child, address, lines, said }
     }
 
     /// The next event that `wanted` accepts.
@@ -60,6 +65,24 @@ impl Running {
                 return event;
             }
         }
+    }
+
+    /// What it has said on stderr so far.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().expect("lock").join("\n")
+    }
+
+    /// Where its admin listener is, by what it said at the start.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        let said = self.said();
+        let line = said.lines().find(|line| line.contains(" in front of ")).expect("the greeting");
+        line.rsplit("admin ").next().and_then(|text| text.parse().ok()).expect("an admin listener")
+    }
+
+    /// Sends it a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().expect("kill");
+        assert!(status.success());
     }
 
     pub(crate) fn pid(&self) -> u32 {

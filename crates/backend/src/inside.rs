@@ -18,7 +18,8 @@ use crate::local::Local;
 use crate::schemas::providers;
 use crate::system::{SystemEntropy, now};
 
-/// A whole gate in an app's own process.
+/// A whole gate in an app's own process. Behind `palisade serve` with the same secrets it does not do again what that one
+/// has done (`X-Palisade-Admitted`).
 ///
 /// ```no_run
 /// # use axum::{Router, routing::{get, post}};
@@ -73,7 +74,7 @@ impl Inside {
         let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
         let jwks = Jwks::of(&policy, &providers, &state)
             .map_err(|error| Diagnostics::from(Diagnostic::error("identity-jwks", error.to_string())))?;
-        let plan = Plan::compile_with(policy, &secrets, &state, &providers)?;
+        let plan = Plan::compile_inside(policy, &secrets, &state, &providers)?;
         Ok(Inside {
             builder,
             secrets,
@@ -108,7 +109,7 @@ impl Inside {
     /// What is wrong with the route.
     pub fn protect(&self, route: Route) -> Result<GateLayer<Local, InsideAmbient>, Diagnostics> {
         let policy = self.builder.clone().route(route).build()?;
-        Ok(self.over(Plan::compile_with(policy, &self.secrets, &self.state, &self.providers)?))
+        Ok(self.over(Plan::compile_inside(policy, &self.secrets, &self.state, &self.providers)?))
     }
 
     fn over(&self, plan: Arc<Plan>) -> GateLayer<Local, InsideAmbient> {

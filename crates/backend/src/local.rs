@@ -3,13 +3,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use palisade_guard::{Ask, Claim, Keys, Keyset, Resume, Settle, State};
+use palisade_guard::shared::{Lease, Leased};
+use palisade_guard::{Ask, Claim, Claimed, Keys, Keyset, Resume, Settle, State};
 use palisade_tower::Backend;
 
 use crate::jwks::Jwks;
 use crate::system;
 
-/// State that lives in this process alone: what restarts forgets, and nodes do not share.
+/// State that lives in this process alone: what restarts forgets, and nodes do not share. Of a policy that names a
+/// server for shared state it says that the server is out.
 #[derive(Debug, Clone)]
 pub struct Local {
     state: Arc<State>,
@@ -42,12 +44,20 @@ impl Backend for Local {
     type Answer = Answering;
 
     fn claim(&self, ask: Ask<Claim>) -> Answering {
-        let claimed = self.state.claim(&ask.question, system::now());
+        let claimed = match ask.patience() {
+            None => self.state.claim(&ask.question, system::now()),
+            // The guard falls back to what is known here, or refuses.
+            Some(_) => Claimed::Unavailable,
+        };
         Answering(Inner::Known(Some(ask.reply(claimed))))
     }
 
     fn settle(&self, settle: Settle) {
         self.state.settle(&settle, system::now());
+    }
+
+    fn lease(&self, ask: Ask<Lease>) -> Answering {
+        Answering(Inner::Known(Some(ask.reply(Leased::Unavailable { nodes: 1 }))))
     }
 
     fn keys(&self, ask: Ask<Keyset>) -> Answering {

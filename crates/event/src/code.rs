@@ -30,6 +30,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The message can be read in more than one way, or in none: refused before any stage, and the connection closes.
+    FramingMalformed = "framing-malformed", 400, "Bad request", "A05:2021";
     /// The path is not in canonical form, or spells a declared path in another way.
     PathMalformed = "path-malformed", 400, "Bad request", "A01:2021";
     /// The Host is not an authority of `public_origin`.
@@ -88,8 +90,12 @@ codes! {
     LengthRequired = "length-required", 411, "Length required", "API4:2023";
     /// The body is larger than the route takes.
     BodyTooLarge = "body-too-large", 413, "Payload too large", "API4:2023";
+    /// The request line is longer than the gate reads.
+    TargetTooLong = "target-too-long", 414, "URI too long", "API4:2023";
     /// The media type, encoding or charset is not one the route takes.
     MediaType = "media-type", 415, "Unsupported media type", "A03:2021";
+    /// The request's head is larger, or has more fields, than the gate reads.
+    HeadTooLarge = "head-too-large", 431, "Request header fields too large", "API4:2023";
     /// Too many requests from this client.
     RateLimited = "rate-limited", 429, "Too many requests", "API4:2023";
     /// The gate failed, and failed closed.
@@ -117,8 +123,10 @@ impl Code {
             409 => "Conflict",
             411 => "Length Required",
             413 => "Content Too Large",
+            414 => "URI Too Long",
             415 => "Unsupported Media Type",
             429 => "Too Many Requests",
+            431 => "Request Header Fields Too Large",
             502 => "Bad Gateway",
             503 => "Service Unavailable",
             504 => "Gateway Timeout",

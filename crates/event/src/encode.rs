@@ -45,6 +45,12 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     if let Some(session) = event.session {
         display(line, Field::Session, format_args!("{session:016x}"));
     }
+    if let Some(user) = event.user {
+        text(line, Field::User, user);
+    }
+    if let Some(outcome) = event.outcome {
+        text(line, Field::Outcome, outcome.id());
+    }
     number(line, Field::Duration, event.duration_micros);
     names(line, Field::Tags, event.tags, Tag::ALL.map(|tag| (tag.bit(), tag.id())));
     names(line, Field::Signals, event.signals, Signal::ALL.map(|signal| (signal.bit(), signal.id())));
@@ -197,7 +203,7 @@ fn names<const N: usize>(line: &mut Vec<u8>, field: Field, bits: u8, known: [(u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClientKey, Code, Decision, Kind, Stage};
+    use crate::{ClientKey, Code, Decision, Kind, Outcome, Stage};
 
     fn sample() -> Event<'static> {
         let address = "198.51.100.7".parse().expect("address");
@@ -217,6 +223,8 @@ mod tests {
             request_id: "01J00000000000000000000000",
             user_agent: Some("curl/8.1"),
             session: Some(0xab),
+            user: Some("user_1"),
+            outcome: Some(Outcome::Failure),
             duration_micros: 12,
             tags: Tag::LimiterOverflow.bit() | Tag::ClaimWatermark.bit(),
             signals: Signal::Xss.bit() | Signal::KnownExploit.bit(),
@@ -241,7 +249,7 @@ mod tests {
                 r#""http.route":"/api/contact","http.request.method":"POST","url.path":"/api/contact","#,
                 r#""http.response.status_code":403,"client.address":"198.51.100.7","client.key":"198.51.100.7","#,
                 r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
-                r#""session.id":"00000000000000ab","http.server.request.duration_us":12,"#,
+                r#""session.id":"00000000000000ab","user.id":"user_1","event.outcome":"failure","http.server.request.duration_us":12,"#,
                 r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.signals":["xss","known-exploit"],"#,
                 r#""palisade.attributable":false,"#,
                 r#""palisade.count":3}"#,

@@ -28,6 +28,29 @@ impl Decision {
     }
 }
 
+/// How a sign-in ended, as far as the gate can tell. ECS calls it `event.outcome`, and OpenTelemetry has no name for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The application's answer was the one that the policy declares as a success.
+    Success,
+    /// It was another answer.
+    Failure,
+    /// The application did not judge the attempt: no answer, or a server error.
+    Unknown,
+}
+
+impl Outcome {
+    /// The name in events.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::Failure => "failure",
+            Outcome::Unknown => "unknown",
+        }
+    }
+}
+
 /// A thing worth knowing beside the decision; an event may carry several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tag {
@@ -157,6 +180,10 @@ pub struct Event<'a> {
     pub user_agent: Option<&'a str>,
     /// Keyed hash of the session, when there is one.
     pub session: Option<u64>,
+    /// The verified caller's subject, where the route looks at one.
+    pub user: Option<&'a str>,
+    /// How a sign-in ended; only of attempts that reached the application. Never which account was named.
+    pub outcome: Option<Outcome>,
     /// Time from request head to response head, in microseconds.
     pub duration_micros: u64,
     /// Bits of [`Tag`].
@@ -202,6 +229,10 @@ pub enum Field {
     UserAgent,
     /// [`Event::session`].
     Session,
+    /// [`Event::user`].
+    User,
+    /// [`Event::outcome`].
+    Outcome,
     /// [`Event::duration_micros`].
     Duration,
     /// [`Event::tags`].
@@ -241,6 +272,8 @@ impl Field {
             Field::RequestId => ",\"palisade.request_id\":",
             Field::UserAgent => ",\"user_agent.original\":",
             Field::Session => ",\"session.id\":",
+            Field::User => ",\"user.id\":",
+            Field::Outcome => ",\"event.outcome\":",
             Field::Duration => ",\"http.server.request.duration_us\":",
             Field::Tags => ",\"palisade.tags\":",
             Field::Signals => ",\"palisade.signals\":",
@@ -254,7 +287,7 @@ impl Event<'_> {
     /// Appends the event to `line` as one JSON object and a line feed.
     ///
     /// Allocates only when `line` must grow. Text from the request is escaped so that a line stays one line and pure
-    /// printable ASCII where the text is hostile; paths and user agents are cut at 1 KiB.
+    /// printable ASCII where the text is hostile; paths, user agents and subjects are cut at 1 KiB.
     pub fn encode(&self, line: &mut Vec<u8>) {
         encode::event(self, line);
     }

@@ -14,6 +14,6 @@ mod stage;
 pub use client::ClientKey;
 pub use code::Code;
 pub use encode::rfc3339;
-pub use event::{Decision, Event, Field, Signal, Tag};
+pub use event::{Decision, Event, Field, Outcome, Signal, Tag};
 pub use kind::Kind;
 pub use stage::{ORDER, Stage};

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
 use palisade_event::ClientKey;
 use palisade_policy::{Clients, Limits};
 
@@ -18,13 +20,34 @@ const TUNNELS_PER_CLIENT: u32 = 32;
 pub(crate) struct Census {
     total: u32,
     per_client: u32,
-    clients: Clients,
+    in_flight: u32,
     open: Mutex<Open>,
+    /// Requests that wait for the application.
+    waiting: AtomicU32,
+    /// Connections, to be read without the lock.
+    held: AtomicU32,
+}
+
+/// What is open, and what was.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    /// Connections.
+    pub(crate) open: u32,
+    pub(crate) tunnels: u32,
+    /// Connections since the start.
+    pub(crate) accepted: u64,
+    /// Connections for which there was no room, since the start.
+    pub(crate) refused: u64,
 }
 
 #[derive(Debug, Default)]
 struct Open {
+    /// Who speaks for many clients.
+    proxies: Vec<IpNet>,
     connections: u32,
+    tunnels: u32,
+    accepted: u64,
+    refused: u64,
     clients: HashMap<ClientKey, Count>,
 }
 
@@ -41,6 +64,12 @@ pub(crate) struct Permit {
     what: What,
 }
 
+/// A place among the requests that wait for the application; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    census: Arc<Census>,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum What {
     /// A connection; of whom, unless the peer is a trusted proxy: behind it are many clients.
@@ -55,29 +84,57 @@ impl Census {
         Arc::new(Census {
             total: limits.connections,
             per_client: limits.connections_per_client,
-            clients: clients.clone(),
-            open: Mutex::default(),
+            in_flight: limits.in_flight,
+            open: Mutex::new(Open { proxies: clients.trusted_proxies.clone(), ..Open::default() }),
+            waiting: AtomicU32::new(0),
+            held: AtomicU32::new(0),
         })
     }
 
     /// Leave for a connection, unless there are too many, in all or of this peer.
     pub(crate) fn connection(self: &Arc<Self>, peer: IpAddr) -> Option<Permit> {
         let peer = peer.to_canonical();
-        let proxy = self.clients.trusted_proxies.iter().any(|net| net.contains(&peer));
-        let client = (!proxy).then(|| ClientKey::of(peer));
         let mut open = self.open();
+        let proxy = open.proxies.iter().any(|net| net.contains(&peer));
+        let client = (!proxy).then(|| ClientKey::of(peer));
         if open.connections >= self.total {
+            open.refused += 1;
             return None;
         }
         if let Some(client) = client {
             let count = open.clients.entry(client).or_default();
             if count.connections >= self.per_client {
+                open.refused += 1;
                 return None;
             }
             count.connections += 1;
         }
         open.connections += 1;
+        self.held.store(open.connections, Relaxed);
+        open.accepted += 1;
         Some(Permit { census: Arc::clone(self), what: What::Connection(client) })
+    }
+
+    /// Whether one more request may go to the application. What is `essential` (it asks itself, for it costs more than
+    /// the rest here) has an eighth of the places to itself.
+    pub(crate) fn has_room(&self, essential: impl FnOnce() -> bool) -> bool {
+        let waiting = self.waiting.load(Relaxed);
+        let reserve = self.in_flight / 8 + 1;
+        waiting < self.in_flight || (waiting - self.in_flight < reserve && essential())
+    }
+
+    /// A place for a request that has passed. Those that were asked for room at the same time and then waited for
+    /// something may be more than the places; never more than twice as many.
+    pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
+        let before = self.waiting.fetch_add(1, Relaxed);
+        // Made first, so that a refusal gives the place back.
+        let seat = Seat { census: Arc::clone(self) };
+        (before < self.in_flight.saturating_mul(2)).then_some(seat)
+    }
+
+    /// Whether there are so many connections that those who ask nothing must go sooner.
+    pub(crate) fn pressed(&self) -> bool {
+        self.held.load(Relaxed) >= self.total - self.total / 4
     }
 
     /// Leave for a tunnel, unless the client has too many. The connection it came over is counted beside.
@@ -89,17 +146,31 @@ impl Census {
             return None;
         }
         count.tunnels += 1;
+        open.tunnels += 1;
         Some(Permit { census: Arc::clone(self), what: What::Tunnel(client) })
     }
 
-    /// Connections open now.
-    #[cfg(test)]
-    pub(crate) fn connections(&self) -> u32 {
-        self.open().connections
+    /// Counts connections that come from now on by these proxies; the limits stay.
+    pub(crate) fn believe(&self, clients: &Clients) {
+        self.open().proxies.clone_from(&clients.trusted_proxies);
+    }
+
+    /// What is open now, and what was.
+    pub(crate) fn totals(&self) -> Totals {
+        let Open { connections, tunnels, accepted, refused, .. } = *self.open();
+        Totals { open: connections, tunnels, accepted, refused }
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Seat ===
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.census.waiting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -111,9 +182,13 @@ impl Drop for Permit {
         let (client, connections, tunnels) = match self.what {
             What::Connection(client) => {
                 open.connections = open.connections.saturating_sub(1);
+                self.census.held.store(open.connections, Relaxed);
                 (client, 1, 0)
             }
-            What::Tunnel(client) => (Some(client), 0, 1),
+            What::Tunnel(client) => {
+                open.tunnels = open.tunnels.saturating_sub(1);
+                (Some(client), 0, 1)
+            }
         };
         let Some(client) = client else { return };
         if let Some(count) = open.clients.get_mut(&client) {
@@ -157,7 +232,30 @@ mod tests {
         let census = census(3, 1);
         let held: Vec<_> = (0..3).filter_map(|_| census.connection(ip("10.0.0.1"))).collect();
         assert_eq!(held.len(), 3);
+        drop(held);
+        let other = Clients { trusted_proxies: vec!["10.9.0.0/16".parse().expect("net")], ..Clients::default() };
+        census.believe(&other);
+        let first = census.connection(ip("10.0.0.1")).expect("room");
+        assert!(census.connection(ip("10.0.0.1")).is_none(), "it is a client now");
+        drop(first);
         assert!(census.open().clients.is_empty());
+    }
+
+    #[test]
+    fn beyond_the_places_only_what_is_essential_is_taken() {
+        let limits = Limits { in_flight: 8, ..Limits::default() };
+        let census = Census::new(&limits, &Clients::default());
+        let taken = |essential: bool| census.has_room(|| essential).then(|| census.seat()).flatten();
+        let mut held: Vec<_> = (0..20).filter_map(|_| taken(false)).collect();
+        assert_eq!(held.len(), 8);
+        held.extend((0..20).filter_map(|_| taken(true)));
+        assert_eq!(held.len(), 10);
+        held.extend((0..20).filter_map(|_| census.seat()));
+        assert_eq!(held.len(), 16, "twice as many, whoever was asked before");
+        held.truncate(7);
+        assert!(census.has_room(|| unreachable!("there is room")));
+        drop(held);
+        assert_eq!(census.waiting.load(Relaxed), 0);
     }
 
     #[test]

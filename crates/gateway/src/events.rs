@@ -10,6 +10,12 @@
 //!   "palisade.count":n}`;
 //! - where whoever reads is too slow, `{"timestamp":"...","palisade.notice":"dropped","palisade.lane":"crowd",
 //!   "palisade.count":n}` once there is room again.
+//! - where gates share their state, `"palisade.notice":"state-outage"`, `"state-recovered"` or `"state-evicts"` with
+//!   `"palisade.count":0`, when the server that keeps it goes out, is back, or may throw keys away.
+//!
+//! Beside requests, a reload leaves a line: `{"timestamp":"...","palisade.notice":"reloaded",
+//! "palisade.generation":2,"palisade.count":0}`, or `"reload-failed"` with the codes of what is wrong in
+//! `"palisade.codes"`.
 //!
 //! A line without `palisade.count` stands for one request; the sum over all lines is the number of requests.
 
@@ -20,6 +26,7 @@ mod queue;
 use std::fmt;
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_backend::SystemEntropy;
@@ -29,7 +36,9 @@ use palisade_tower::Ambient;
 use tokio::time::{Sleep, sleep};
 
 pub(crate) use lines::Lines;
-pub(crate) use queue::{Queue, Writer};
+pub(crate) use queue::{Batch, Queue, Writer};
+
+use crate::metrics::Counters;
 
 /// Where event lines go.
 pub struct EventSink {
@@ -40,6 +49,7 @@ pub struct EventSink {
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     lines: Rc<Lines>,
+    counters: Arc<Counters>,
 }
 
 /// How long a line may wait in its thread.
@@ -55,8 +65,8 @@ impl EventSink {
     }
 
     /// Starts the thread.
-    pub(crate) fn start(self) -> std::io::Result<Writer> {
-        Writer::start(self.writer)
+    pub(crate) fn start(self, queue: Arc<Queue>) -> std::io::Result<Writer> {
+        Writer::start(self.writer, queue)
     }
 }
 
@@ -69,8 +79,8 @@ impl fmt::Debug for EventSink {
 // === impl Surroundings ===
 
 impl Surroundings {
-    pub(crate) fn new(lines: Rc<Lines>) -> Surroundings {
-        Surroundings { lines }
+    pub(crate) fn new(lines: Rc<Lines>, counters: Arc<Counters>) -> Surroundings {
+        Surroundings { lines, counters }
     }
 }
 
@@ -90,7 +100,9 @@ impl Ambient for Surroundings {
     }
 
     fn record(&self, record: Record) {
-        self.lines.record(&record);
+        let event = record.event();
+        self.counters.request(&event);
+        self.lines.record(&record, &event);
     }
 }
 

@@ -5,18 +5,34 @@
 //! no lock and meets no other thread. Every request passes [`palisade_tower::Gate`]; the upstream takes nothing but
 //! the guarded body that only the gate makes.
 //!
-//! What it does not do: TLS on either side, HTTP/2, more than one upstream, reloading the plan.
+//! While it serves, [`Control`] puts another plan and other upstreams in force, and [`Admin`] answers operators.
+//!
+//! What it does not do: TLS towards the upstream.
 
+mod admin;
 mod census;
+mod control;
 mod events;
+mod framing;
+mod front;
 mod gateway;
+mod http2;
 mod listen;
+mod metrics;
+mod proxy_protocol;
+mod redirect;
 mod roster;
 mod serve;
+mod tls;
+mod upload;
 mod upstream;
 mod watched;
 mod websocket;
 mod worker;
 
+pub use admin::Admin;
+pub use control::{Control, Reload};
 pub use events::{EventSink, Surroundings};
+pub use front::Front;
 pub use gateway::{Config, Drained, Gateway};
+pub use tls::{Certificate, CertificateError};

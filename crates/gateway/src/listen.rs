@@ -28,6 +28,20 @@ pub(crate) fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<Tcp
     Ok(all)
 }
 
+/// One socket that listens, for `count` threads: they take connections from one queue. Whoever gave it keeps it too.
+pub(crate) fn shared(listener: TcpListener, count: usize) -> io::Result<Vec<TcpListener>> {
+    if !Socket::from(listener.try_clone()?).is_listener()? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the inherited socket does not listen"));
+    }
+    listener.set_nonblocking(true)?;
+    let mut all = Vec::with_capacity(count);
+    for _ in 1..count {
+        all.push(listener.try_clone()?);
+    }
+    all.push(listener);
+    Ok(all)
+}
+
 fn bind(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Takes the port from connections that linger in TIME_WAIT, never from a listener.

@@ -72,6 +72,14 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The same place for another future: its waker is kept anew.
+    pub(crate) fn renewed(mut self) -> Place {
+        self.known = false;
+        self
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.roster.entries.borrow_mut().remove(&self.number);

@@ -3,23 +3,25 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use palisade_policy::Limits;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::sleep;
 
 use crate::census::Permit;
+use crate::framing::Flaw;
 use crate::roster::Place;
 use crate::watched::{Busy, Phase, Pulse, Watch, Watched};
 
@@ -30,7 +32,15 @@ pub(crate) trait Answers: 'static {
 
     /// Answers one. `link` is the connection it came over.
     fn answer(&self, request: Request<Incoming>, link: &Link) -> impl Future<Output = Response<Self::Body>>;
+
+    /// Refuses one that stands for a request of broken framing.
+    fn refuse(&self, request: &Request<Incoming>, flaw: Flaw, link: &Link) -> Response<Self::Body>;
 }
+
+/// What requests come over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
 /// What a request knows of its connection.
 #[derive(Debug, Clone)]
@@ -47,11 +57,11 @@ struct Reply<B> {
     _busy: Busy,
 }
 
-/// How long a connection that never asked anything has to do so once the gate drains.
+/// How long a connection that asks nothing has to do so once the gate drains.
 const FIRST_HEAD: Duration = Duration::from_secs(1);
 /// How long what a client still sends is thrown away after the last response, so that it can read that response.
 const LINGER: Duration = Duration::from_secs(2);
-/// hyper takes no less, bytes.
+/// hyper takes no less, bytes; and what it takes beyond the longest head.
 const MIN_BUFFER: usize = 8 << 10;
 
 /// How hyper serves here.
@@ -63,28 +73,38 @@ pub(crate) fn builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.half_close(false).keep_alive(true).header_read_timeout(None);
     let head = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX);
-    builder.max_header_size(head).max_buf_size(head.max(MIN_BUFFER));
+    // What hyper would refuse by itself, without our headers, is refused before it: its own bounds are never reached.
+    builder.max_buf_size(head.saturating_add(MIN_BUFFER));
     builder
 }
 
 /// Serves a connection until either end closes it, it stands still for too long, or the thread drains.
-pub(crate) async fn serve<A: Answers>(
+pub(crate) async fn serve<A: Answers, S: Stream>(
     answers: Rc<A>,
     builder: &http1::Builder,
-    stream: TcpStream,
+    stream: S,
     limits: &Limits,
     link: Link,
     mut place: Place,
 ) {
-    let (socket, pulse) = Watched::new(stream);
+    let (socket, pulse) = Watched::new(stream, limits);
     let mut watch = Watch::new(pulse.clone(), limits);
     let service = {
         let pulse = pulse.clone();
         service_fn(move |request: Request<Incoming>| {
             let busy = pulse.begin(!request.body().is_end_stream());
-            let (answers, link) = (Rc::clone(&answers), link.clone());
+            let (answers, link, pulse) = (Rc::clone(&answers), link.clone(), Arc::clone(&pulse));
             async move {
-                let response = answers.answer(request, &link).await;
+                let response = match pulse.refusal() {
+                    None => answers.answer(request, &link).await,
+                    Some(flaw) => {
+                        pulse.sends_on();
+                        answers.refuse(&request, flaw, &link)
+                    }
+                };
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    pulse.tunnel();
+                }
                 Ok::<_, Infallible>(response.map(|body| Reply { body, _busy: busy }))
             }
         })
@@ -110,7 +130,7 @@ pub(crate) async fn serve<A: Answers>(
 /// How far a connection is with its end.
 enum Drain {
     No,
-    /// Nothing was asked yet; what was accepted may ask once.
+    /// Nothing is being asked; the client may ask once more.
     FirstHead(Pin<Box<tokio::time::Sleep>>),
     Told,
 }
@@ -122,9 +142,10 @@ impl Drain {
             *self = Drain::FirstHead(Box::pin(sleep(FIRST_HEAD)));
         }
         let Drain::FirstHead(sleep) = self else { return false };
-        // hyper closes at once what never sent a head, though one may have arrived.
+        // hyper closes at once what has nothing to answer, though a request may be on its way. Who asks again in time
+        // is answered, and told with the answer that the connection closes.
         let over = sleep.as_mut().poll(context).is_ready();
-        if pulse.phase() == Phase::Head && !over {
+        if pulse.phase() != Phase::Busy && !over {
             return false;
         }
         *self = Drain::Told;
@@ -135,19 +156,23 @@ impl Drain {
 /// Closing a socket with unread bytes resets it, and the reset overtakes the response: a refused upload would see a
 /// broken connection instead of its refusal. hyper has shut down the sending side; what still comes is thrown away, and
 /// waited for where the client `sends`.
-async fn linger(stream: TcpStream, sends: bool) {
-    let deadline = Instant::now() + LINGER;
+async fn linger(mut stream: impl AsyncRead + Unpin, sends: bool) {
+    let mut late = pin!(sleep(LINGER));
     let mut waste = vec![0; 4096]; // on the heap: an array would lie in the task of every connection
-    loop {
-        match stream.try_read(&mut waste) {
-            Ok(0) => return,
-            Ok(_) if Instant::now() < deadline => {}
-            Err(error) if sends && error.kind() == std::io::ErrorKind::WouldBlock => {
-                let Ok(Ok(())) = timeout_at(deadline, stream.readable()).await else { return };
-            }
-            Ok(_) | Err(_) => return,
+    poll_fn(|context| {
+        if late.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
         }
-    }
+        loop {
+            let mut read = ReadBuf::new(&mut waste);
+            match Pin::new(&mut stream).poll_read(context, &mut read) {
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
+                Poll::Pending if sends => return Poll::Pending,
+                Poll::Ready(_) | Poll::Pending => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
 }
 
 // === impl Reply ===
@@ -191,12 +216,16 @@ mod tests {
             assert_ne!(request.uri().path(), "/panic", "on purpose");
             Response::new(GateBody::Own(Bytes::from_static(b"fine")))
         }
+
+        fn refuse(&self, _: &Request<Incoming>, flaw: Flaw, _: &Link) -> Response<Self::Body> {
+            panic!("{flaw:?}")
+        }
     }
 
     /// What the gate says to one request, until it closes.
     fn asked(address: std::net::SocketAddr, path: &str) -> String {
         let mut stream = StdStream::connect(address).expect("connect");
-        write!(stream, "GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n").expect("send");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("send");
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer);
         answer
@@ -228,6 +257,6 @@ mod tests {
         let answers = client.join().expect("client");
         assert!(answers[0].ends_with("fine") && answers[3].ends_with("fine"), "{answers:?}");
         assert_eq!((answers[1].as_str(), answers[2].as_str()), ("", ""));
-        assert_eq!(census.connections(), 0, "permits come back by unwinding");
+        assert_eq!(census.totals().open, 0, "permits come back by unwinding");
     }
 }

@@ -1,13 +1,23 @@
-//! The way to the application: one pool of connections a thread, nothing shared, nothing locked.
+//! The way to the application: pools of connections a thread, one for each upstream, nothing locked.
+//!
+//! A request is sent again at most once, and only if the first time changed nothing: no byte of it was sent (connecting
+//! failed, or a kept connection was closed before), or it is idempotent, without a body, and a kept connection closed
+//! without an answer (RFC 9110 section 9.2.2). What was sent and is not idempotent is never sent again.
 
 mod body;
+mod choice;
 mod connect;
+mod fleet;
+mod health;
+mod member;
 mod pool;
+mod vital;
 
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,19 +25,26 @@ use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 use palisade_guard::Fault;
-use palisade_policy::Origin;
 use palisade_tower::Guarded;
+use tokio::time::Instant;
 
+use crate::upload::Upload;
 pub(crate) use body::Received;
 use body::{Progress, Sending, Sent};
-use connect::Connector;
-use pool::{Lease, Pool};
+use choice::{Choice, Chosen};
+pub(crate) use fleet::Fleet;
+pub(crate) use health::check;
+use member::Member;
+use pool::Lease;
 
-/// The application.
+use crate::metrics::Counters;
+
+/// The application, behind one upstream or several.
 #[derive(Debug)]
-pub(crate) struct Upstream {
-    connector: Connector,
-    pool: Rc<Pool>,
+pub(crate) struct Upstreams {
+    members: Vec<Rc<Member>>,
+    choice: Choice,
+    counters: Arc<Counters>,
     patience: Duration,
 }
 
@@ -41,16 +58,37 @@ pub(crate) struct Handshake {
 
 /// Why an exchange failed.
 enum Failed {
-    /// The connection was closed before anything of the request was sent; here it is again.
-    Unsent(Box<Request<Sent>>),
+    /// It may be sent again: the application never saw the request, or seeing it twice changes nothing.
+    Again(Box<Request<Sent>>),
+    /// It was sent, or some of it was, and the connection closed without an answer.
+    Unanswered,
     Fault(Fault),
 }
 
-// === impl Upstream ===
+/// A kept connection that was idle for less is taken to be open still: a closing application is noticed within it. For
+/// older ones a copy of an idempotent request is kept, in case the close crosses it on the way.
+const FRESH: Duration = Duration::from_millis(5);
 
-impl Upstream {
-    pub(crate) fn new(origin: &Origin, patience: Duration) -> Upstream {
-        Upstream { connector: Connector::new(origin), pool: Rc::new(Pool::new(patience)), patience }
+// === impl Upstreams ===
+
+impl Upstreams {
+    /// The upstreams of the fleet. Connections to those that `before` had too are kept.
+    pub(crate) fn new(
+        fleet: &Fleet,
+        patience: Duration,
+        counters: &Arc<Counters>,
+        thread: usize,
+        before: Option<&Upstreams>,
+    ) -> Upstreams {
+        let before = before.filter(|before| before.patience == patience);
+        let member = |seat: &fleet::Seat| {
+            let known = before.and_then(|before| before.members.iter().find(|it| it.seat.origin == seat.origin));
+            known.map_or_else(|| Rc::new(Member::new(seat, thread, patience)), Rc::clone)
+        };
+        let members: Vec<Rc<Member>> = fleet.seats.iter().map(member).collect();
+        let weights = fleet.seats.iter().map(|seat| seat.weight);
+        let choice = Choice::new(members.iter().cloned().zip(weights));
+        Upstreams { members, choice, counters: Arc::clone(counters), patience }
     }
 
     /// Sends an admitted request and waits for the head of the response.
@@ -61,44 +99,89 @@ impl Upstream {
     /// client's body that breaks off or stands still.
     pub(crate) async fn send(
         &self,
-        request: Request<Guarded<Incoming>>,
+        request: Request<Guarded<Upload>>,
         trailer: Option<HeaderValue>,
     ) -> Result<Response<Received>, Fault> {
-        let (mut request, progress) = shape(request, trailer)?;
-        if let Some(mut lease) = self.pool.take() {
-            match self.exchange(&mut lease, request, progress.as_deref()).await {
-                Ok(response) => return received(response, lease, progress),
-                Err(Failed::Fault(fault)) => return Err(fault),
-                // Closed while it lay idle: the application never saw the request.
-                Err(Failed::Unsent(unsent)) => request = *unsent,
-            }
+        let (request, progress) = shape(request, trailer)?;
+        let started = Instant::now();
+        let response = self.deliver(request, progress).await?;
+        self.counters.upstream.observe(started.elapsed());
+        Ok(response)
+    }
+
+    async fn deliver(
+        &self,
+        request: Request<Sent>,
+        progress: Option<Rc<Progress>>,
+    ) -> Result<Response<Received>, Fault> {
+        let chosen = self.choice.pick(None, mono_micros).ok_or(Fault::Unreachable)?;
+        let first = Rc::clone(&chosen.member);
+        let request = match self.attempt(chosen, request, progress.as_ref(), true).await {
+            Ok(response) => return Ok(response),
+            Err(Failed::Again(request)) => *request,
+            Err(failed) => return Err(failed.fault()),
+        };
+        self.counters.retries.add(1);
+        let chosen = self.choice.pick(Some(&first), mono_micros).ok_or(Fault::Unreachable)?;
+        self.attempt(chosen, request, progress.as_ref(), false).await.map_err(Failed::fault)
+    }
+
+    /// Sends the request to one upstream; over a kept connection only if it `may_reuse` one.
+    async fn attempt(
+        &self,
+        chosen: Chosen,
+        request: Request<Sent>,
+        progress: Option<&Rc<Progress>>,
+        may_reuse: bool,
+    ) -> Result<Response<Received>, Failed> {
+        let Chosen { member, turn, trial } = chosen;
+        if let Some(tally) = member.tally() {
+            tally.requests.add(1);
         }
-        let mut lease = self.pool.lease(self.connector.connect().await?);
-        match self.exchange(&mut lease, request, progress.as_deref()).await {
-            Ok(response) => received(response, lease, progress),
-            Err(Failed::Fault(fault)) => Err(fault),
-            Err(Failed::Unsent(_)) => Err(Fault::Unreachable),
+        let kept = if may_reuse && !trial { member.pool.take() } else { None };
+        let (mut lease, copy) = match kept {
+            Some((connection, idle)) => {
+                (member.pool.lease(connection, turn), if idle < FRESH { None } else { copy(&request) })
+            }
+            None => match member.connect(turn, trial).await {
+                Ok(lease) => (lease, None),
+                Err(_) => return Err(Failed::Again(Box::new(request))),
+            },
+        };
+        match self.exchange(&mut lease, request, progress.map(Rc::as_ref)).await {
+            Ok(response) => received(response, lease, progress.cloned()).map_err(Failed::Fault),
+            Err(Failed::Unanswered) => {
+                Err(copy.map_or(Failed::Fault(Fault::Unreachable), |copy| Failed::Again(Box::new(copy))))
+            }
+            Err(failed) => Err(failed),
         }
     }
 
     /// Sends a WebSocket handshake over a connection of its own.
     ///
     /// # Errors
-    /// As [`Upstream::send`].
-    pub(crate) async fn handshake(&self, request: Request<Guarded<Incoming>>) -> Result<Handshake, Fault> {
+    /// As [`Upstreams::send`].
+    pub(crate) async fn handshake(&self, request: Request<Guarded<Upload>>) -> Result<Handshake, Fault> {
         let (request, progress) = shape(request, None)?;
-        let mut lease = self.pool.lease(self.connector.connect_upgradeable().await?);
+        let mut lease = self.open_upgradeable().await?;
         let exchanged = self.exchange(&mut lease, request, progress.as_deref()).await;
-        let mut response = exchanged.map_err(|failed| match failed {
-            Failed::Fault(fault) => fault,
-            Failed::Unsent(_) => Fault::Unreachable,
-        })?;
+        let mut response = exchanged.map_err(Failed::fault)?;
         let upgraded = hyper::upgrade::on(&mut response);
         response.extensions_mut().clear();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             lease.release();
         }
         Ok(Handshake { response: response.map(|body| Received::single(body, lease)), upgraded })
+    }
+
+    async fn open_upgradeable(&self) -> Result<Lease, Fault> {
+        let Chosen { member, turn, trial } = self.choice.pick(None, mono_micros).ok_or(Fault::Unreachable)?;
+        if let Ok(lease) = member.connect_upgradeable(turn, trial).await {
+            return Ok(lease);
+        }
+        self.counters.retries.add(1);
+        let Chosen { member, turn, trial } = self.choice.pick(Some(&member), mono_micros).ok_or(Fault::Unreachable)?;
+        member.connect_upgradeable(turn, trial).await
     }
 
     async fn exchange(
@@ -134,11 +217,40 @@ impl Upstream {
             Err(fault) => return Err(Failed::Fault(fault)),
         };
         match (error.take_message(), progress.map(Progress::sending)) {
-            (Some(unsent), None | Some(Sending::Untouched)) => Err(Failed::Unsent(Box::new(unsent))),
+            (Some(unsent), None | Some(Sending::Untouched)) => Err(Failed::Again(Box::new(unsent))),
             (_, Some(Sending::Broken)) => Err(Failed::Fault(Fault::BodyBroken)),
-            _ => Err(Failed::Fault(Fault::Unreachable)),
+            _ if error.error().is_parse() => Err(Failed::Fault(Fault::Unreachable)),
+            _ => Err(Failed::Unanswered),
         }
     }
+}
+
+impl Failed {
+    /// What it is when nothing is sent again.
+    fn fault(self) -> Fault {
+        match self {
+            Failed::Fault(fault) => fault,
+            Failed::Again(_) | Failed::Unanswered => Fault::Unreachable,
+        }
+    }
+}
+
+/// Microseconds of the stopwatch.
+fn mono_micros() -> u64 {
+    palisade_backend::now().mono.0
+}
+
+/// What may be sent a second time although the first was sent: idempotent, and without a body.
+fn copy(request: &Request<Sent>) -> Option<Request<Sent>> {
+    if !request.method().is_idempotent() {
+        return None;
+    }
+    let mut copy = Request::new(request.body().again()?);
+    request.method().clone_into(copy.method_mut());
+    request.uri().clone_into(copy.uri_mut());
+    *copy.version_mut() = request.version();
+    request.headers().clone_into(copy.headers_mut());
+    Some(copy)
 }
 
 /// Ties the connection to the body of its response, by whose end it is known to be clean.
@@ -157,7 +269,7 @@ fn received(
 
 /// The request as it goes out: origin form, HTTP/1.1, its body framed by what is known of it now.
 fn shape(
-    request: Request<Guarded<Incoming>>,
+    request: Request<Guarded<Upload>>,
     trailer: Option<HeaderValue>,
 ) -> Result<(Request<Sent>, Option<Rc<Progress>>), Fault> {
     let (mut head, body) = request.into_parts();

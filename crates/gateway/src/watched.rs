@@ -1,22 +1,41 @@
-//! A client's socket that knows what it is waiting for, so that whoever keeps a connection open for nothing loses it.
+//! A client's socket that knows what it is waiting for, so that whoever keeps a connection open for nothing loses it,
+//! and that hands on nothing but messages of one meaning.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use palisade_policy::Limits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The socket.
+use crate::framing::{Bounds, Flaw, Found, Scanner, stand_in};
+
+/// The socket. What comes is looked at where it lies in hyper's buffer; only what must wait is copied: the beginning of
+/// a head whose end has not come.
 #[derive(Debug)]
-pub(crate) struct Watched {
-    stream: TcpStream,
+pub(crate) struct Watched<S> {
+    stream: S,
     pulse: Arc<Pulse>,
+    scanner: Scanner,
+    /// Bytes that hyper has not been given.
+    held: Vec<u8>,
+    /// So many of them it may be given.
+    ready: usize,
+    fate: Fate,
+}
+
+/// Whether more may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Open,
+    /// A request was refused in its place, and is the last.
+    Refused,
+    /// A body broke its framing after its request was let through.
+    Broken,
 }
 
 /// What a connection does. One thread writes and reads it; it is atomic only because hyper wants sockets to be `Send`.
@@ -31,6 +50,14 @@ pub(crate) struct Pulse {
     stuck: AtomicBool,
     /// The last request came with a body.
     bodied: AtomicBool,
+    /// Another protocol was agreed on.
+    tunnel: AtomicBool,
+    /// The request that stands for a refused one, by its number, and why.
+    refused: OnceLock<(u32, Flaw)>,
+    /// Who reads, while what comes waits for an answer.
+    reader: Mutex<Option<Waker>>,
+    /// Whether there is such a reader.
+    read_waits: AtomicBool,
 }
 
 /// What the other end owes.
@@ -71,36 +98,127 @@ enum Armed {
 
 // === impl Watched ===
 
-impl Watched {
-    pub(crate) fn new(stream: TcpStream) -> (Watched, Arc<Pulse>) {
-        let pulse = Arc::new(Pulse {
-            phase: AtomicU8::new(Phase::Head as u8),
-            served: AtomicU32::new(0),
-            writes: AtomicU32::new(0),
-            stuck: AtomicBool::new(false),
-            bodied: AtomicBool::new(false),
-        });
-        (Watched { stream, pulse: Arc::clone(&pulse) }, pulse)
+impl<S> Watched<S> {
+    pub(crate) fn new(stream: S, limits: &Limits) -> (Watched<S>, Arc<Pulse>) {
+        let pulse = Arc::new(Pulse::new());
+        let bounds = Bounds { bytes: usize::try_from(limits.header_bytes).unwrap_or(usize::MAX) };
+        let scanner = Scanner::new(bounds);
+        let watched =
+            Watched { stream, pulse: Arc::clone(&pulse), scanner, held: Vec::new(), ready: 0, fate: Fate::Open };
+        (watched, pulse)
     }
 
     /// The socket itself.
-    pub(crate) fn into_stream(self) -> TcpStream {
+    pub(crate) fn into_stream(self) -> S {
         self.stream
     }
-}
 
-impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, read: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = read.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, read))?;
-        if read.filled().len() > before && self.pulse.phase() == Phase::Idle {
-            self.pulse.enter(Phase::Head);
+    /// Gives hyper what it may have.
+    fn deliver(&mut self, read: &mut ReadBuf<'_>) {
+        let given = self.ready.min(read.remaining());
+        read.put_slice(self.held.get(..given).unwrap_or_default());
+        self.ready -= given;
+        if given == self.held.len() {
+            // Most connections never hold anything; those that did need not keep the room.
+            self.held = Vec::new();
+        } else {
+            self.held.drain(..given);
         }
-        Poll::Ready(Ok(()))
+    }
+
+    /// Looks at what lies in hyper's buffer from `before` on, and takes back what it may not have.
+    fn look(&mut self, read: &mut ReadBuf<'_>, before: usize) {
+        let fresh = read.filled().get(before..).unwrap_or_default();
+        if !self.held.is_empty() || self.scanner.waits() {
+            self.held.extend_from_slice(fresh);
+            read.set_filled(before);
+            self.look_at_held();
+            return;
+        }
+        let given = match self.scanner.scan(fresh) {
+            Found::All => return,
+            Found::Until(given) => {
+                self.held.extend_from_slice(fresh.get(given..).unwrap_or_default());
+                given
+            }
+            Found::Refused(given, flaw) => {
+                self.refuse(stand_in(fresh.get(given..).unwrap_or_default()), flaw);
+                given
+            }
+            Found::Broken(given, _) => {
+                self.fate = Fate::Broken;
+                given
+            }
+        };
+        read.set_filled(before + given);
+    }
+
+    fn look_at_held(&mut self) {
+        match self.scanner.scan(&self.held) {
+            Found::All => self.ready = self.held.len(),
+            Found::Until(given) => self.ready = given,
+            Found::Refused(given, flaw) => {
+                let instead = stand_in(self.held.get(given..).unwrap_or_default());
+                self.held.truncate(given);
+                self.refuse(instead, flaw);
+            }
+            Found::Broken(given, _) => {
+                self.held.truncate(given);
+                self.ready = given;
+                self.fate = Fate::Broken;
+            }
+        }
+    }
+
+    fn refuse(&mut self, instead: Vec<u8>, flaw: Flaw) {
+        self.fate = Fate::Refused;
+        let _ = self.pulse.refused.set((self.scanner.heads().wrapping_add(1), flaw));
+        self.held.extend(instead);
+        self.ready = self.held.len();
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, read: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = read.filled().len();
+        loop {
+            let tunnel = this.pulse.tunnel.load(Relaxed);
+            if tunnel {
+                this.ready = this.held.len();
+            }
+            if this.ready > 0 {
+                this.deliver(read);
+                return Poll::Ready(Ok(()));
+            }
+            match this.fate {
+                Fate::Open => {}
+                // What else comes is thrown away once the refusal is written.
+                Fate::Refused => return Poll::Pending,
+                Fate::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            }
+            if !tunnel && this.scanner.waits() {
+                ready!(this.pulse.answered(this.scanner.heads(), context));
+                this.scanner.resume();
+                this.look_at_held();
+                continue;
+            }
+            ready!(Pin::new(&mut this.stream).poll_read(context, read))?;
+            if tunnel || read.filled().len() == before {
+                return Poll::Ready(Ok(()));
+            }
+            if this.pulse.phase() == Phase::Idle {
+                this.pulse.enter(Phase::Head);
+            }
+            this.look(read, before);
+            if read.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.pulse.wrote(&written);
@@ -133,6 +251,41 @@ impl AsyncWrite for Watched {
 // === impl Pulse ===
 
 impl Pulse {
+    fn new() -> Pulse {
+        Pulse {
+            phase: AtomicU8::new(Phase::Head as u8),
+            served: AtomicU32::new(0),
+            writes: AtomicU32::new(0),
+            stuck: AtomicBool::new(false),
+            bodied: AtomicBool::new(false),
+            tunnel: AtomicBool::new(false),
+            refused: OnceLock::new(),
+            reader: Mutex::new(None),
+            read_waits: AtomicBool::new(false),
+        }
+    }
+
+    /// Why the request that has just begun is refused, if it stands for one that is.
+    pub(crate) fn refusal(&self) -> Option<Flaw> {
+        let (number, flaw) = *self.refused.get()?;
+        (number == self.served()).then_some(flaw)
+    }
+
+    /// What follows is of another protocol, and nobody looks at it.
+    pub(crate) fn tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+
+    /// Ready once the request of that number has been answered.
+    fn answered(&self, number: u32, context: &Context<'_>) -> Poll<()> {
+        if self.served() == number && self.phase() != Phase::Busy {
+            return Poll::Ready(());
+        }
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        self.read_waits.store(true, Relaxed);
+        Poll::Pending
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             1 => Phase::Idle,
@@ -159,6 +312,11 @@ impl Pulse {
         self.bodied.load(Relaxed) || self.phase() == Phase::Head
     }
 
+    /// The client may still be sending, though nothing that is read.
+    pub(crate) fn sends_on(&self) {
+        self.bodied.store(true, Relaxed);
+    }
+
     fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
     }
@@ -178,6 +336,11 @@ impl Pulse {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.enter(Phase::Idle);
+        if self.0.read_waits.swap(false, Relaxed)
+            && let Some(reader) = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            reader.wake();
+        }
     }
 }
 
@@ -228,13 +391,7 @@ mod tests {
     fn watch() -> (Watch, Arc<Pulse>) {
         let (header_timeout, idle_timeout) = (Duration::from_millis(20), Duration::from_millis(40));
         let limits = Limits { header_timeout, idle_timeout, ..Limits::default() };
-        let pulse = Arc::new(Pulse {
-            phase: AtomicU8::new(0),
-            served: AtomicU32::new(0),
-            writes: AtomicU32::new(0),
-            stuck: AtomicBool::new(false),
-            bodied: AtomicBool::new(false),
-        });
+        let pulse = Arc::new(Pulse::new());
         (Watch::new(Arc::clone(&pulse), &limits), pulse)
     }
 

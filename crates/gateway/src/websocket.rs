@@ -9,7 +9,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use palisade_guard::Fault;
@@ -20,7 +19,8 @@ use tokio::time::sleep;
 
 use crate::census::Permit;
 use crate::roster::Place;
-use crate::upstream::{Received, Upstream};
+use crate::upload::Upload;
+use crate::upstream::{Received, Upstreams};
 
 /// What a tunnel holds as long as it lives.
 pub(crate) struct Holds<T> {
@@ -45,15 +45,15 @@ pub(crate) fn asks<B>(request: &Request<B>) -> bool {
 /// Takes a handshake to the application; on its 101 a tunnel begins once the client has been told.
 ///
 /// # Errors
-/// [`Fault::Unreachable`] for a 101 that is not the answer to this very handshake, and as [`Upstream::send`].
+/// [`Fault::Unreachable`] for a 101 that is not the answer to this very handshake, and as [`Upstreams::send`].
 pub(crate) async fn open<T: 'static>(
-    upstream: &Upstream,
-    mut request: Request<Guarded<Incoming>>,
+    upstreams: &Upstreams,
+    mut request: Request<Guarded<Upload>>,
     holds: Holds<T>,
 ) -> Result<Response<Received>, Fault> {
     let client = hyper::upgrade::on(&mut request);
     let accept = request.headers().get(header::SEC_WEBSOCKET_KEY).and_then(accept);
-    let handshake = upstream.handshake(request).await?;
+    let handshake = upstreams.handshake(request).await?;
     if handshake.response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(handshake.response);
     }

@@ -1,53 +1,92 @@
 //! One thread: its listener, its connections, its way to the application, its events.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn};
 use std::io;
-use std::net::{IpAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use palisade_backend::{Jwks, Local};
-use palisade_guard::{Fault, Peer, Plan, trailer_passes};
-use palisade_policy::{Limits, Origin};
+use palisade_backend::{Linked, Local, Shared};
+use palisade_event::{Code, Kind};
+use palisade_guard::{Fault, Peer, trailer_passes};
+use palisade_policy::{Found, Limits, Policy};
 use palisade_tower::{Gate, GateBody, Guarded};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::census::{Census, Permit};
-use crate::events::{Lines, Queue, Surroundings, flusher};
-use crate::roster::Roster;
+use crate::control::{Common, InForce, Stop};
+use crate::events::{Lines, Surroundings, flusher};
+use crate::framing::Flaw;
+use crate::front::Front;
+use crate::http2;
+use crate::metrics::Counters;
+use crate::redirect::ToHttps;
+use crate::roster::{Place, Roster};
 use crate::serve::{Answers, Link, builder, serve};
-use crate::upstream::{Received, Upstream, client_of};
+use crate::upload::Upload;
+use crate::upstream::{Received, Upstreams, client_of};
 use crate::websocket;
 
 /// What a thread is given.
 pub(crate) struct Start {
     pub(crate) listener: StdListener,
-    pub(crate) upstream: Origin,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) jwks: Option<Jwks>,
-    pub(crate) census: Arc<Census>,
-    pub(crate) events: Arc<Queue>,
-    /// True once the gate drains.
-    pub(crate) stop: watch::Receiver<bool>,
+    /// Where plain http is sent on to https.
+    pub(crate) redirect: Option<StdListener>,
+    pub(crate) front: Front,
+    /// Somebody else holds the port too, and serves what this gate has not accepted.
+    pub(crate) inherited: bool,
+    /// Which of the threads it is, from 0.
+    pub(crate) number: usize,
+    /// Where the state is that gates share, if they do.
+    pub(crate) state: Option<Shared>,
+    pub(crate) common: Arc<Common>,
 }
 
 /// A thread that serves.
-struct Worker {
-    gate: Gate<Local, Surroundings>,
-    upstream: Upstream,
+pub(crate) struct Worker {
+    /// What requests that begin now are served by.
+    current: RefCell<Rc<Current>>,
+    surroundings: Surroundings,
+    counters: Arc<Counters>,
+    /// Answers what the guard asks, by its own memory or by that of all gates.
+    backend: Linked,
+    number: usize,
+    front: Front,
+    tls: Option<TlsAcceptor>,
     census: Arc<Census>,
     roster: Rc<Roster>,
     http: http1::Builder,
     limits: Limits,
+    /// For connections that come when there are too many: those that ask nothing go sooner.
+    hurried: Limits,
 }
 
+/// What a request is served by, from its beginning to its end.
+struct Current {
+    gate: Gate<Linked, Surroundings>,
+    upstreams: Upstreams,
+}
+
+/// A connection that can be served.
+enum Opened {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What a client that is turned away for want of room is told to wait, seconds.
+const RETRY_AFTER: u32 = 1;
+/// How long a connection that is not yet open has to become so once the gate drains.
+const LAST_HANDSHAKE: Duration = Duration::from_secs(1);
 /// After the last accept, what clients have already sent may still be on its way through the kernel.
 const LAST_CALL: Duration = Duration::from_millis(50);
 /// When accepting fails, for want of file descriptors, there is no use in trying again at once.
@@ -56,7 +95,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves until told to stop, then drains. Returns how many connections were cut off in the end.
 pub(crate) fn run(start: Start) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let lines = Rc::new(Lines::new(Arc::clone(&start.events)));
+    let lines = Rc::new(Lines::new(Arc::clone(&start.common.queue)));
     let local = LocalSet::new();
     let cut = local.block_on(&runtime, serve_all(start, Rc::clone(&lines)));
     // Whatever is still open is dropped, and may still leave a record.
@@ -66,20 +105,21 @@ pub(crate) fn run(start: Start) -> io::Result<usize> {
 }
 
 async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
-    let Start { listener, upstream, plan, jwks, census, events: _, mut stop } = start;
-    let limits = plan.policy().limits.clone();
-    let backend = Local::new(Arc::clone(plan.state())).with_jwks(jwks);
+    let Start { listener, redirect, front, inherited, number, state, common } = start;
+    let (mut force, mut stop) = (common.in_force(), common.stopping());
     let roster = Rc::new(Roster::default());
-    let worker = Rc::new(Worker {
-        upstream: Upstream::new(&upstream, limits.upstream_timeout),
-        gate: Gate::new(plan, backend, Surroundings::new(Rc::clone(&lines))),
-        census,
-        roster: Rc::clone(&roster),
-        http: builder(&limits),
-        limits,
-    });
+    let first = Arc::clone(&force.borrow_and_update());
+    let worker = Rc::new(Worker::new(&first, &common, state.as_ref(), front, number, Rc::clone(&lines), &roster));
     spawn_local(flusher(lines));
+    let adopter = Rc::clone(&worker);
+    spawn_local(async move {
+        while force.changed().await.is_ok() {
+            let next = Arc::clone(&force.borrow_and_update());
+            adopter.adopt(&next);
+        }
+    });
     let listener = TcpListener::from_std(listener)?;
+    let redirect = redirect.map(TcpListener::from_std).transpose()?;
     let stopped = Cell::new(false);
     while !stopped.get() {
         tokio::select! {
@@ -87,14 +127,31 @@ async fn serve_all(start: Start, lines: Rc<Lines>) -> io::Result<usize> {
                 Ok((stream, peer)) => worker.welcome(stream, peer.ip()),
                 Err(error) => recover(&error).await,
             },
-            _ = stop.wait_for(|stop| *stop) => stopped.set(true),
+            accepted = accept(redirect.as_ref()) => match accepted {
+                Ok((stream, peer)) => worker.redirect(stream, peer.ip()),
+                Err(error) => recover(&error).await,
+            },
+            _ = stop.wait_for(|stop| *stop >= Stop::Drain) => stopped.set(true),
         }
     }
-    worker.accept_rest(listener);
+    if !inherited {
+        worker.accept_rest(listener);
+    }
     sleep(LAST_CALL).await;
     roster.close();
-    let _ = timeout(worker.limits.drain_timeout, roster.emptied()).await;
+    let patience = worker.current.borrow().gate.plan().policy().limits.drain_timeout;
+    tokio::select! {
+        _ = timeout(patience, roster.emptied()) => {}
+        _ = stop.wait_for(|stop| *stop == Stop::Cut) => {}
+    }
     Ok(roster.len())
+}
+
+async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => pending().await,
+    }
 }
 
 /// A connection that broke before it was accepted is nothing; anything else is a shortage.
@@ -107,6 +164,51 @@ async fn recover(error: &io::Error) {
 // === impl Worker ===
 
 impl Worker {
+    fn new(
+        force: &InForce,
+        common: &Common,
+        state: Option<&Shared>,
+        front: Front,
+        number: usize,
+        lines: Rc<Lines>,
+        roster: &Rc<Roster>,
+    ) -> Worker {
+        let limits = force.plan.policy().limits.clone();
+        let counters = common.threads.get(number).map(Arc::clone).unwrap_or_default();
+        let surroundings = Surroundings::new(lines, Arc::clone(&counters));
+        counters.generation.set(force.generation);
+        let backend = Linked::open(local(force), state);
+        let first = Current::new(force, backend.clone(), &surroundings, &counters, number, None);
+        Worker {
+            current: RefCell::new(Rc::new(first)),
+            surroundings,
+            counters,
+            backend,
+            number,
+            census: Arc::clone(&common.census),
+            roster: Rc::clone(roster),
+            http: builder(&limits),
+            hurried: Limits {
+                header_timeout: limits.header_timeout / 4,
+                idle_timeout: limits.idle_timeout / 16,
+                ..limits.clone()
+            },
+            limits,
+            tls: front.certificate.as_ref().map(|certificate| TlsAcceptor::from(certificate.config())),
+            front,
+        }
+    }
+
+    /// Serves requests that begin from now on by what is in force now; those that have begun keep what they have.
+    fn adopt(&self, force: &InForce) {
+        let before = Rc::clone(&self.current.borrow());
+        let backend = self.backend.over(local(force));
+        let next =
+            Current::new(force, backend, &self.surroundings, &self.counters, self.number, Some(&before.upstreams));
+        self.current.replace(Rc::new(next));
+        self.counters.generation.set(force.generation);
+    }
+
     /// Serves a connection in a task of its own, so that a panic costs that connection alone. Beyond the limits it is
     /// closed without a word.
     fn welcome(self: &Rc<Self>, stream: TcpStream, peer: IpAddr) {
@@ -114,11 +216,73 @@ impl Worker {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let (worker, place) = (Rc::clone(self), self.roster.enter());
+        let link = Link { peer, permit: Rc::new(permit) };
+        let plain = worker.tls.is_none() && !worker.front.proxy_protocol;
+        spawn_local(async move {
+            let limits = worker.patience();
+            if plain {
+                serve(Rc::clone(&worker), &worker.http, stream, limits, link, place).await;
+            } else {
+                // Apart, so that a plain connection's task stays small.
+                Box::pin(Rc::clone(&worker).open_and_serve(stream, limits, link, place)).await;
+            }
+        });
+    }
+
+    /// Answers plain http with the way to https.
+    fn redirect(self: &Rc<Self>, stream: TcpStream, peer: IpAddr) {
+        let Some(permit) = self.census.connection(peer) else { return };
         let link = Link { peer, permit: Rc::new(permit) };
         let (worker, place) = (Rc::clone(self), self.roster.enter());
         spawn_local(async move {
-            serve(Rc::clone(&worker), &worker.http, stream, &worker.limits, link, place).await;
+            let answers = Rc::new(ToHttps(Rc::clone(&worker)));
+            serve(answers, &worker.http, stream, worker.patience(), link, place).await;
         });
+    }
+
+    /// The way from plain http to https.
+    pub(crate) fn to_https(&self, request: &Request<Incoming>, link: &Link) -> Response<GateBody<Received>> {
+        self.current.borrow().gate.to_https(Peer { address: link.peer }, request)
+    }
+
+    fn patience(&self) -> &Limits {
+        if self.census.pressed() { &self.hurried } else { &self.limits }
+    }
+
+    async fn open_and_serve(self: Rc<Self>, stream: TcpStream, limits: &Limits, mut link: Link, mut place: Place) {
+        let opened = tokio::select! {
+            opened = self.open(stream, &mut link) => opened,
+            () = sleep(limits.header_timeout) => None,
+            () = async {
+                poll_fn(|context| if place.closing(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+                sleep(LAST_HANDSHAKE).await;
+            } => None,
+        };
+        let place = place.renewed();
+        match opened {
+            Some(Opened::Plain(stream)) => serve(Rc::clone(&self), &self.http, stream, limits, link, place).await,
+            Some(Opened::Tls(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                http2::serve(Rc::clone(&self), stream, limits, link, place).await;
+            }
+            Some(Opened::Tls(stream)) => serve(Rc::clone(&self), &self.http, stream, limits, link, place).await,
+            None => {}
+        }
+    }
+
+    /// Reads what comes before HTTP: who the client is, and the handshake.
+    async fn open(&self, mut stream: TcpStream, link: &mut Link) -> Option<Opened> {
+        let plan = Arc::clone(self.current.borrow().gate.plan());
+        let client = self.front.client(&mut stream, link.peer, &plan.policy().clients).await?;
+        if client != link.peer {
+            // Counted as the client's own from here on.
+            let permit = self.census.connection(client)?;
+            *link = Link { peer: client, permit: Rc::new(permit) };
+        }
+        match &self.tls {
+            None => Some(Opened::Plain(stream)),
+            Some(acceptor) => acceptor.accept(stream).await.ok().map(|stream| Opened::Tls(Box::new(stream))),
+        }
     }
 
     /// Takes what the kernel has queued, and closes the listener. Asks the socket itself: the runtime may not know yet.
@@ -135,36 +299,73 @@ impl Worker {
 
     async fn forward(
         &self,
-        request: Request<Guarded<Incoming>>,
+        upstreams: &Upstreams,
+        request: Request<Guarded<Upload>>,
         trailer: Option<header::HeaderValue>,
         link: &Link,
     ) -> Result<Response<Received>, Fault> {
+        // Given back with the head of the response: what streams takes no place.
+        let Some(_seat) = self.census.seat() else { return Err(Fault::Overloaded) };
         if !websocket::asks(&request) {
-            return self.upstream.send(request, trailer).await;
+            return upstreams.send(request, trailer).await;
         }
         let permit = client_of(request.headers()).and_then(|client| self.census.tunnel(client));
         let Some(permit) = permit else { return Err(Fault::Overloaded) };
         let connection: Rc<Permit> = Rc::clone(&link.permit);
         let holds = websocket::Holds { place: self.roster.enter(), permit, connection };
-        websocket::open(&self.upstream, request, holds).await
+        websocket::open(upstreams, request, holds).await
     }
+}
+
+impl Current {
+    fn new(
+        force: &InForce,
+        backend: Linked,
+        surroundings: &Surroundings,
+        counters: &Arc<Counters>,
+        number: usize,
+        before: Option<&Upstreams>,
+    ) -> Current {
+        let InForce { plan, fleet, .. } = force;
+        let patience = plan.policy().limits.upstream_timeout;
+        Current {
+            upstreams: Upstreams::new(fleet, patience, counters, number, before),
+            gate: Gate::new(Arc::clone(plan), backend, surroundings.clone()),
+        }
+    }
+}
+
+/// What answers without asking other gates.
+fn local(force: &InForce) -> Local {
+    Local::new(Arc::clone(force.plan.state())).with_jwks(force.jwks.clone())
 }
 
 impl Answers for Worker {
     type Body = GateBody<Received>;
 
     async fn answer(&self, request: Request<Incoming>, link: &Link) -> Response<GateBody<Received>> {
-        let trailer = announced(&request);
-        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
         let peer = Peer { address: link.peer };
-        let mut response = self.gate.handle(peer, request, |admitted| self.forward(admitted, trailer, link)).await;
-        if chunked {
-            // hyper hides whether there was a Content-Length beside. If so, a proxy before us may believe that one and
-            // see another request than we do in what follows (RFC 9112 section 6.1), so nothing may follow.
-            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        // Before any stage spends something. The place itself is taken by what has passed: a stranger whose body does
+        // not come would else keep others out.
+        let current = Rc::clone(&self.current.borrow());
+        if !self.census.has_room(|| is_essential(current.gate.plan().policy(), &request)) {
+            return current.gate.turn_away(peer, &request, Code::Overloaded, Some(RETRY_AFTER));
         }
-        response
+        let trailer = announced(&request);
+        let request = request.map(|body| Upload::new(body, &self.limits));
+        let forward = |admitted| self.forward(&current.upstreams, admitted, trailer, link);
+        current.gate.handle(peer, request, forward).await
     }
+
+    fn refuse(&self, request: &Request<Incoming>, flaw: Flaw, link: &Link) -> Response<GateBody<Received>> {
+        self.current.borrow().gate.turn_away(Peer { address: link.peer }, request, flaw.code(), None)
+    }
+}
+
+/// Whether a request is one that must come through when others are turned away.
+fn is_essential(policy: &Policy, request: &Request<Incoming>) -> bool {
+    let found = policy.find(request.method().as_str(), request.uri().path());
+    matches!(found, Found::Route(_, route) if matches!(route.kind, Kind::Webhook | Kind::Health))
 }
 
 /// The trailer fields a request announces and that may pass. The guard strips the announcement; where the route takes

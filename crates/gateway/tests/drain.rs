@@ -93,7 +93,10 @@ fn a_second_gate_on_the_port_fails() {
     let other = RunningGate::start(open(), &upstream.origin());
     let sink = || EventSink::new(std::io::sink());
     let plan = palisade_testkit::plan(open());
-    let config = |listen, upstream| Config { listen, upstream, threads: 2, plan: plan.clone(), sink: sink() };
+    let config = |listen, upstream: Origin| {
+        let upstreams = vec![upstream.into()];
+        Config { listen, upstreams, threads: 2, plan: plan.clone(), sink: sink() }
+    };
     let failed = Gateway::bind(config(gate.address, upstream.origin())).expect_err("taken");
     assert_eq!(failed.kind(), std::io::ErrorKind::AddrInUse);
     assert_ne!(gate.address, other.address);

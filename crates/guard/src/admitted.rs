@@ -11,6 +11,7 @@ use palisade_event::{Code, Decision, Tag};
 use palisade_policy::CspProfile;
 
 use crate::answer::{self, Text};
+use crate::cookie;
 use crate::csp::NONCE_CHARS;
 use crate::env::Env;
 use crate::exchange::Exchange;
@@ -18,8 +19,10 @@ use crate::finish;
 use crate::headers;
 use crate::identity::Identity;
 use crate::inbox::Settle;
+use crate::login;
 use crate::record::Record;
 use crate::stage::NEXT_ACTION;
+use crate::step::Collect;
 use crate::token::Token;
 use crate::vouched;
 use crate::written::Written;
@@ -100,7 +103,13 @@ impl Admitted {
     pub fn forward(&mut self, head: &mut request::Parts, env: &Env<'_>) -> BodyPlan {
         let exchange = &mut self.exchange;
         let upgrade = exchange.asks.upgrade.then(|| head.headers.get(header::UPGRADE).cloned()).flatten();
+        let told = exchange.vouched.is_some().then(|| outer(&head.headers));
         headers::strip_request(&mut head.headers);
+        cookie::strip_admin(&mut head.headers);
+        if let Some(told) = told {
+            head.headers.extend(told);
+        }
+        login::forward(exchange, &mut head.headers);
         if let Some(upgrade) = upgrade {
             head.headers.insert(header::UPGRADE, upgrade);
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -110,8 +119,13 @@ impl Admitted {
         }
         forwarded(exchange, head);
         identify(exchange, &mut head.headers);
-        vouched::sign(exchange, &mut head.headers, env);
-        if exchange.asks.document {
+        // Behind a guard inside the app there is only the app, which might echo it.
+        if !exchange.plan.inside {
+            vouched::sign(exchange, &mut head.headers, env);
+        }
+        if exchange.vouched.is_some() {
+            // The gate before this one gave the document its token and its nonce, and finishes the answer.
+        } else if exchange.asks.document {
             document(exchange, &mut head.headers, env);
         } else if is_page_post(exchange) {
             nonce(exchange, &mut head.headers, env);
@@ -139,9 +153,22 @@ impl Admitted {
         self.exchange.plan.policy.limits.upstream_timeout
     }
 
+    /// What of the body must be read before the response can be judged, on a login route whose success a JSON pointer
+    /// tells. Hand it to [`Admitted::read`] if that is all of it; the response is finished either way.
+    #[must_use]
+    pub fn wants(&self, head: &response::Parts) -> Option<Collect> {
+        login::wants(&self.exchange, head)
+    }
+
+    /// Takes note of a response's whole body.
+    pub fn read(&mut self, body: &Bytes) {
+        login::read(&mut self.exchange, body);
+    }
+
     /// Shapes the application's response for the client.
     pub fn finish(mut self, head: &mut response::Parts, env: &Env<'_>) -> Finish {
         self.exchange.gathered = None;
+        login::settle(&mut self.exchange, Some(head), true, env);
         let failed = head.status.is_server_error();
         let settle = self.settle(head.status.is_success());
         let masked = finish::upstream(&mut self.exchange, head, env);
@@ -155,6 +182,9 @@ impl Admitted {
                 BodyFate::Replace(body)
             }
         };
+        if let Some(cookie) = login::remember(&self.exchange, env) {
+            finish::set_cookie(&mut head.headers, cookie);
+        }
         let status = head.status.as_u16();
         let code = failed.then(|| finish::fault_code(head.status));
         Finish { body, settle, record: self.record(code, status, env) }
@@ -164,6 +194,9 @@ impl Admitted {
     #[must_use]
     pub fn fail(mut self, fault: Fault, env: &Env<'_>) -> (response::Parts, Bytes, Record, Option<Settle>) {
         let settle = self.settle(false);
+        // A body that broke off is the client's doing, and the application may have judged what it got of it.
+        let fair = !matches!(fault, Fault::BodyTooLarge | Fault::BodyBroken);
+        login::settle(&mut self.exchange, None, fair, env);
         let code = fault.code();
         let (head, body) = answer::fault(&self.exchange, code);
         let status = head.status.as_u16();
@@ -188,6 +221,12 @@ impl Admitted {
             exchange: self.exchange,
         }
     }
+}
+
+/// What a gate before this process has given a document.
+fn outer(headers: &HeaderMap) -> HeaderMap {
+    let names = [header::CONTENT_SECURITY_POLICY, X_PALISADE_CSRF_TOKEN];
+    names.into_iter().filter_map(|name| headers.get(&name).cloned().map(|value| (name, value))).collect()
 }
 
 fn forwarded(exchange: &Exchange, head: &mut request::Parts) {

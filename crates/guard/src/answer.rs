@@ -40,6 +40,10 @@ pub(crate) enum Say {
     Preflight,
     /// The message came before, and was accepted.
     Acknowledge,
+    /// The same, over https.
+    ToHttps,
+    /// No, before any stage has looked; try again after so many seconds.
+    TurnAway(Code, Option<u32>),
     /// Sign in first: a browser is sent there.
     SignIn(Denial),
 }
@@ -71,7 +75,9 @@ impl Answer {
     pub fn denial(&self) -> Option<Denial> {
         match self.say {
             Say::Refuse(denial) | Say::SignIn(denial) => Some(denial),
-            Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge => None,
+            Say::ToHttps | Say::TurnAway(..) | Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge => {
+                None
+            }
         }
     }
 
@@ -80,6 +86,10 @@ impl Answer {
     pub fn into_response(mut self, env: &Env<'_>) -> (Response<Bytes>, Record) {
         let (mut head, body) = match self.say {
             Say::Refuse(denial) => refusal(&self.exchange, &denial),
+            Say::TurnAway(code, retry_after) => {
+                refusal(&self.exchange, &Denial { retry_after, ..Denial::new(Stage::Target, code) })
+            }
+            Say::ToHttps => (to_https(&self.exchange), Bytes::new()),
             Say::CsrfToken => token(&mut self.exchange, env),
             Say::Options(methods) => (options(&self.exchange, methods), Bytes::new()),
             Say::Preflight => (preflight(&self.exchange), Bytes::new()),
@@ -93,10 +103,12 @@ impl Answer {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let denial = self.denial();
+        let turned = if let Say::TurnAway(code, _) = self.say { Some(code) } else { None };
+        let code = denial.map(|denial| denial.code).or(turned);
         let record = Record {
-            decision: if denial.is_some() { Decision::Refuse } else { Decision::Answer },
+            decision: if code.is_some() { Decision::Refuse } else { Decision::Answer },
             stage: denial.map(|denial| denial.stage),
-            code: denial.map(|denial| denial.code),
+            code,
             status: head.status.as_u16(),
             finished: env.now,
             quiet,
@@ -136,6 +148,23 @@ fn sign_in(exchange: &Exchange, denial: &Denial) -> (response::Parts, Bytes) {
         head.headers.insert(header::LOCATION, location);
     }
     (head, body)
+}
+
+/// The same target under https, on the host that was asked for if it is one of ours, else on the first: never one that
+/// a stranger wrote. Over plain http a promise of https (HSTS) means nothing (RFC 6797 section 7.2).
+fn to_https(exchange: &Exchange) -> response::Parts {
+    let mut head = own(exchange, 308);
+    head.headers.remove(header::STRICT_TRANSPORT_SECURITY);
+    let origins = &exchange.plan.hosts;
+    let asked = exchange.origin().filter(|origin| origin.https);
+    if let Some(origin) = asked.or_else(|| origins.iter().find(|origin| origin.https)) {
+        let target = exchange.target.as_str();
+        let target = if target.starts_with('/') && !target.starts_with("//") { target } else { "/" };
+        if let Ok(location) = HeaderValue::from_str(&format!("{origin}{target}")) {
+            head.headers.insert(header::LOCATION, location);
+        }
+    }
+    head
 }
 
 /// Everything but unreserved characters, encoded (RFC 3986 section 2.3).
@@ -250,6 +279,9 @@ fn message(exchange: &Exchange, code: Code, retry_after: Option<u32>) -> String 
 /// What a person is told. It says nothing of how the gate or the application is built.
 fn sentence(code: Code) -> &'static str {
     match code {
+        Code::FramingMalformed => "The request is not written as HTTP wants it, or could be read in two ways.",
+        Code::TargetTooLong => "The address is longer than any that is served here.",
+        Code::HeadTooLarge => "The request carries more headers than are read here; fewer cookies may help.",
         Code::PathMalformed => "The path is not written in its one canonical form.",
         Code::HostUnknown => "No site of that name is served here.",
         Code::HeaderMalformed => "A header is repeated, contradicts another, or cannot be read.",

@@ -1,6 +1,9 @@
 //! Cookies as browsers send them (RFC 6265 section 5.4), read strictly.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
+
+/// The names that the gate's own dashboard keeps for itself.
+const ADMIN_COOKIES: [&str; 2] = ["palisade-admin", "__Host-palisade-admin"];
 
 /// What the Cookie headers say of one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,46 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Cookie<'a> {
         }
     }
     found
+}
+
+/// Takes the cookies of the gate's own dashboard out of a request: browsers send a cookie to every port of a host, and
+/// the application has no business with them (SECURITY.md 20). Other cookies pass byte for byte.
+pub(crate) fn strip_admin(headers: &mut HeaderMap) {
+    let lines = || headers.get_all(header::COOKIE).iter();
+    if !lines().any(|line| line.as_bytes().split(|byte| *byte == b';').any(is_admin)) {
+        return;
+    }
+    let kept: Vec<Vec<u8>> = lines()
+        .map(|line| {
+            let pairs = line.as_bytes().split(|byte| *byte == b';').filter(|pair| !is_admin(pair));
+            trim(&pairs.collect::<Vec<_>>().join(&b';')).to_vec()
+        })
+        .collect();
+    headers.remove(header::COOKIE);
+    for line in kept.into_iter().filter(|line| !line.is_empty()) {
+        if let Ok(line) = HeaderValue::from_maybe_shared(bytes::Bytes::from(line)) {
+            headers.append(header::COOKIE, line);
+        }
+    }
+}
+
+/// Takes away what an application would set under the dashboard's names: it could sign an operator in as somebody else.
+pub(crate) fn strip_admin_set(headers: &mut HeaderMap) {
+    if !headers.get_all(header::SET_COOKIE).iter().any(|line| is_admin(line.as_bytes())) {
+        return;
+    }
+    let kept: Vec<HeaderValue> =
+        headers.get_all(header::SET_COOKIE).iter().filter(|line| !is_admin(line.as_bytes())).cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for line in kept {
+        headers.append(header::SET_COOKIE, line);
+    }
+}
+
+/// Whether a pair has one of [`ADMIN_COOKIES`] as its name.
+fn is_admin(pair: &[u8]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    ADMIN_COOKIES.iter().any(|own| trim(name).eq_ignore_ascii_case(own.as_bytes()))
 }
 
 fn trim(mut text: &[u8]) -> &[u8] {
@@ -78,5 +121,27 @@ mod tests {
         for (lines, expect) in cases {
             assert_eq!(cookie(&headers(lines), "sid"), *expect, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn the_dashboards_cookies_never_reach_the_application_nor_come_from_it() {
+        for (lines, left) in [
+            (&["a=1; palisade-admin=x; b=2"][..], &["a=1; b=2"][..]),
+            (&["palisade-admin=x"], &[]),
+            (&["PALISADE-ADMIN=x;a=1", "b=2;__host-palisade-admin=y"], &["a=1", "b=2"]),
+            (&["palisade-admin"], &[]),
+            (&["palisade-admin2=x;  a=palisade-admin"], &["palisade-admin2=x;  a=palisade-admin"]),
+        ] {
+            let bytes: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+            let mut headers = headers(&bytes);
+            strip_admin(&mut headers);
+            assert_eq!(headers.get_all(header::COOKIE).iter().collect::<Vec<_>>(), left, "{lines:?}");
+        }
+        let mut set = HeaderMap::new();
+        for line in ["a=1; Path=/", "palisade-admin=evil; Path=/", " __Host-Palisade-Admin =evil"] {
+            set.append(header::SET_COOKIE, HeaderValue::from_str(line).expect("value"));
+        }
+        strip_admin_set(&mut set);
+        assert_eq!(set.get_all(header::SET_COOKIE).iter().collect::<Vec<_>>(), ["a=1; Path=/"]);
     }
 }

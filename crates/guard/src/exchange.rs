@@ -15,12 +15,15 @@ use crate::env::{Env, Now};
 use crate::id::RequestId;
 use crate::identity::Identity;
 use crate::limiter::Charge;
+use crate::login::Login;
 use crate::plan::{Plan, RoutePlan};
 use crate::schema::Violation;
+use crate::stage::Sharing;
 use crate::state::Reserved;
 use crate::step::{Claimed, Collected};
 use crate::token::{Session, Token};
 use crate::view::View;
+use crate::vouched::Vouched;
 use crate::webhook::Message;
 
 /// One request and its answer. Kept small: it moves with the request.
@@ -47,6 +50,10 @@ pub(crate) struct Exchange {
     pub(crate) message: Option<Box<Message>>,
     /// The verified caller.
     pub(crate) identity: Option<Identity>,
+    /// The attempt to sign in.
+    pub(crate) login: Option<Box<Login>>,
+    /// What a gate before this process has done.
+    pub(crate) vouched: Option<Box<Vouched>>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     /// Bits of [`palisade_event::Signal`].
@@ -55,6 +62,8 @@ pub(crate) struct Exchange {
     #[expect(clippy::box_collection, reason = "an exchange stays small, and few have any")]
     pub(crate) violations: Option<Box<Vec<Violation>>>,
     pub(crate) asks: Asks,
+    /// What it asked those who share the state; nothing where nothing is shared.
+    pub(crate) sharing: Option<Box<Sharing>>,
 }
 
 /// What the CSRF stages have found.
@@ -133,11 +142,14 @@ impl Exchange {
             claimed: None,
             message: None,
             identity: None,
+            login: None,
+            vouched: None,
             cors: None,
             signals: 0,
             violations: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
             asks: Asks::of(view),
+            sharing: None,
             plan,
         }
     }
@@ -259,6 +271,6 @@ mod tests {
 
     #[test]
     fn an_exchange_stays_small() {
-        assert!(std::mem::size_of::<Exchange>() <= 352, "{}", std::mem::size_of::<Exchange>());
+        assert!(std::mem::size_of::<Exchange>() <= 368, "{}", std::mem::size_of::<Exchange>());
     }
 }

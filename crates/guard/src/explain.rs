@@ -36,8 +36,12 @@ pub enum Ruling {
     ReadBody,
     /// It would spend the token, or reserve the message.
     SpendToken,
+    /// It would let the attempt wait.
+    Wait,
     /// It would fetch the issuer's keys.
     FetchKeys,
+    /// It would ask the state that gates share.
+    AskState,
 }
 
 impl Plan {
@@ -71,10 +75,15 @@ impl Ruling {
             Flow::Pass => Ruling::Pass,
             Flow::Refuse(denial) => Ruling::Refuse(denial.code),
             Flow::Say(Say::Refuse(denial) | Say::SignIn(denial)) => Ruling::Refuse(denial.code),
-            Flow::Say(Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => Ruling::Answer,
+            Flow::Say(Say::TurnAway(code, _)) => Ruling::Refuse(*code),
+            Flow::Say(Say::ToHttps | Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => {
+                Ruling::Answer
+            }
             Flow::Ask(Query::Collect(_)) => Ruling::ReadBody,
             Flow::Ask(Query::Claim(_)) => Ruling::SpendToken,
+            Flow::Ask(Query::Pause(_)) => Ruling::Wait,
             Flow::Ask(Query::Keys(_)) => Ruling::FetchKeys,
+            Flow::Ask(Query::Lease(_)) => Ruling::AskState,
         }
     }
 }

@@ -7,6 +7,7 @@ use palisade_event::{Code, Kind};
 use palisade_policy::{CspProfile, Environment, IdentityNeed};
 
 use crate::answer::{self, Text};
+use crate::cookie;
 use crate::csp::{self, Csp};
 use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange};
@@ -45,7 +46,10 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     head.headers.reserve(20);
     let upgraded = exchange.asks.upgrade && head.status == StatusCode::SWITCHING_PROTOCOLS;
     let brought = Brought::by(&head.headers);
-    headers::strip_response(&mut head.headers, upgraded, brought);
+    let brought = headers::strip_response(&mut head.headers, upgraded, brought);
+    if brought.has(Brought::SET_COOKIE) {
+        cookie::strip_admin_set(&mut head.headers);
+    }
     harden(exchange, &mut head.headers, brought);
     // What carries this visitor's nonce is nobody else's, however the application marks it.
     let shared = is_shared(head, brought) && !echoes_nonce(exchange, &head.headers);
@@ -53,7 +57,9 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     if exchange.asks.prefetch && page && !shared && head.status.is_success() {
         return Some(unfetched(exchange, head));
     }
-    content_security(exchange, &mut head.headers, shared, brought);
+    if exchange.vouched.is_none() {
+        content_security(exchange, &mut head.headers, shared, brought);
+    }
     cache(exchange, head, shared, brought);
     if !reusable(head, brought) {
         rate_fields(exchange, &mut head.headers);
@@ -144,13 +150,25 @@ fn transport(exchange: &Exchange, headers: &mut HeaderMap, brought: Brought) {
         return;
     }
     let told = theirs.as_ref().and_then(|value| value.to_str().ok());
-    let age = told.and_then(|value| {
-        let ages = value.split(';').filter_map(|part| part.trim().split_once('='));
-        let mut ages = ages.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
-        ages.next()?.1.trim_matches('"').parse::<u64>().ok()
-    });
-    let stricter = age.is_some_and(|age| age >= HSTS_AGE);
+    let stricter = told.and_then(transport_age).is_some_and(|age| age >= HSTS_AGE);
     headers.insert(header::STRICT_TRANSPORT_SECURITY, theirs.filter(|_| stricter).unwrap_or(HSTS));
+}
+
+/// The seconds of a `Strict-Transport-Security`; `None` for what a browser ignores whole (RFC 6797 section 6.1).
+fn transport_age(policy: &str) -> Option<u64> {
+    let mut found = None;
+    for directive in policy.split(';').map(str::trim).filter(|directive| !directive.is_empty()) {
+        match directive.split_once('=') {
+            Some((name, age)) if found.is_none() && name.trim().eq_ignore_ascii_case("max-age") => {
+                let age = age.trim();
+                let bare = age.strip_prefix('"').and_then(|age| age.strip_suffix('"')).unwrap_or(age);
+                found = Some(bare.parse().ok().filter(|_| !bare.starts_with('+'))?);
+            }
+            None if ["includeSubDomains", "preload"].iter().any(|known| directive.eq_ignore_ascii_case(known)) => {}
+            _ => return None,
+        }
+    }
+    found
 }
 
 /// Whether the application marks the response for caches that many people share: nothing personal may enter it.
@@ -247,7 +265,9 @@ fn cache(exchange: &Exchange, head: &mut response::Parts, shared: bool, brought:
 /// Whether some cache that many people share may keep the response.
 fn is_kept(headers: &HeaderMap) -> bool {
     let fresh = headers::cache_control_has(headers, &["public", "s-maxage", "max-age", "immutable"])
-        || headers.contains_key(header::EXPIRES);
+        || headers.contains_key(header::EXPIRES)
+        // From a page's age alone caches guess how long it is good (RFC 9111 section 4.2.2).
+        || headers.contains_key(header::LAST_MODIFIED);
     let own = headers::cache_control_has(headers, &["private", "no-store"]);
     let targeted = TARGETED.iter().any(|name| headers.contains_key(name));
     targeted || (fresh && !own)
@@ -264,6 +284,12 @@ fn keep_from_caches(headers: &mut HeaderMap, control: HeaderValue, brought: Brou
             headers.remove(name);
         }
     }
+}
+
+/// Adds a cookie of the gate's own to an answer that is one visitor's.
+pub(crate) fn set_cookie(headers: &mut HeaderMap, cookie: HeaderValue) {
+    headers.append(header::SET_COOKIE, cookie);
+    keep_from_caches(headers, NO_STORE, Brought::by(headers));
 }
 
 /// IETF draft-ietf-httpapi-ratelimit-headers-11, and the three older fields many clients read.

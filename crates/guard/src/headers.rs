@@ -71,8 +71,8 @@ pub(crate) fn strip_conditional(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes from a response what is the connection's own, and what tells of the software behind.
-pub(crate) fn strip_response(headers: &mut HeaderMap, upgraded: bool, brought: Brought) {
+/// Removes from a response what is the connection's own, and what tells of the software behind. Says what is left.
+pub(crate) fn strip_response(headers: &mut HeaderMap, upgraded: bool, brought: Brought) -> Brought {
     if !upgraded && brought.has(Brought::HOP_BY_HOP) {
         strip_nominated(headers);
         for name in &HOP_BY_HOP {
@@ -84,6 +84,8 @@ pub(crate) fn strip_response(headers: &mut HeaderMap, upgraded: bool, brought: B
             headers.remove(name);
         }
     }
+    // `Connection` may have named any field away.
+    if brought.has(Brought::HOP_BY_HOP) { Brought::by(headers) } else { brought }
 }
 
 /// What the head of an application's response has that the gate must deal with.

@@ -49,6 +49,10 @@ pub(crate) struct Keys {
     pub(crate) identity: KeyRing,
     /// Vouches for a request towards the application.
     pub(crate) admitted: KeyRing,
+    /// Names the accounts that sign-ins are counted by.
+    pub(crate) login: Key,
+    /// Makes a browser known to an account.
+    pub(crate) device: KeyRing,
     /// Makes session ids unlinkable in events.
     pub(crate) event: Key,
 }
@@ -113,6 +117,8 @@ impl Keys {
             session: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade session cookie v1")?,
             identity: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade csrf identity v1")?,
             admitted: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade admitted v1")?,
+            login: Key::derive(event, "palisade login account v1"),
+            device: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade device cookie v1")?,
             event: Key::derive(event, "palisade event session v1"),
         })
     }
@@ -157,6 +163,11 @@ impl Key {
 
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.over(parts).finalize().into_bytes().into()
+    }
+
+    /// The first 16 bytes of the MAC, as a number.
+    pub(crate) fn number(&self, parts: &[&[u8]]) -> u128 {
+        self.mac(parts).first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes))
     }
 
     fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {

@@ -97,6 +97,17 @@ impl Ledger {
         // A panic elsewhere cannot leave a partition half changed in a way that frees a token.
         partition.lock().unwrap_or_else(PoisonError::into_inner).spend(spend, now_millis)
     }
+
+    /// What is known of a token without spending it, where others who share it are asked next: that it was used here,
+    /// or that the client's neighbourhood has its share. Whether an older one was forgotten is for them to say.
+    pub(crate) fn known(&self, spend: &Spend) -> Option<Spent> {
+        let partition = if spend.verified { &self.verified } else { &self.anonymous };
+        let partition = partition.lock().unwrap_or_else(PoisonError::into_inner);
+        match partition.sessions.get(&spend.session) {
+            Some(used) => used.nonces.iter().any(|(_, nonce)| *nonce == spend.nonce).then_some(Spent::Again),
+            None => partition.is_crowded(spend.client).then_some(Spent::Crowded),
+        }
+    }
 }
 
 // === impl Partition ===
@@ -122,7 +133,7 @@ impl Partition {
             return Spent::Forgotten;
         }
         let neighbourhood = spend.client.neighbourhood();
-        if self.neighbourhoods.get(&neighbourhood).is_some_and(|held| *held >= self.share) {
+        if self.is_crowded(spend.client) {
             return Spent::Crowded;
         }
         let forgot = self.sessions.len() >= self.capacity && self.drop_longest_idle();
@@ -132,6 +143,10 @@ impl Partition {
         used.spend(spend, now);
         self.sessions.insert(spend.session, used);
         Spent::First { forgot }
+    }
+
+    fn is_crowded(&self, client: ClientKey) -> bool {
+        self.neighbourhoods.get(&client.neighbourhood()).is_some_and(|held| *held >= self.share)
     }
 
     /// Drops sessions none of whose tokens can be alive: nothing is lost by it.

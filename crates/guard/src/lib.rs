@@ -6,8 +6,10 @@
 //! [`Admitted::finish`] every response for the client. Time and randomness are arguments ([`Env`]); nothing here waits,
 //! and nothing here panics on input.
 //!
-//! What it does not do: it keeps counts in one process ([`State`]), and it trusts its driver for the peer's address and
-//! for the framing of messages.
+//! Counts and claims are kept in this process ([`State`]); where gates share them, [`shared`] has what the driver asks
+//! the server that keeps them.
+//!
+//! What it does not do: it trusts its driver for the peer's address and for the framing of messages.
 
 mod action;
 mod admitted;
@@ -31,11 +33,13 @@ mod json;
 mod keys;
 mod ledger;
 mod limiter;
+mod login;
 mod media;
 mod multipart;
 mod plan;
 mod record;
 mod schema;
+pub mod shared;
 mod signals;
 mod stage;
 mod state;
@@ -65,14 +69,14 @@ pub use inbox::{Held, Inbox, Reserve, Settle};
 pub use json::{BadJson, MAX_JSON_DEPTH, MAX_JSON_VALUES, read_json};
 pub use keys::{MIN_SECRET, Secrets, SigningSecret, WeakSecret};
 pub use ledger::{Ledger, Spend, Spent};
-pub use limiter::{Charge, Limiter, Seed};
+pub use limiter::{Charge, Limiter, Pressure, Seed};
 pub use multipart::{BadMultipart, MAX_PARTS, Part, read_multipart};
 pub use plan::{Plan, signing_problems};
 pub use record::{Lane, Record};
 pub use schema::{NoSchemas, Schema, Schemas, Violation};
 pub use signals::{MAX_VALUE, MAX_VALUES, signals_of_path, signals_of_query, signals_of_text};
 pub use state::State;
-pub use step::{Ask, Claim, Claimed, Collect, Collected, Denial, Keys, Keyset, Need, Resume, Step};
+pub use step::{Ask, Claim, Claimed, Collect, Collected, Denial, Keys, Keyset, Need, Pause, Paused, Resume, Step};
 pub use target::{MAX_PATH, Malformed, canonical};
 pub use token::{SESSION_CHARS, TOKEN_CHARS, TOKEN_LIFE_MILLIS};
 pub use view::{BodyHint, Peer, View};

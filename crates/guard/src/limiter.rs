@@ -12,8 +12,13 @@
 //! What it does badly: two clients whose hashes agree in set and tag share a quota (one in 16 million within a set),
 //! and under such a flood an honest newcomer may find less than its full burst.
 
+mod shared;
+
+pub(crate) use shared::Known;
+
 use std::fmt;
 use std::hash::Hasher as _;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use palisade_policy::Limit;
@@ -23,12 +28,26 @@ use crate::env::MonoMicros;
 
 /// A table of clients under one limit.
 pub struct Limiter {
+    limit: Limit,
     gcra: Gcra,
     overflow_gcra: Gcra,
     sets: Box<[Set]>,
     mask: u64,
     seed: Seed,
     overflow: AtomicU64,
+    evictions: AtomicU64,
+    overflows: AtomicU64,
+    /// What was taken from a shared table in advance; made when something first is.
+    leases: OnceLock<shared::Leases>,
+}
+
+/// How often a table had no free slot for a newcomer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pressure {
+    /// A client that owed something gave way.
+    pub evictions: u64,
+    /// Nobody could give way, and the shared cell was charged.
+    pub overflows: u64,
 }
 
 /// The secret that places keys in a table, so that nobody can aim at a set.
@@ -79,12 +98,16 @@ impl Limiter {
         let sets = (slots as usize).div_ceil(WAYS).next_power_of_two();
         let gcra = Gcra::new(limit, 1);
         Limiter {
+            limit,
             gcra,
             overflow_gcra: Gcra::new(limit, OVERFLOW_FACTOR),
             sets: std::iter::repeat_with(Set::default).take(sets).collect(),
             mask: sets as u64 - 1,
             seed,
             overflow: AtomicU64::new(0),
+            evictions: AtomicU64::new(0),
+            overflows: AtomicU64::new(0),
+            leases: OnceLock::new(),
         }
     }
 
@@ -92,18 +115,43 @@ impl Limiter {
     ///
     /// A refusal charges nothing. `scope` separates routes that share a table.
     pub fn charge(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) -> Charge {
+        self.charge_by(&self.gcra, scope, client, cost, now)
+    }
+
+    fn charge_by(&self, gcra: &Gcra, scope: u32, client: u128, cost: u32, now: MonoMicros) -> Charge {
         let now = units(now);
         let hash = self.seed.hash(scope, client);
         let tag = (hash >> TIME_BITS).max(1);
-        let Some(set) = self.set(hash) else { return self.gcra.refused(now, now) };
+        let Some(set) = self.set(hash) else { return gcra.refused(now, now) };
         // A lost race means another request changed the set: look again. Bounded, then refused: never free.
         for _ in 0..64 {
-            match self.attempt(set, tag, cost, now) {
+            match self.attempt(gcra, set, tag, cost, now) {
                 Ok(charge) => return charge,
                 Err(Raced) => std::hint::spin_loop(),
             }
         }
-        self.gcra.refused(now, now.wrapping_add(self.gcra.burst))
+        gcra.refused(now, now.wrapping_add(gcra.burst))
+    }
+
+    /// Gives back what an earlier charge took: never more than the client owes now. Nothing is given to a client that the
+    /// table has forgotten. Lock-free; constant time.
+    pub fn refund(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) {
+        let now = units(now);
+        let hash = self.seed.hash(scope, client);
+        let tag = (hash >> TIME_BITS).max(1);
+        let Some(Set(slots)) = self.set(hash) else { return };
+        // A lost race means that the slot has changed. Bounded: what is not given back runs off by itself.
+        for _ in 0..64 {
+            let held = slots.iter().map(|slot| (slot, slot.load(Relaxed))).find(|(_, word)| word >> TIME_BITS == tag);
+            let Some((slot, word)) = held else { return };
+            let debt = self.gcra.debt(word & TIME_MASK, now);
+            let left = debt.saturating_sub(self.gcra.interval * u64::from(cost));
+            let next = tag << TIME_BITS | (now.wrapping_add(left) & TIME_MASK);
+            if debt == 0 || slot.compare_exchange(word, next, Relaxed, Relaxed).is_ok() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
     }
 
     /// What a client that is known to be over its limit would be told; `None` for everybody else. Charges nothing.
@@ -122,21 +170,25 @@ impl Limiter {
         self.sets.get(usize::try_from(hash & self.mask).unwrap_or_default())
     }
 
-    fn attempt(&self, set: &Set, tag: u64, cost: u32, now: u64) -> Result<Charge, Raced> {
+    fn attempt(&self, gcra: &Gcra, set: &Set, tag: u64, cost: u32, now: u64) -> Result<Charge, Raced> {
         let mut victim: Option<(&AtomicU64, u64, u64)> = None;
         for slot in &set.0 {
             let word = slot.load(Relaxed);
-            let debt = self.gcra.debt(word & TIME_MASK, now);
+            let debt = gcra.debt(word & TIME_MASK, now);
             if word >> TIME_BITS == tag {
-                return self.gcra.take(slot, word, tag, debt, cost, now);
+                return gcra.take(slot, word, tag, debt, cost, now);
             }
             if victim.is_none_or(|(_, _, least)| debt < least) {
                 victim = Some((slot, word, debt));
             }
         }
         match victim {
-            Some((slot, word, debt)) if debt + self.gcra.interval <= self.gcra.burst => {
-                self.gcra.take(slot, word, tag, debt, cost, now)
+            Some((slot, word, debt)) if debt + self.gcra.interval <= gcra.burst => {
+                let charge = gcra.take(slot, word, tag, debt, cost, now)?;
+                if debt > 0 && charge.allowed {
+                    self.evictions.fetch_add(1, Relaxed);
+                }
+                Ok(charge)
             }
             _ => self.charge_overflow(cost, now),
         }
@@ -146,11 +198,18 @@ impl Limiter {
         let word = self.overflow.load(Relaxed);
         let debt = self.overflow_gcra.debt(word & TIME_MASK, now);
         let charge = self.overflow_gcra.take(&self.overflow, word, 1, debt, cost, now)?;
+        self.overflows.fetch_add(1, Relaxed);
         // The client is told of its own limit, not of the shared cell's room.
         Ok(Charge { remaining: 0, overflow: true, ..charge })
     }
 
-    /// Bytes of the table.
+    /// How often it had no free slot, since it was made.
+    #[must_use]
+    pub fn pressure(&self) -> Pressure {
+        Pressure { evictions: self.evictions.load(Relaxed), overflows: self.overflows.load(Relaxed) }
+    }
+
+    /// Bytes of the table, without what is leased: a sixteenth more at most.
     #[must_use]
     pub fn bytes(&self) -> usize {
         std::mem::size_of_val(&*self.sets)

@@ -7,7 +7,8 @@ use http::HeaderValue;
 use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_event::Kind;
 use palisade_policy::{
-    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Policy, Route, RouteId, RouteSource,
+    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Outage, Policy, Route, RouteId,
+    RouteSource,
 };
 use siphasher::sip::SipHasher13;
 
@@ -16,8 +17,10 @@ use crate::csp::Csp;
 use crate::identity::{Issuer, Providers};
 use crate::keys::{Keys, Secrets};
 use crate::limiter::Limiter;
+use crate::login::LoginPlan;
 use crate::schema::{self, NoSchemas, SchemaPlan};
 use crate::state::State;
+use crate::vouched;
 use crate::webhook::Signing;
 use std::hash::Hasher as _;
 
@@ -26,6 +29,8 @@ use std::hash::Hasher as _;
 pub struct Plan {
     pub(crate) policy: Policy,
     pub(crate) state: Arc<State>,
+    /// Whether gates share limits and claims, and what holds while they cannot.
+    pub(crate) shared: Option<Outage>,
     pub(crate) keys: Keys,
     pub(crate) hosts: Vec<Origin>,
     /// The authority of each host, as `X-Forwarded-Host` says it.
@@ -40,6 +45,8 @@ pub struct Plan {
     pub(crate) issuer: Option<Issuer>,
     /// Whether a request is refused before its route is known: observed only where every route is.
     pub(crate) unrouted: Mode,
+    /// Whether it stands behind another gate, and heeds what that one vouches for.
+    pub(crate) inside: bool,
     pub(crate) hsts: bool,
     pub(crate) detailed: bool,
 }
@@ -54,6 +61,10 @@ pub(crate) struct RoutePlan {
     /// The signature it wants, with its keys.
     pub(crate) signing: Option<Signing>,
     pub(crate) schema: Option<Arc<SchemaPlan>>,
+    /// How its sign-ins are counted.
+    pub(crate) login: Option<LoginPlan>,
+    /// What it asks, for a guard behind this one.
+    pub(crate) rules: String,
 }
 
 /// The limit of a route, with its table.
@@ -64,10 +75,18 @@ pub(crate) struct RatePlan {
     /// Whole /48 networks of IPv6, at sixteen times the limit.
     pub(crate) wide: Arc<Limiter>,
     /// Addresses from which verified callers ask, at ten times the limit: each of them is counted by subject.
-    pub(crate) crowd: Option<Arc<Limiter>>,
+    pub(crate) crowd: Option<Crowd>,
     /// `"public-form";q=5;w=60`
     pub(crate) policy_header: HeaderValue,
     pub(crate) limit_header: HeaderValue,
+}
+
+/// Where verified callers are counted by where they ask from.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    pub(crate) limiter: Arc<Limiter>,
+    /// Whole /48 networks of IPv6, at sixteen times as much.
+    pub(crate) wide: Arc<Limiter>,
 }
 
 /// How often a client may ask for a CSRF token.
@@ -104,6 +123,29 @@ impl Plan {
         state: &Arc<State>,
         providers: &Providers,
     ) -> Result<Arc<Plan>, Diagnostics> {
+        Plan::assemble(policy, secrets, state, providers).map(Arc::new)
+    }
+
+    /// Compiles a policy for a guard inside the app, that may stand behind a gate with the same secrets: what such a
+    /// gate vouches for is not done again. Alone, it is the gate.
+    ///
+    /// # Errors
+    /// As [`Plan::compile_with`].
+    pub fn compile_inside(
+        policy: Policy,
+        secrets: &Secrets,
+        state: &Arc<State>,
+        providers: &Providers,
+    ) -> Result<Arc<Plan>, Diagnostics> {
+        Plan::assemble(policy, secrets, state, providers).map(|plan| Arc::new(Plan { inside: true, ..plan }))
+    }
+
+    fn assemble(
+        policy: Policy,
+        secrets: &Secrets,
+        state: &Arc<State>,
+        providers: &Providers,
+    ) -> Result<Plan, Diagnostics> {
         let keys = Keys::derive(secrets).map_err(|weak| {
             let fix = "create one with `palisade secrets new`, or 32 random bytes in base64url";
             Diagnostics::from(Diagnostic::error("secret-weak", weak.to_string()).fix(fix))
@@ -127,22 +169,26 @@ impl Plan {
         let authorities: Result<_, _> = hosts.iter().map(authority).collect();
         let unwritable =
             |_| Diagnostics::from(Diagnostic::error("origin-malformed", "an authority no header may carry"));
-        Ok(Arc::new(Plan {
+        let claims = policy.identity.as_ref().map(|identity| format!("{:?}", identity.claims)).unwrap_or_default();
+        routes.iter_mut().for_each(|plan| plan.rules = vouched::rules(plan, &claims));
+        Ok(Plan {
             authorities: authorities.map_err(unwritable)?,
             hosts,
             csp: Csp::compile(&policy, https),
             noise: state.limiter(NOISE_LIMIT),
             unrouted: unrouted(&policy),
+            inside: false,
             hsts: https && policy.environment == Environment::Production,
             detailed: policy.environment == Environment::Development,
             state: Arc::clone(state),
+            shared: policy.state.redis.is_some().then_some(policy.state.outage),
             policy,
             issuer,
             keys,
             routes,
             actions,
             csrf_route,
-        }))
+        })
     }
 
     /// The policy it was compiled from.
@@ -178,13 +224,24 @@ impl RoutePlan {
     pub(crate) fn compile(route: Route, state: &State) -> RoutePlan {
         let scope = format!("{} {}", route.methods, route.path);
         let rate = route.limit.map(|limit| RatePlan::new(limit, &scope, route.kind, state));
-        RoutePlan { route, rate, own: false, action: false, signing: None, schema: None }
+        let login = LoginPlan::of(&route, &scope, state);
+        RoutePlan { route, rate, own: false, action: false, signing: None, schema: None, login, rules: String::new() }
     }
 
     /// A server action: its limit key is the action, never the path it was sent to.
     pub(crate) fn action(route: Route, id: &str, state: &State) -> RoutePlan {
         let rate = route.limit.map(|limit| RatePlan::new(limit, &format!("action {id}"), route.kind, state));
-        RoutePlan { route, rate, own: false, action: true, signing: None, schema: None }
+        // The status of an action's answer proves neither success nor failure.
+        RoutePlan {
+            route,
+            rate,
+            own: false,
+            action: true,
+            signing: None,
+            schema: None,
+            login: None,
+            rules: String::new(),
+        }
     }
 
     fn csrf_endpoint(policy: &Policy, state: &State) -> RoutePlan {
@@ -206,7 +263,8 @@ impl RoutePlan {
         let (Some(rate), Some(limit)) = (&mut self.rate, self.route.limit) else { return };
         if self.route.kind != Kind::Login {
             let count = limit.count.saturating_mul(CROWD_FACTOR);
-            rate.crowd = Some(state.limiter(Limit { count, ..limit }));
+            let wide = Limit { count: count.saturating_mul(WIDE_FACTOR), ..limit };
+            rate.crowd = Some(Crowd { limiter: state.limiter(Limit { count, ..limit }), wide: state.limiter(wide) });
         }
     }
 
@@ -254,7 +312,7 @@ pub fn signing_problems(policy: &Policy, secrets: &Secrets) -> Diagnostics {
 }
 
 /// A number for a route that stays the same over reloads and over nodes, so that counts survive both.
-fn scope_number(scope: &str) -> u32 {
+pub(crate) fn scope_number(scope: &str) -> u32 {
     let mut hasher = SipHasher13::new();
     hasher.write(scope.as_bytes());
     (hasher.finish() >> 32) as u32

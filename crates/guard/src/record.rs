@@ -2,6 +2,7 @@ use palisade_event::{Code, Decision, Event, Stage};
 
 use crate::env::Now;
 use crate::exchange::Exchange;
+use crate::identity::Identity;
 
 /// What happened to one request, complete; an [`Event`] borrows from it.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ impl Record {
             request_id: exchange.id.as_str(),
             user_agent: exchange.agent.as_ref().and_then(|agent| agent.to_str().ok()),
             session: exchange.session.map(|session| session.in_events(&exchange.plan.keys)),
+            user: exchange.identity.as_ref().map(Identity::subject),
+            outcome: exchange.login.as_ref().and_then(|attempt| attempt.outcome),
             duration_micros: self.finished.mono.0.saturating_sub(exchange.started.mono.0),
             tags: exchange.tags,
             signals: exchange.signals,
@@ -57,7 +60,10 @@ impl Record {
     /// The lane it travels in.
     #[must_use]
     pub fn lane(&self) -> Lane {
-        let cheap = matches!(self.decision, Decision::Refuse) && self.status < 500 && self.exchange.tags == 0;
+        // An overload is refused before any stage, and would fill the reserved lane with itself.
+        let early = self.stage.is_none();
+        let cheap =
+            matches!(self.decision, Decision::Refuse) && (self.status < 500 || early) && self.exchange.tags == 0;
         if cheap && self.code != Some(Code::Blocked) { Lane::Crowd } else { Lane::Reserved }
     }
 

@@ -10,21 +10,30 @@ mod identity;
 mod origin;
 mod quota;
 mod rate;
+mod share;
 mod signature;
 mod target;
 
 pub(crate) use rate::noteworthy;
+pub(crate) use share::Sharing;
 pub(crate) use target::NEXT_ACTION;
 
 use palisade_event::Stage;
 
 use crate::env::Env;
-use crate::exchange::Exchange;
+use crate::exchange::{CsrfState, Exchange};
 use crate::step::Flow;
 use crate::view::View;
+use crate::vouched;
 
-/// Runs one stage. Exhaustive: a stage that exists is never skipped.
+/// Runs one stage. Exhaustive: a stage that exists is skipped only where a gate before this process has done the same.
 pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
+    if vouched::covers(exchange, stage) {
+        if stage == Stage::CsrfToken {
+            exchange.csrf = CsrfState::Unneeded;
+        }
+        return Flow::Pass;
+    }
     match stage {
         Stage::Target => target::check(exchange, view, env),
         Stage::Block => block::check(exchange, env),
@@ -36,6 +45,6 @@ pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env:
         Stage::Quota => quota::check(exchange, env),
         Stage::Access => access::check(exchange),
         Stage::Body => body::check(exchange, view, env),
-        Stage::Claim => claim::check(exchange),
+        Stage::Claim => claim::check(exchange, view, env),
     }
 }

@@ -13,7 +13,9 @@ use crate::env::{Env, Now};
 use crate::identity::{Keyring, Verified};
 use crate::inbox::{Inbox, Settle};
 use crate::ledger::Ledger;
-use crate::limiter::{Limiter, Seed};
+use crate::limiter::{Limiter, Pressure, Seed};
+use crate::login::Room;
+use crate::shared::Alone;
 use crate::step::{Claim, Claimed};
 
 /// The gate's memory. Create one for a process and hand it to every plan, so that a new plan forgets nothing.
@@ -28,6 +30,10 @@ pub struct State {
     pub blocks: Blocks,
     /// Which signed messages are handled, and which were.
     pub inbox: Inbox,
+    /// Who waits to sign in.
+    pub(crate) room: Room,
+    /// What this gate decided while it could not ask the others.
+    pub alone: Alone,
     seed: Seed,
     slots: u32,
     /// One table for each distinct limit. Grows with the policy, never with clients.
@@ -57,8 +63,10 @@ impl State {
             ledger: Ledger::new(LEDGER_SESSIONS, env.now.wall.millis()),
             blocks: Blocks::default(),
             inbox: Inbox::new(INBOX_MESSAGES),
+            alone: Alone::default(),
             keyring: Keyring::default(),
             verified: Verified::default(),
+            room: Room::default(),
             seed: Seed::new(env.random()),
             slots: limits.limiter_slots,
             limiters: Mutex::default(),
@@ -95,6 +103,23 @@ impl State {
     fn take(&self, bytes: u64) -> bool {
         let take = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.buffered_cap);
         self.buffered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    /// How often limiter tables had no free slot, over all tables there are.
+    #[must_use]
+    pub fn pressure(&self) -> Pressure {
+        let limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        limiters.values().map(|limiter| limiter.pressure()).fold(Pressure::default(), |sum, one| Pressure {
+            evictions: sum.evictions + one.evictions,
+            overflows: sum.overflows + one.overflows,
+        })
+    }
+
+    /// Forgets the tables of limits that no plan has any more, so that reloads do not add up. Called before a plan is
+    /// compiled, with the plan in force alive.
+    pub fn forget_unused_limits(&self) {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        limiters.retain(|_, limiter| Arc::strong_count(limiter) > 1);
     }
 
     /// How many verified tokens are remembered.
@@ -159,6 +184,17 @@ mod tests {
         assert!(!growing.grow(61) && state.buffered() == 100);
         drop((second, growing));
         assert_eq!(state.buffered(), 0);
+    }
+
+    #[test]
+    fn tables_of_limits_that_nobody_has_any_more_are_forgotten() {
+        let state = State::new(&Limits::default(), &at(0).env(&Fixed(1)));
+        let limit = |text| Limit::parse(text).expect("limit");
+        let kept = state.limiter(limit("5/min"));
+        drop(state.limiter(limit("6/min")));
+        state.forget_unused_limits();
+        assert_eq!(state.limiters.lock().expect("lock").len(), 1);
+        assert!(Arc::ptr_eq(&kept, &state.limiter(limit("5/min"))));
     }
 
     #[test]

@@ -17,12 +17,14 @@ use crate::identity::KeySet;
 use crate::inbox::{Held, Reserve};
 use crate::ledger::{Spend, Spent};
 use crate::plan::Plan;
+use crate::shared::{Lease, Leased};
 use crate::stage::check;
 use crate::view::View;
 
 /// What becomes of a request next.
 #[derive(Debug)]
 #[must_use]
+#[expect(clippy::large_enum_variant, reason = "a refusal costs no allocation")]
 pub enum Step {
     /// It goes to the application.
     Admit(Admitted),
@@ -43,6 +45,10 @@ pub enum Need {
     Claim(Ask<Claim>),
     /// The issuer's keys.
     Keys(Ask<Keyset>),
+    /// Time.
+    Pause(Ask<Pause>),
+    /// Whether a client is within a limit that gates share.
+    Lease(Ask<Lease>),
 }
 
 /// A question and the paused request it belongs to. Answering consumes it, so there is no second answer.
@@ -119,6 +125,17 @@ pub enum Keys {
     Unavailable,
 }
 
+/// Let some time pass: an attempt to sign in is slowed down.
+#[derive(Debug, Clone, Copy)]
+pub struct Pause {
+    /// How much.
+    pub time: Duration,
+}
+
+/// The answer to [`Pause`]: the time has passed.
+#[derive(Debug, Clone, Copy)]
+pub struct Paused;
+
 /// A question with its answer, ready to go on.
 #[must_use]
 pub struct Resume {
@@ -131,6 +148,8 @@ enum Reply {
     Collect(Collected),
     Claim(Claimed),
     Keys(Keys),
+    Pause(Paused),
+    Lease(Lease, Leased),
 }
 
 /// Why the gate refuses. Made by stages only.
@@ -163,6 +182,8 @@ pub(crate) enum Query {
     Collect(Collect),
     Claim(Claim),
     Keys(Keyset),
+    Pause(Pause),
+    Lease(Lease),
 }
 
 // === impl Plan ===
@@ -172,6 +193,27 @@ impl Plan {
     pub fn inspect(self: &Arc<Self>, view: &View<'_>, env: &Env<'_>) -> Step {
         run(Exchange::begin(Arc::clone(self), view, env), view, env, Stage::Target)
     }
+
+    /// Answers a request that came over plain http with the way to https.
+    pub fn to_https(self: &Arc<Self>, view: &View<'_>, env: &Env<'_>) -> Answer {
+        let mut exchange = Exchange::begin(Arc::clone(self), view, env);
+        exchange.host = host_of(self, view);
+        Answer::new(exchange, Say::ToHttps)
+    }
+
+    /// Refuses a request before the first stage: its framing is broken, or there is no room for it. It is a complete
+    /// answer with its record, and charges nobody. `retry_after` is in seconds.
+    pub fn turn_away(self: &Arc<Self>, view: &View<'_>, code: Code, retry_after: Option<u32>, env: &Env<'_>) -> Answer {
+        Answer::new(Exchange::begin(Arc::clone(self), view, env), Say::TurnAway(code, retry_after))
+    }
+}
+
+/// The public origin that a Host names; the first where it names none.
+fn host_of(plan: &Plan, view: &View<'_>) -> u16 {
+    let named = view.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = named.strip_suffix(":80").unwrap_or(named);
+    let found = plan.hosts.iter().position(|origin| origin.https && origin.authority.eq_ignore_ascii_case(name));
+    found.and_then(|index| u16::try_from(index).ok()).unwrap_or(0)
 }
 
 /// Runs the stages from `from` on.
@@ -221,6 +263,12 @@ fn conclude(exchange: Exchange, stage: Stage, end: End) -> Step {
             Step::Need(Need::Claim(Ask { question, paused: Box::new(exchange), stage }))
         }
         End::Ask(Query::Keys(question)) => Step::Need(Need::Keys(Ask { question, paused: Box::new(exchange), stage })),
+        End::Ask(Query::Pause(question)) => {
+            Step::Need(Need::Pause(Ask { question, paused: Box::new(exchange), stage }))
+        }
+        End::Ask(Query::Lease(question)) => {
+            Step::Need(Need::Lease(Ask { question, paused: Box::new(exchange), stage }))
+        }
     }
 }
 
@@ -247,6 +295,32 @@ impl Ask<Keyset> {
     }
 }
 
+impl Ask<Pause> {
+    /// Answers the question.
+    pub fn reply(self, reply: Paused) -> Resume {
+        Resume { paused: self.paused, stage: self.stage, reply: Reply::Pause(reply) }
+    }
+}
+
+impl Ask<Lease> {
+    /// Answers the question.
+    pub fn reply(self, reply: Leased) -> Resume {
+        Resume { paused: self.paused, stage: self.stage, reply: Reply::Lease(self.question, reply) }
+    }
+}
+
+impl<Q> Ask<Q> {
+    /// How long the answer may take, where gates share their state: what is left of `[state] timeout`, which no request
+    /// exceeds however many questions it asks. `None` where nothing is shared.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        let plan = &self.paused.plan;
+        plan.shared?;
+        let waited = self.paused.sharing.as_ref().map_or(Duration::ZERO, |sharing| sharing.waited);
+        Some(plan.policy.state.timeout.saturating_sub(waited))
+    }
+}
+
 impl<Q: fmt::Debug> fmt::Debug for Ask<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Ask").field(&self.question).finish()
@@ -259,9 +333,15 @@ impl Resume {
     /// Goes on with the stage that asked, which finds the answer in the exchange. `view` is the same request's.
     pub fn run(self, view: &View<'_>, env: &Env<'_>) -> Step {
         let mut exchange = *self.paused;
+        if let Some(sharing) = &mut exchange.sharing {
+            sharing.answered(env.now.mono);
+        }
         match self.reply {
             Reply::Collect(collected) => exchange.gathered = Some(Box::new(Gathered::of(&mut exchange, collected))),
             Reply::Claim(claimed) => exchange.claimed = Some(claimed),
+            // The attempt was charged before it waited, by which its stage knows.
+            Reply::Pause(Paused) => {}
+            Reply::Lease(lease, leased) => exchange.sharing.get_or_insert_default().told = Some((lease, leased)),
             Reply::Keys(keys) => {
                 exchange.asks.asked_keys = true;
                 if let Keys::Are(keys) = keys {

@@ -1,22 +1,29 @@
 //! `X-Palisade-Admitted`: the gate's word to the application that this very request passed it.
 //!
-//! `v1.EXPIRY.STAGES.MAC`: the second until which it is good, the stages that passed as hexadecimal bits in
-//! [`palisade_event::ORDER`], and an HMAC over both with request id, method, target, host and subject, under a key of
-//! its own derived from `SESSION_SECRET`. Good for 30 seconds and for one request id; whoever reads it must hold that
-//! secret.
+//! `v1.EXPIRY.STAGES.RULES.MAC`: the second until which it is good, the stages that passed as hexadecimal bits in
+//! [`palisade_event::ORDER`], what the route asked of the stages in [`RULED`] as a short hash each, and an HMAC over all
+//! of it with request id, method, target, host and subject, under a key of its own derived from `SESSION_SECRET`. Good
+//! for 30 seconds; whoever reads it must hold that secret.
 //!
-//! Not done: the guard inside an app does not yet skip by itself what the word covers.
+//! A guard inside the app ([`Plan::compile_inside`]) skips a stage that the word covers: it passed there, and the route
+//! asks the same of it here. Nothing is then counted, spent or reserved twice. What it asks otherwise is done here in
+//! full; a word that is old, forged, or another request's is none, and everything is done here. So it is behind a gate
+//! that only observes: it forwards what it objects to.
+//!
+//! A guard that faces strangers heeds no such word, for an application may echo its own headers. Not done: a copy of a
+//! request, word and all, passes again within the 30 seconds, for whoever can read what goes between gate and app.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use http::header::HeaderName;
 use palisade_event::{ORDER, Stage};
+use palisade_policy::Route;
 
 use crate::env::Env;
 use crate::exchange::Exchange;
 use crate::identity::Identity;
-use crate::plan::Plan;
+use crate::plan::{Plan, RoutePlan, scope_number};
 use crate::view::View;
 use crate::written::Written;
 
@@ -25,11 +32,19 @@ use crate::written::Written;
 pub struct Vouched {
     subject: Option<String>,
     stages: u16,
+    rules: String,
 }
+
+/// The stages that count, spend or decide by more than the request's head.
+const RULED: [Stage; 6] = [Stage::Rate, Stage::CsrfToken, Stage::Signature, Stage::Quota, Stage::Access, Stage::Claim];
+/// Hexadecimal digits of a rule's hash.
+const RULE_CHARS: usize = 8;
 
 const X_PALISADE_ADMITTED: HeaderName = HeaderName::from_static("x-palisade-admitted");
 /// How long a request may take to reach the application, in seconds.
 const LIFE: u64 = 30;
+/// The longest word: version, expiry, stages, rules, MAC, and the dots between them.
+const SIGNED_CHARS: usize = 128;
 /// A MAC of 32 bytes in base64url.
 const MAC_CHARS: usize = 43;
 
@@ -47,6 +62,46 @@ impl Vouched {
     pub fn passed(&self, stage: Stage) -> bool {
         self.stages & bit(stage) != 0
     }
+
+    /// Whether the request passed that stage under the rule that `route` has for it.
+    fn covers(&self, stage: Stage, route: &RoutePlan) -> bool {
+        let Some(at) = RULED.into_iter().position(|ruled| ruled == stage) else { return false };
+        let rule = |rules: &str| rules.get(at * RULE_CHARS..(at + 1) * RULE_CHARS).map(str::to_owned);
+        self.passed(stage) && !route.own && rule(&self.rules).is_some_and(|told| rule(&route.rules) == Some(told))
+    }
+}
+
+/// Reads the word of a gate before this process, where this guard stands behind one, and the request is the one it
+/// speaks of by this guard's own reading too.
+pub(crate) fn heed(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) {
+    if !exchange.plan.inside || !view.headers.contains_key(X_PALISADE_ADMITTED) {
+        return;
+    }
+    let host = one(view.headers, "x-forwarded-host").flatten();
+    let ours = exchange.origin().is_some_and(|origin| host == Some(&origin.authority));
+    let vouched = exchange.plan.vouched(view, env).filter(|_| ours);
+    exchange.vouched = vouched.map(Box::new);
+}
+
+/// Whether a gate before this process has done what the stage would do.
+pub(crate) fn covers(exchange: &Exchange, stage: Stage) -> bool {
+    let Some(vouched) = &exchange.vouched else { return false };
+    exchange.route().is_some_and(|route| vouched.covers(stage, route))
+}
+
+/// What a route asks of each stage in [`RULED`].
+pub(crate) fn rules(plan: &RoutePlan, claims: &str) -> String {
+    let Route { path, methods, kind, limit, cost, csrf, access, signature, success, identifier, mode, .. } =
+        &plan.route;
+    let by_subject = plan.rate.as_ref().is_some_and(|rate| rate.crowd.is_some());
+    let texts = RULED.map(|stage| match stage {
+        Stage::Rate | Stage::Quota => format!("{kind} {methods} {path} {limit:?} {cost} {by_subject}"),
+        Stage::Signature => format!("{kind} {signature:?}"),
+        Stage::Access => format!("{path} {access:?} {claims}"),
+        Stage::Claim => format!("{kind} {methods} {path} {csrf:?} {signature:?} {success:?} {identifier:?}"),
+        _ => format!("{csrf:?}"),
+    });
+    texts.iter().map(|text| format!("{:08x}", scope_number(&format!("{mode:?} {text}")))).collect()
 }
 
 impl Plan {
@@ -55,7 +110,8 @@ impl Plan {
     pub fn vouched(&self, view: &View<'_>, env: &Env<'_>) -> Option<Vouched> {
         let line = one(view.headers, "x-palisade-admitted")??;
         let (signed, mac) = line.rsplit_once('.')?;
-        let (expiry, stages) = signed.strip_prefix("v1.")?.split_once('.')?;
+        let (expiry, rest) = signed.strip_prefix("v1.")?.split_once('.')?;
+        let (stages, rules) = rest.split_once('.')?;
         let (expiry, stages) = (expiry.parse().ok()?, u16::from_str_radix(stages, 16).ok()?);
         let now = env.now.wall.seconds();
         let subject = one(view.headers, "x-palisade-user")?;
@@ -70,7 +126,7 @@ impl Plan {
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
         let genuine = mac.len() == 32 && fields.with(|parts| self.keys.admitted.verify(parts, &mac));
         let alive = (now..=now + LIFE + 1).contains(&expiry);
-        (genuine && alive).then(|| Vouched { subject: subject.map(str::to_owned), stages })
+        (genuine && alive).then(|| Vouched { subject: subject.map(str::to_owned), stages, rules: rules.to_owned() })
     }
 }
 
@@ -103,8 +159,10 @@ pub(crate) fn sign(exchange: &Exchange, headers: &mut HeaderMap, env: &Env<'_>) 
     let objected = exchange.would.map(|(stage, _)| stage);
     let passed = ORDER.into_iter().take_while(|stage| Some(*stage) != objected);
     let stages = passed.fold(0, |bits, stage| bits | bit(stage));
+    let rules = exchange.route().map_or("", |route| &route.rules);
     let expiry = env.now.wall.seconds() + LIFE;
-    let signed = Written::<80>::new().text("v1.").decimal(expiry).text(".").hexadecimal(stages.into());
+    let signed = Written::<SIGNED_CHARS>::new().text("v1.").decimal(expiry).text(".").hexadecimal(stages.into());
+    let signed = signed.text(".").text(rules);
     let fields = Fields {
         id: exchange.id.as_str(),
         method: exchange.method.as_str(),

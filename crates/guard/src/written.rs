@@ -54,7 +54,8 @@ impl<const N: usize> Written<N> {
         let mut text = [b'0'; 20];
         let mut from = text.len();
         for place in text.iter_mut().rev() {
-            *place = DIGITS.get((value % base) as usize).copied().unwrap_or(b'0');
+            let digit = usize::try_from(value % base).unwrap_or_default();
+            *place = DIGITS.get(digit).copied().unwrap_or(b'0');
             value /= base;
             from -= 1;
             if value == 0 {

@@ -10,9 +10,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
-use http::{Response, header, request};
+use http::{Request, Response, header, request};
 use palisade_event::{ClientKey, Code, Kind};
-use palisade_guard::{Ledger, Limiter, MonoMicros, Seed, Spend, Spent, TOKEN_LIFE_MILLIS};
+use palisade_guard::{
+    BodyHint, Collected, Env, Ledger, Limiter, MonoMicros, Need, Now, Peer, Plan, Providers, Secrets, Seed, Spend,
+    Spent, Step, TOKEN_LIFE_MILLIS, View, WallMicros,
+};
 use palisade_policy::{
     Cors, Csrf, Environment, Framework, Limit, ManifestAction, Method, Mode, PolicyBuilder, Route, Undeclared,
 };
@@ -353,6 +356,19 @@ fn rate_fields_leave_whatever_caches_keep() {
     }
 }
 
+/// A cache that many share may keep what says nothing of caching, for a tenth of its age (RFC 9111 section 4.2.2; Apache
+/// does so, cookie and all), where the response tells its age.
+#[test]
+fn a_cookie_is_not_kept_for_everybody_by_its_pages_age() {
+    let gate = pages();
+    let aged = ("last-modified", "Mon, 01 Jan 2024 00:00:00 GMT");
+    let outcome = answered(&gate, get("/api/items"), &[aged, ("set-cookie", "id=1")]);
+    assert_eq!(outcome.header("cache-control"), "private, no-store");
+    assert_eq!(answered(&gate, get("/api/items"), &[aged]).header("cache-control"), "");
+    let own = [aged, ("set-cookie", "id=1"), ("cache-control", "private")];
+    assert_eq!(answered(&gate, get("/api/items"), &own).header("cache-control"), "private");
+}
+
 fn partners() -> Gate {
     let cors = Cors {
         origins: vec![origin("https://partner.example")],
@@ -443,6 +459,38 @@ fn a_second_referrer_policy_does_not_weaken_the_first() {
     assert!(lines.iter().all(|line| *line != "unsafe-url"), "{lines:?}");
 }
 
+/// A browser ignores a header in which a directive stands twice, or that it cannot read (RFC 6797 section 6.1): then there
+/// is no policy at all.
+#[test]
+fn a_transport_policy_that_browsers_ignore_does_not_take_the_place_of_the_gates() {
+    let gate = pages();
+    for theirs in [
+        "max-age=63072000; max-age=0",
+        "max-age=63072000; includeSubDomains; max-age=63072000",
+        "max-age=63072000; includeSubDomains, max-age=0",
+        "max-age=63072000; preload=; \"",
+        "max-age=+63072000",
+    ] {
+        let outcome = answered(&gate, get("/"), &[("strict-transport-security", theirs)]);
+        assert_eq!(outcome.header("strict-transport-security"), "max-age=31536000", "{theirs}");
+    }
+    let good = "max-age=\"63072000\" ; includeSubDomains; preload;";
+    let outcome = answered(&gate, get("/"), &[("strict-transport-security", good)]);
+    assert_eq!(outcome.header("strict-transport-security"), good);
+}
+
+/// What `Connection` names is taken away; the gate took it for there all the same, and set nothing in its place, or wrote
+/// after it: `, camera=()` is no list.
+#[test]
+fn what_connection_names_away_is_not_taken_for_there() {
+    let gate = pages();
+    for (name, theirs) in [("referrer-policy", "no-referrer"), ("permissions-policy", "fullscreen=()")] {
+        let plain = answered(&gate, get("/"), &[]);
+        let outcome = answered(&gate, get("/"), &[("connection", name), (name, theirs)]);
+        assert_eq!(outcome.header(name), plain.header(name));
+    }
+}
+
 /// A structured field that does not parse is ignored whole (RFC 9651 section 4.2). The old syntax of Feature-Policy,
 /// or any slip, ahead of the gate's features switches them all off.
 #[test]
@@ -466,4 +514,84 @@ fn a_style_hash_does_not_switch_the_script_policy_off() {
     let lines = outcome.response.headers().get_all("content-security-policy").iter();
     let scripts = lines.filter_map(|line| line.to_str().ok()).any(|line| line.contains("script-src"));
     assert!(scripts, "nothing restricts scripts");
+}
+
+// === the gate's word inside an app ===
+
+/// Another guard with the same secrets, inside the app.
+fn behind(gate: &Gate, builder: PolicyBuilder, secrets: &Secrets) -> Gate {
+    let policy = builder.build().expect("policy");
+    let start = Now { wall: WallMicros(0), mono: MonoMicros(0) };
+    let state = palisade_guard::State::new(&policy.limits, &Env { now: start, ..gate.env() });
+    let plan = Plan::compile_inside(policy, secrets, &state, &Providers::default()).expect("plan");
+    Gate { plan, seconds: gate.seconds, ..Gate::new(support::builder()) }
+}
+
+/// What comes of a request whose body does not come in time.
+fn slowly(gate: &Gate, mut head: request::Parts, bytes: u64) -> Option<request::Parts> {
+    let peer = Peer { address: [198, 51, 100, 1].into() };
+    let env = gate.env();
+    let mut admitted = {
+        let view = View {
+            method: &head.method,
+            uri: &head.uri,
+            version: head.version,
+            headers: &head.headers,
+            peer,
+            body: BodyHint::Sized(bytes),
+        };
+        let mut step = gate.plan.inspect(&view, &env);
+        loop {
+            step = match step {
+                Step::Admit(admitted) => break admitted,
+                Step::Need(Need::Collect(ask)) => ask.reply(Collected::TooSlow).run(&view, &env),
+                _ => return None,
+            };
+        }
+    };
+    let _ = admitted.forward(&mut head, &env);
+    Some(head)
+}
+
+/// A gate that only observes forwards what it objects to. What comes too slowly is objected to in the name of the body,
+/// after the stages that were to look into it: the app's own guard took their word for a signature and a token that
+/// nobody had seen. A token that was used up, it took for one that was spent just now.
+#[test]
+fn a_gate_that_observes_vouches_for_nothing_inside() {
+    let secrets = Secrets {
+        webhooks: [(
+            "HOOK".to_owned(),
+            vec![palisade_guard::SigningSecret { value: "a secret of the provider".to_owned(), until_seconds: None }],
+        )]
+        .into(),
+        ..support::secrets()
+    };
+    let routes = |mode| {
+        let signature = Some(palisade_policy::Signature {
+            scheme: palisade_policy::SignatureScheme::GitHub,
+            secrets: vec!["HOOK".to_owned()],
+        });
+        builder()
+            .route(Route { signature, mode, ..Route::new("/hook", Kind::Webhook) })
+            .route(Route { mode, ..route(Method::Post, "/api/contact", Kind::PublicForm) })
+    };
+    let gate = Gate::with_secrets(routes(Mode::Observe), &secrets);
+    let inside = behind(&gate, routes(Mode::Enforce), &secrets);
+    let forged = post("/hook").header("x-hub-signature-256", format!("sha256={}", "0".repeat(64)));
+    let form = ours(post("/api/contact")).header("content-type", "application/x-www-form-urlencoded");
+    for (request, text, code) in [(forged, "{}", Code::SignatureInvalid), (form, "text=hello", Code::CsrfTokenMissing)]
+    {
+        let (head, ()) = request.body(()).expect("request").into_parts();
+        let head = slowly(&gate, head, text.len() as u64).expect("observed");
+        assert!(head.headers.contains_key("x-palisade-admitted"));
+        let outcome = inside.send(Request::from_parts(head, Bytes::copy_from_slice(text.as_bytes())));
+        assert_eq!((outcome.code(), outcome.admitted()), (Some(code), false));
+    }
+    let (cookie, token) = gate.token();
+    let send = || {
+        let request = ours(post("/api/contact")).header("cookie", &cookie).header("x-csrf-token", &token);
+        let head = gate.send(empty(request)).forwarded.expect("observed");
+        inside.send(Request::from_parts(head, Bytes::new())).code()
+    };
+    assert_eq!([send(), send(), send()], [None, Some(Code::CsrfTokenReused), Some(Code::CsrfTokenReused)]);
 }

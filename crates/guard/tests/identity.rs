@@ -15,7 +15,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use palisade_event::{Code, Kind, Stage};
 use palisade_guard::{Alg, KeySet, Providers, PublicKey, Verify};
 use palisade_policy::{
-    Access, CsrfStrength, Environment, Identity, IdentityProvider, Limit, Method, Mode, Policy, PolicyBuilder, Route,
+    Access, CsrfStrength, Environment, Identity, IdentityProvider, Limit, Limits, Method, Mode, Policy, PolicyBuilder,
+    Route,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -567,6 +568,44 @@ fn a1_an_office_behind_one_address_is_counted_by_subject() {
     assert_eq!(passed, 5);
     let last = ask(&roaming, "198.51.100.99", &staff(1));
     assert_eq!((last.status(), last.code()), (429, Some(Code::RateLimited)));
+}
+
+#[test]
+fn a1_a_network_of_verified_callers_meets_an_end_too() {
+    let limit = Limit::parse("1/min").ok();
+    let roomy = builder().limits(Limits { limiter_slots: 1 << 16, ..Limits::default() });
+    let gate = Gate {
+        keys: Some(keys(&[("ins_1", 1)])),
+        ..Gate::with(
+            roomy.identity(clerk()).route(Route { limit, ..route(Method::Get, "/api/me", Kind::ProtectedRead) }),
+            &providers(),
+        )
+    };
+    let tokens: Vec<String> =
+        (0..400).map(|n| token(&json!({ "sub": format!("user_{n}"), "exp": NOW + 600 }))).collect();
+    // Each token becomes known, in a minute of its own.
+    for (n, token) in tokens.iter().enumerate() {
+        let from_afar = from(&format!("198.51.{}.{}", 100 + n / 200, n % 200), bearer("/api/me", token));
+        assert!(gate.send(empty(from_afar)).admitted());
+    }
+    let gate = Gate { seconds: gate.seconds + 60, ..gate };
+    // Every caller and every /64 is within its limit; the /48 is not.
+    let asked = tokens
+        .iter()
+        .enumerate()
+        .map(|(n, token)| gate.send(empty(from(&format!("2001:db8:1:{n:x}::1"), bearer("/api/me", token)))));
+    let passed = asked.filter(support::Outcome::admitted).count();
+    assert_eq!(passed, 160, "sixteen times what an address has, which is ten times the limit");
+}
+
+#[test]
+fn the_event_names_the_verified_caller_and_nobody_else() {
+    let gate = gate();
+    let line = |outcome: &support::Outcome| outcome.record.event().user.map(str::to_owned);
+    let known = gate.send(empty(bearer("/api/me", &token(&json!({})))));
+    assert_eq!(line(&known).as_deref(), Some("user_1"));
+    assert_eq!(line(&gate.send(empty(bearer("/api/me", "a.b.c")))), None);
+    assert_eq!(line(&gate.send(empty(get("/api/me").header("x-palisade-user", "root")))), None);
 }
 
 #[test]

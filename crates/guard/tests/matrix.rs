@@ -15,7 +15,8 @@ use http::{Request, Response};
 use palisade_event::{Code, Decision, Kind};
 use palisade_guard::{BodyHint, Claimed, Collected, Fault, Keys, Need, Peer, Record, Step, View};
 use palisade_policy::{
-    Limit, Method as Verb, Methods, PolicyBuilder, Route, Signals, Signature, SignatureScheme, Success, Undeclared,
+    CsrfStrength, Limit, Method as Verb, Methods, PolicyBuilder, Route, Signals, Signature, SignatureScheme, Success,
+    Undeclared,
 };
 use support::{Gate, Outcome, builder, empty, request};
 
@@ -320,7 +321,7 @@ fn route(row: &Row, methods: &[&str]) -> Route {
         limit: fixed.limit.and_then(|_| Limit::parse("1000/s").ok()),
         signature: (row.kind == Kind::Webhook).then_some(signature),
         media_types: if row.kind == Kind::Upload { vec!["image/png".to_owned()] } else { Vec::new() },
-        success: (row.kind == Kind::Login).then_some(Success::Status(302)),
+        success: (row.kind == Kind::Login).then_some(Success::Status(200)),
         ..fixed
     }
 }
@@ -430,12 +431,14 @@ fn cause(code: Code) -> Option<Cause> {
         Code::MethodNotAllowed => Cause::Head(request("POST", "/me")),
         Code::BodyTooLarge => Cause::Body(ours(request("POST", "/open")), 2 << 20),
         Code::MediaType => Cause::Body(urlencoded().header("content-encoding", "gzip"), 8),
-        Code::RateLimited => Cause::Often(request("GET", "/slow")),
+        Code::RateLimited => Cause::Often(request("GET", "/slow"), 1),
+        Code::LoginLocked => Cause::Often(ours(request("POST", "/login")), 10),
         Code::Internal => Cause::Fault(Fault::Internal),
         Code::UpstreamUnreachable => Cause::Fault(Fault::Unreachable),
         Code::Overloaded => Cause::Fault(Fault::Overloaded),
         Code::StateUnavailable => Cause::NoState,
         Code::UpstreamTimeout => Cause::Fault(Fault::Timeout),
+        Code::FramingMalformed | Code::TargetTooLong | Code::HeadTooLarge => Cause::Early(code),
         Code::SignatureInvalid
         | Code::SignatureStale
         | Code::SignatureReplayed
@@ -446,7 +449,6 @@ fn cause(code: Code) -> Option<Cause> {
         | Code::ForbiddenPlan
         | Code::ForbiddenFeature
         | Code::ForbiddenOwner
-        | Code::LoginLocked
         | Code::Blocked
         | Code::InFlight
         | Code::LengthRequired => return None,
@@ -454,11 +456,14 @@ fn cause(code: Code) -> Option<Cause> {
 }
 
 enum Cause {
+    /// Whoever reads the message does not let it in.
+    Early(Code),
     Head(http::request::Builder),
     Body(http::request::Builder, usize),
     /// The client's body breaks while the gate reads it.
     Broken(http::request::Builder),
-    Often(http::request::Builder),
+    /// After so many that passed.
+    Often(http::request::Builder, usize),
     /// The application fails, after the request was admitted.
     Fault(Fault),
     Expired,
@@ -470,6 +475,12 @@ fn gate_of_codes() -> Gate {
     let row = |kind, wants| row(kind, &["POST"], Proof::Token, wants);
     let at = |path: &str, row: Row, methods: &[&str]| Route { path: path.to_owned(), ..route(&row, methods) };
     let slow = Route::new("/slow", Kind::PublicRead);
+    let login = Route {
+        success: Some(Success::Status(302)),
+        csrf: CsrfStrength::Origin,
+        csrf_because: Some("a test".to_owned()),
+        ..at("/login", row(Kind::Login, Wants::Nothing), &["POST"])
+    };
     Gate::new(
         builder()
             .undeclared(Kind::Page, Undeclared { deny: true, unsafe_origin: false })
@@ -479,7 +490,8 @@ fn gate_of_codes() -> Gate {
             .route(at("/open", row(Kind::Delegated, Wants::Nothing), &["POST"]))
             .route(at("/hook", row(Kind::Webhook, Wants::Signature), &["POST"]))
             .route(at("/me", row(Kind::ProtectedRead, Wants::Identity), READ))
-            .route(Route { limit: Limit::parse("1/min").ok(), ..slow }),
+            .route(Route { limit: Limit::parse("1/min").ok(), ..slow })
+            .route(login),
     )
 }
 
@@ -496,13 +508,20 @@ fn provoke(cause: Cause, navigates: bool) -> (Response<Bytes>, Record) {
     };
     let told = |outcome: Outcome| (outcome.response, outcome.record);
     match cause {
+        Cause::Early(code) => {
+            let (head, ()) = shown(request("GET", "/")).body(()).expect("request").into_parts();
+            let answer = gate.plan.turn_away(&view(&head), code, None, &gate.env());
+            answer.into_response(&gate.env())
+        }
         Cause::Head(request) => told(gate.send(empty(shown(request)))),
         Cause::Body(request, length) => {
             told(gate.send(shown(request).body(Bytes::from(vec![b'x'; length])).expect("request")))
         }
         Cause::Broken(request) => drive(&gate, shown(request), Collected::Broken, Claimed::Unavailable),
-        Cause::Often(request) => {
-            let _ = gate.send(empty(request_like(&request)));
+        Cause::Often(request, times) => {
+            for _ in 0..times {
+                assert!(gate.send(empty(request_like(&request))).admitted());
+            }
             told(gate.send(empty(shown(request))))
         }
         Cause::Fault(fault) => {
@@ -532,17 +551,21 @@ fn request_like(builder: &http::request::Builder) -> http::request::Builder {
     copy
 }
 
-/// Answers every question in the same way, up to the refusal.
-fn drive(gate: &Gate, request: http::request::Builder, body: Collected, claimed: Claimed) -> (Response<Bytes>, Record) {
-    let (head, ()) = request.body(()).expect("request").into_parts();
-    let view = View {
+fn view(head: &http::request::Parts) -> View<'_> {
+    View {
         method: &head.method,
         uri: &head.uri,
         version: head.version,
         headers: &head.headers,
         peer: Peer { address: [198, 51, 100, 1].into() },
         body: BodyHint::Chunked,
-    };
+    }
+}
+
+/// Answers every question in the same way, up to the refusal.
+fn drive(gate: &Gate, request: http::request::Builder, body: Collected, claimed: Claimed) -> (Response<Bytes>, Record) {
+    let (head, ()) = request.body(()).expect("request").into_parts();
+    let view = view(&head);
     let env = gate.env();
     let (mut step, mut body) = (gate.plan.inspect(&view, &env), Some(body));
     loop {
@@ -551,6 +574,8 @@ fn drive(gate: &Gate, request: http::request::Builder, body: Collected, claimed:
             Step::Answer(answer) => return answer.into_response(&env),
             Step::Need(Need::Claim(ask)) => ask.reply(claimed),
             Step::Need(Need::Keys(ask)) => ask.reply(Keys::Unavailable),
+            Step::Need(Need::Pause(ask)) => ask.reply(palisade_guard::Paused),
+            Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
             Step::Need(Need::Collect(ask)) => ask.reply(body.take().expect("asked once")),
         };
         step = resume.run(&view, &env);

@@ -547,6 +547,8 @@ fn drive(gate: &Gate, sent: &Sent, hint: BodyHint, claimed: Option<Claimed>) -> 
                 ask.reply(said)
             }
             Step::Need(Need::Keys(ask)) => ask.reply(palisade_guard::Keys::Unavailable),
+            Step::Need(Need::Pause(ask)) => ask.reply(palisade_guard::Paused),
+            Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
             Step::Need(Need::Collect(ask)) => {
                 asked.push(ask.question.limit);
                 let held = gate.plan.state().buffered();

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version, response};
 use palisade_diag::{Diagnostics, json};
 use palisade_event::ORDER;
+use palisade_guard::shared::Leased;
 use palisade_guard::{
-    Admitted, Answer, BodyFate, BodyHint, Collected, Env, Fault, KeySet, Keys, Need, Peer, Plan, Record, Settle, State,
-    Step, View,
+    Admitted, Answer, BodyFate, BodyHint, Collected, Env, Fault, KeySet, Keys, Need, Paused, Peer, Plan, Record,
+    Settle, State, Step, View,
 };
 use palisade_policy::{Found, RouteSource};
 use serde_json::{Value, json};
@@ -78,6 +79,8 @@ pub enum Said {
     Bad = 9,
     /// Too many requests wait.
     Full = 10,
+    /// Time is wanted.
+    Pause = 11,
 }
 
 struct Base {
@@ -236,8 +239,9 @@ impl Face {
                 let keys = fetched.or_else(|| state.keyring.current());
                 ask.reply(keys.map_or(Keys::Unavailable, Keys::Are))
             }
+            Need::Pause(ask) => ask.reply(Paused),
             // Answered at once in `go_on`, never parked.
-            Need::Claim(_) => return Err(Bad),
+            Need::Claim(_) | Need::Lease(_) => return Err(Bad),
         };
         let step = resume.run(&passing.view(), &supplied.env());
         self.go_on(step, passing, supplied, out)
@@ -246,9 +250,20 @@ impl Face {
     /// Parks what waits and tells what it waits for.
     fn go_on(&mut self, mut step: Step, passing: Passing, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
         let state = &self.base.as_ref().ok_or(Bad)?.state;
-        while let Step::Need(Need::Claim(ask)) = step {
-            let claimed = state.claim(&ask.question, supplied.now());
-            step = ask.reply(claimed).run(&passing.view(), &supplied.env());
+        // What this process knows by itself. Of a policy with shared state it says that the server is out.
+        loop {
+            let resume = match step {
+                Step::Need(Need::Claim(ask)) => {
+                    let claimed = state.claim(&ask.question, supplied.now());
+                    ask.reply(claimed)
+                }
+                Step::Need(Need::Lease(ask)) => ask.reply(Leased::Unavailable { nodes: 1 }),
+                other => {
+                    step = other;
+                    break;
+                }
+            };
+            step = resume.run(&passing.view(), &supplied.env());
         }
         match step {
             Step::Answer(answer) => Ok(written(out, answer, &supplied.env())),
@@ -376,7 +391,8 @@ fn question(need: &Need) -> (Said, Value) {
         Need::Collect(ask) => {
             (Said::Collect, json!({ "limit": ask.question.limit, "within": millis(ask.question.within) }))
         }
-        Need::Keys(_) | Need::Claim(_) => (Said::Keys, json!({})),
+        Need::Pause(ask) => (Said::Pause, json!({ "time": millis(ask.question.time) })),
+        Need::Keys(_) | Need::Claim(_) | Need::Lease(_) => (Said::Keys, json!({})),
     }
 }
 

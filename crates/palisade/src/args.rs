@@ -89,6 +89,9 @@ pub(crate) struct Demo {
     /// Where the gate listens.
     #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// Where operators are answered [default: 127.0.0.1:9180, or a free port].
+    #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN")]
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -98,7 +101,9 @@ Examples:
   palisade serve --env development --env-file .env.local --upstream http://localhost:3000
   palisade serve --check
 
-Events go to stdout, one JSON object a line; everything for people goes to stderr.")]
+Events go to stdout, one JSON object a line; everything for people goes to stderr.
+SIGHUP, or a changed policy, schema, manifest or env file, reloads; a broken one changes nothing.
+SIGTERM drains, a second one cuts. PALISADE_ADMIN_TOKEN opens /metrics.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) policy: PolicyFile,
@@ -110,10 +115,16 @@ pub(crate) struct Serve {
     /// Where the app is; overrides `[app].upstream`.
     #[arg(long, value_name = "URL", env = "PALISADE_UPSTREAM")]
     pub(crate) upstream: Option<String>,
+    /// Where operators are answered: /healthz, /readyz, /metrics; loopback only, or `off` [default: 127.0.0.1:9180].
+    #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN")]
+    pub(crate) admin: Option<String>,
+    /// Reload at SIGHUP alone, not when a file has changed.
+    #[arg(long)]
+    pub(crate) no_watch: bool,
     /// Threads [default: one for each core].
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Validate policy and environment, and end.
+    /// Validate everything that serving needs, and end: 0, or 2 with every problem.
     #[arg(long)]
     pub(crate) check: bool,
 }

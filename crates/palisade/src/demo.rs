@@ -11,13 +11,14 @@ use anyhow::Context as _;
 use axum::Router;
 use palisade_backend::{DemoIssuer, SystemEntropy, now, providers};
 use palisade_diag::{FileId, Sources as Texts};
-use palisade_gateway::EventSink;
+use palisade_gateway::{Admin, Config, EventSink, Gateway};
 use palisade_guard::{Env, Plan, Providers, Secrets, State};
 use palisade_policy::{Environment, Origin, Overrides, Policy, Sources, parse};
 
 use crate::args::Demo;
 use crate::output::{self, Exit};
-use crate::serve;
+use crate::prepare::AdminAt;
+use crate::{secrets, serve};
 
 const POLICY: &str = include_str!("demo/palisade.toml");
 const WRITTEN_ORIGIN: &str = "http://127.0.0.1:8080";
@@ -42,9 +43,15 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let providers = Providers { jwt_key: Some(jwt_key), ..providers() };
     let plan = Plan::compile_with(policy, &Secrets::ephemeral(&env), &state, &providers)?;
     let upstream = Origin { https: false, authority: upstream.to_string() };
-    let gateway = serve::bind(plan, listen, upstream, None, EventSink::new(std::io::stdout()))?;
-    let greeting = instructions(gateway.local_addr());
-    serve::drain(gateway, &greeting)
+    let sink = EventSink::new(std::io::stdout());
+    let config = Config { listen, upstreams: vec![upstream.into()], threads: 0, plan, sink };
+    let gateway = Gateway::bind(config).with_context(|| format!("cannot listen at {listen}"))?;
+    let token = secrets::secret();
+    let usual = AdminAt::Usual(SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)));
+    let admin = serve::bind_admin(args.admin.map_or(usual, AdminAt::Asked), Some(&token))?;
+    let operators = admin.as_ref().map(Admin::local_addr);
+    let greeting = instructions(gateway.local_addr(), operators.unwrap_or(listen), &token);
+    serve::drain(gateway.with_admin(admin), &greeting, |_| std::future::pending())
 }
 
 /// The demo's own policy, read as any policy is.
@@ -77,7 +84,7 @@ fn spawn(router: Router) -> anyhow::Result<SocketAddr> {
     Ok(told.recv().context("the example app did not start")??)
 }
 
-fn instructions(listen: SocketAddr) -> String {
+fn instructions(listen: SocketAddr, admin: SocketAddr, token: &str) -> String {
     let base = format!("http://{listen}");
     format!(
         "\
@@ -95,6 +102,9 @@ A write without a token, with a made-up one, with a fresh one, and with the same
   TOKEN=$(curl -s -c /tmp/palisade-demo.jar {base}/api/csrf | sed 's/.*:\"//;s/\".*//')
   curl -s -X POST {base}/api/example-protected -b /tmp/palisade-demo.jar -H 'content-type: application/json' -d '{{\"title\":\"Hello\"}}' -H \"x-csrf-token: $TOKEN\"
   curl -s -X POST {base}/api/example-protected -b /tmp/palisade-demo.jar -H 'content-type: application/json' -d '{{\"title\":\"Hello\"}}' -H \"x-csrf-token: $TOKEN\"
+
+What the gate has counted, for Prometheus:
+  curl -s {admin}/metrics -H 'authorization: Bearer {token}'
 
 Events follow, one JSON object a line (on stdout):"
     )

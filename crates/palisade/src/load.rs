@@ -19,7 +19,7 @@ const MAX_FILE: u64 = 8 << 20;
 pub(crate) struct PolicyText {
     pub(crate) draft: Draft,
     pub(crate) texts: Texts,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 /// The variables and the environment they choose.
@@ -40,6 +40,16 @@ pub(crate) fn policy(path: &Path) -> anyhow::Result<PolicyText> {
 }
 
 impl PolicyText {
+    /// The files that [`PolicyText::build`] reads, or would if they were there.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let path = |want| match want {
+            Want::Schema(path) => inside(&self.folder, &path).ok(),
+            Want::Manifest(path) => Some(self.folder.join(path)),
+            Want::Variable(_) => None,
+        };
+        self.draft.wants().into_iter().filter_map(path).collect()
+    }
+
     /// Builds the policy, reading the schemas and the manifest it names.
     pub(crate) fn build(self, surroundings: &Surroundings, overrides: Overrides) -> Result<Built, Diagnostics> {
         let mut sources =

@@ -151,7 +151,9 @@ fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {
         Ruling::Refuse(code) => ("refuse", Some(code.id())),
         Ruling::Answer => ("answered by the gate", None),
         Ruling::ReadBody => ("reads the body", None),
+        Ruling::Wait => ("lets the attempt wait", None),
         Ruling::FetchKeys => ("fetches the issuer's keys", None),
+        Ruling::AskState => ("asks the shared state", None),
         Ruling::SpendToken => ("spends the token", None),
     }
 }

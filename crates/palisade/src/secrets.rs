@@ -21,7 +21,7 @@ pub(crate) fn new(names: &[String]) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn secret() -> String {
+pub(crate) fn secret() -> String {
     let mut bytes = [0; 32];
     SystemEntropy.fill(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)

@@ -1,103 +1,51 @@
 //! `serve`: validates everything before it binds, then runs the gate.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener};
 
-use anyhow::Context as _;
-use palisade_backend::{Jwks, SystemEntropy, now};
+use anyhow::{Context as _, bail};
+use listenfd::ListenFd;
+use palisade_backend::Notice;
 use palisade_diag::Diagnostics;
-use palisade_gateway::{Config, EventSink, Gateway};
-use palisade_guard::{Env, Plan, Secrets, SigningSecret, State, signing_problems};
-use palisade_policy::{Built, Overrides, Policy, dated_secrets, environment_problems, live_secrets, start_problems};
+use palisade_gateway::{Admin, Config, Control, EventSink, Gateway};
 
 use crate::args::Serve;
-use crate::load::{self, Surroundings};
 use crate::output::{self, Exit};
-use crate::signals;
-
-const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+use crate::prepare::{AdminAt, Prepared, Refused, prepare};
+use crate::reload::{Keeper, Watched};
+use crate::{notify, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
-    let surroundings = load::surroundings(&args.environment)?;
-    let file = load::policy(&args.policy.policy)?;
-    let texts = file.texts.clone();
-    let overrides = Overrides {
-        upstream: args.upstream.clone(),
-        listen: args.listen.map(|address| address.to_string()),
-        ..Overrides::default()
-    };
-    let environment = surroundings.environment;
-    let mut found = match file.build(&surroundings, overrides) {
-        Err(found) => return Ok(refuse(&found, &texts)),
-        Ok(Built { policy, warnings }) => {
-            let mut found = warnings;
-            match examine(&policy, &surroundings, &mut found)? {
-                Some(ready) if !found.has_errors() => {
-                    output::diagnostics(&found, &texts);
-                    if args.check {
-                        output::note(&format!("policy and environment are fine for {}", environment.id()));
-                        return Ok(Exit::Fine);
-                    }
-                    return start(&policy, ready, args.threads);
-                }
-                _ => found,
+    let inherited = inherited()?;
+    let bound = inherited.as_ref().map(TcpListener::local_addr).transpose()?;
+    let mut files = BTreeSet::new();
+    match prepare(args, bound, None, &mut files) {
+        Err(Refused::Found(found, texts)) => Ok(refuse(&found, &texts)),
+        Err(Refused::Unread(error)) => Err(error),
+        Ok(prepared) => {
+            output::diagnostics(&prepared.found, &prepared.texts);
+            if args.check {
+                output::note(&format!("policy and environment are fine for {}", prepared.environment.id()));
+                return Ok(Exit::Fine);
             }
-        }
-    };
-    found.sort();
-    Ok(refuse(&found, &texts))
-}
-
-/// What `start` needs beside the policy.
-struct Ready {
-    listen: SocketAddr,
-    plan: Arc<Plan>,
-    jwks: Option<Jwks>,
-}
-
-/// Everything that would stop the gate, named at once.
-fn examine(policy: &Policy, surroundings: &Surroundings, found: &mut Diagnostics) -> anyhow::Result<Option<Ready>> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    found.append(environment_problems(policy, &surroundings.variables, seconds));
-    let address = policy.listen.address.as_deref().unwrap_or(DEFAULT_LISTEN);
-    let listen: SocketAddr = address.parse().with_context(|| format!("{address} is not an address to listen at"))?;
-    found.append(start_problems(policy, listen));
-    let live = |name: &str| live_secrets(&surroundings.variables, name, seconds);
-    let secrets = Secrets {
-        csrf: live("CSRF_SECRET"),
-        session: live("SESSION_SECRET"),
-        webhooks: signing_secrets(policy, &surroundings.variables),
-    };
-    found.append(signing_problems(policy, &secrets));
-    if found.has_errors() {
-        return Ok(None);
-    }
-    let providers = load::providers(policy, &surroundings.variables);
-    let state = State::new(&policy.limits, &Env { now: now(), entropy: &SystemEntropy });
-    match Plan::compile_with(policy.clone(), &secrets, &state, &providers) {
-        Ok(plan) => {
-            let jwks = Jwks::of(policy, &providers, &state).context("the issuer's keys cannot be fetched")?;
-            Ok(Some(Ready { listen, plan, jwks }))
-        }
-        Err(problems) => {
-            found.append(problems);
-            Ok(None)
+            start(args, prepared, inherited, Watched::new(files))
         }
     }
 }
 
-/// The webhooks' secrets, each with its date, so that an old one ends while the gate runs.
-fn signing_secrets(policy: &Policy, variables: &BTreeMap<String, String>) -> BTreeMap<String, Vec<SigningSecret>> {
-    let names = policy.routes().iter().filter_map(|route| route.signature.as_ref()).flat_map(|it| &it.secrets);
-    let dated = |(value, ends): (String, Option<i64>)| SigningSecret {
-        value,
-        until_seconds: ends.map(|end| u64::try_from(end).unwrap_or_default()),
-    };
-    let values = |name: &String| dated_secrets(variables, name).into_iter().map(dated).collect();
-    names.map(|name| (name.clone(), values(name))).collect()
+/// What the shared state does, for people; for machines it is an event.
+fn tell(notice: &Notice) {
+    match notice {
+        Notice::Outage { why, .. } => output::note(&format!("palisade: the shared state is out: {why}")),
+        Notice::Recovered { alone, replayed, .. } => output::note(&format!(
+            "palisade: the shared state is back; {alone} tokens were taken without it, {replayed} of them twice"
+        )),
+        Notice::Evicts { policy } => output::note(&format!(
+            "palisade: warning: the server of the shared state has maxmemory-policy {policy}: it may forget limits and \
+             used tokens; set it to noeviction"
+        )),
+        _ => {}
+    }
 }
 
 fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
@@ -106,32 +54,84 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
     Exit::CouldNotRun
 }
 
-fn start(policy: &Policy, ready: Ready, threads: Option<usize>) -> anyhow::Result<Exit> {
-    let upstream = policy.app.upstream.clone().context("no upstream: set [app].upstream, or give --upstream URL")?;
-    let Ready { listen, plan, jwks } = ready;
-    let summary = format!("{} ({}, {} routes)", policy.app.name, policy.environment.id(), policy.routes().len());
-    let gateway = bind(plan, listen, upstream.clone(), threads, EventSink::new(std::io::stdout()))?.with_jwks(jwks);
-    let greeting = format!("palisade: {summary} at http://{} in front of {upstream}", gateway.local_addr());
-    drain(gateway, &greeting)
+fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watched: Watched) -> anyhow::Result<Exit> {
+    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, .. } = prepared;
+    let policy = plan.policy();
+    let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
+    let summary = format!("{name} ({}, {routes} routes)", environment.id());
+    let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
+    let threads = args.threads.unwrap_or(0);
+    let config = Config { listen, upstreams, threads, plan, sink: EventSink::new(std::io::stdout()) };
+    let gateway = match inherited {
+        Some(listener) => Gateway::inherit(listener, config).context("cannot serve the inherited socket")?,
+        None => Gateway::bind(config).with_context(|| format!("cannot listen at {listen}"))?,
+    };
+    let scheme = if front.certificate.is_some() { "https" } else { "http" };
+    let gateway = gateway.with_front(front).context("plain http cannot be redirected")?;
+    let admin = bind_admin(admin, admin_token.as_deref())?;
+    let bound = gateway.local_addr();
+    let operators = admin.as_ref().map_or("off".to_owned(), |admin| admin.local_addr().to_string());
+    let greeting =
+        format!("palisade: {summary} at {scheme}://{bound} in front of {}, admin {operators}", behind.join(", "));
+    let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
+    let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
+    let keep = |control| Keeper { args, control, issuer, bound, watched }.keep();
+    drain(gateway, &greeting, keep)
 }
 
-/// Binds the gate. One thread a core unless told otherwise.
-pub(crate) fn bind(
-    plan: Arc<Plan>,
-    listen: SocketAddr,
-    upstream: palisade_policy::Origin,
-    threads: Option<usize>,
-    sink: EventSink,
-) -> anyhow::Result<Gateway> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.unwrap_or(cores).max(1);
-    Gateway::bind(Config { listen, upstream, threads, plan, sink })
-        .with_context(|| format!("cannot listen at {listen}"))
+/// The socket that systemd or another supervisor passed, if it did (sd_listen_fds(3)).
+fn inherited() -> anyhow::Result<Option<TcpListener>> {
+    let mut passed = ListenFd::from_env();
+    if passed.len() > 1 {
+        bail!("{} sockets were passed, and the gate takes one: keep one ListenStream", passed.len());
+    }
+    if passed.len() == 0 {
+        return Ok(None);
+    }
+    passed.take_tcp_listener(0).context("the socket that was passed is not one of TCP")
 }
 
-/// Serves until a signal, and says how it ended. `greeting` is told once a signal would be heard.
-pub(crate) fn drain(gateway: Gateway, greeting: &str) -> anyhow::Result<Exit> {
-    let ended = gateway.run(signals::shutdown(|| output::note(greeting)))?;
+/// Takes the port for operators. The usual one may be taken by another gate of this machine; then any will do, and the
+/// greeting says which. One that was asked for must be had.
+pub(crate) fn bind_admin(admin: AdminAt, token: Option<&str>) -> anyhow::Result<Option<Admin>> {
+    match admin {
+        AdminAt::Off => Ok(None),
+        AdminAt::Asked(address) => {
+            let bound = Admin::bind(address, token);
+            Ok(Some(bound.with_context(|| format!("cannot answer operators at {address}; see --admin"))?))
+        }
+        AdminAt::Usual(address) => match Admin::bind(address, token) {
+            Ok(admin) => Ok(Some(admin)),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                output::note(&format!("palisade: {address} is taken; operators are answered elsewhere (see --admin)"));
+                let any = SocketAddr::new(address.ip(), 0);
+                Ok(Some(Admin::bind(any, token).context("cannot answer operators anywhere")?))
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot answer operators at {address}; see --admin")),
+        },
+    }
+}
+
+/// Serves until a signal, and says how it ended. `greeting` is told once a signal would be heard; `beside` goes on as
+/// long as the gate serves.
+pub(crate) fn drain<F: Future<Output = ()>>(
+    gateway: Gateway,
+    greeting: &str,
+    beside: impl FnOnce(Control) -> F,
+) -> anyhow::Result<Exit> {
+    let ended = gateway.run(|control| {
+        let beside = beside(control.clone());
+        let listening = || {
+            output::note(greeting);
+            notify::ready();
+        };
+        async move {
+            tokio::select! {
+                () = signals::shutdown(listening, control) => notify::stopping(),
+                () = beside => {}
+            }
+        }
+    })?;
     if ended.cut > 0 || ended.events_lost > 0 {
         output::note(&format!("palisade: cut {} connections, lost {} events", ended.cut, ended.events_lost));
     }

@@ -7,8 +7,8 @@ use palisade_event::Kind;
 
 use crate::matcher::{Conflict, Matcher};
 use crate::model::{
-    ActionRule, App, Clients, Cors, CspSources, Csrf, CsrfStrength, Environment, Framework, Identity, Limits, Listen,
-    Method, Methods, Mode, Origin, Route, RouteSource, Service, SharedState, Undeclared,
+    ActionRule, App, Clients, Cors, CspSources, Csrf, CsrfStrength, Environment, Framework, HealthCheck, Identity,
+    Limits, Listen, Method, Methods, Mode, Origin, Route, RouteSource, Service, SharedState, Undeclared, Upstream,
 };
 use crate::place::{Place, Problem, Problems};
 use crate::policy::{ManifestAction, Policy, RouteId};
@@ -48,7 +48,8 @@ impl Policy {
         PolicyBuilder {
             app: App {
                 name: name.into(),
-                upstream: None,
+                upstreams: Vec::new(),
+                health: None,
                 public_origins,
                 services: Vec::new(),
                 framework: None,
@@ -88,8 +89,19 @@ impl Policy {
 
 impl PolicyBuilder {
     /// Where the gate forwards to.
-    pub fn upstream(mut self, upstream: Origin) -> PolicyBuilder {
-        self.app.upstream = Some(upstream);
+    pub fn upstream(self, upstream: Origin) -> PolicyBuilder {
+        self.upstreams([upstream.into()])
+    }
+
+    /// The places that serve the app.
+    pub fn upstreams(mut self, upstreams: impl IntoIterator<Item = Upstream>) -> PolicyBuilder {
+        self.app.upstreams = upstreams.into_iter().collect();
+        self
+    }
+
+    /// How the upstreams are asked whether they are well.
+    pub fn health(mut self, health: HealthCheck) -> PolicyBuilder {
+        self.app.health = Some(health);
         self
     }
 

@@ -50,6 +50,40 @@ pub struct KindDefaults {
     pub because_body: Reason,
 }
 
+/// How failed sign-ins are counted, on every `login` route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignIn {
+    /// Failures of one account and one client, or of one client where the route names no account.
+    pub lock: Limit,
+    /// Failures of one account, wherever they come from.
+    pub slow: Limit,
+    /// How long an attempt beyond [`SignIn::slow`] waits.
+    pub pause: Duration,
+    /// How long a browser that signed in stays known to the account.
+    pub remembered: Duration,
+    /// Why this lock.
+    pub because_lock: Reason,
+    /// Why this limit of an account, and why it only slows.
+    pub because_slow: Reason,
+}
+
+/// How failed sign-ins are counted.
+pub const SIGN_IN: SignIn = SignIn {
+    lock: Limit { count: 10, window: Duration::from_secs(3600) },
+    slow: Limit { count: 20, window: Duration::from_secs(3600) },
+    // Long for a machine, short for a person; a browser waits that long without a word.
+    pause: Duration::from_secs(5),
+    remembered: Duration::from_secs(90 * 86_400),
+    because_lock: reason(
+        "people mistype a few times, machines guess; a lock by account alone would lock its owner out",
+        "OWASP Authentication Cheat Sheet, account lockout; ASVS 4.0 2.2.1; NIST SP 800-63B 5.2.2",
+    ),
+    because_slow: reason(
+        "guesses from many addresses are slowed, and the owner's own browser is not",
+        "OWASP Slow Down Online Guessing Attacks with Device Cookies; OWASP API2:2023",
+    ),
+};
+
 // === impl Reason ===
 
 impl fmt::Display for Reason {
@@ -153,6 +187,11 @@ impl Default for Limits {
             connections_per_client: 256,
             // Slow heads hold a connection (CWE-400); ten seconds is enough for a phone on a bad line.
             header_timeout: Duration::from_secs(10),
+            // Apache's mod_reqtimeout: 20 s and 500 bytes a second. Phones on bad lines send more.
+            body_timeout: Duration::from_secs(30),
+            body_rate: 512,
+            // More than an application of some cores answers at once; beyond, everyone only waits longer (Little's law).
+            in_flight: 1024,
             idle_timeout: Duration::from_secs(75),
             // Server-side rendering and AI calls take long; a dead upstream is found by connecting, not by this.
             upstream_timeout: Duration::from_secs(60),
@@ -163,6 +202,10 @@ impl Default for Limits {
         }
     }
 }
+
+/// Between two health checks of an upstream: two failures take it out, so a sick one is found within twenty seconds; one
+/// that refuses connections is found by the next request.
+pub(crate) const DEFAULT_HEALTH_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Default for SharedState {
     /// State in this process.
@@ -336,7 +379,7 @@ const LOGIN: KindDefaults = KindDefaults {
     limit: per_minute(5),
     body: 16 * KIB,
     because_limit: reason(
-        "guessing must be slow; attempts that succeed are given back",
+        "guessing must be slow, over many accounts too; failures are counted apart",
         "operations guide, withRateLimit(): login-like operations; OWASP API2:2023",
     ),
     because_csrf: reason(

@@ -239,12 +239,37 @@ pub fn start_problems(policy: &Policy, listen: SocketAddr) -> Diagnostics {
     for net in policy.clients.trusted_proxies.iter().filter(|net| rules::is_wide(net)) {
         found.push(Diagnostic::error("trusted-proxies-wide", rules::wide(net)).fix(rules::WIDE_FIX));
     }
-    if policy.app.upstream.as_ref().is_some_and(|upstream| is_same(&upstream.authority, upstream.port(), listen)) {
+    let own = |address| policy.app.upstreams.iter().any(|up| is_same(&up.origin.authority, up.origin.port(), address));
+    if own(listen) {
         let what = format!("the upstream is {listen}, the gate itself");
         found.push(Diagnostic::error("upstream-loop", what).fix("set [app] upstream to the address of the app"));
     }
     found
 }
+
+/// What keeps the admin listener at `address` from starting (SECURITY.md 20). `token` is `PALISADE_ADMIN_TOKEN`.
+#[must_use]
+pub fn admin_problems(policy: &Policy, address: SocketAddr, token: Option<&str>) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    if !address.ip().to_canonical().is_loopback() {
+        let what = format!("the admin listener at {address} is reachable from other machines, and has no TLS");
+        let fix =
+            "listen on 127.0.0.1 and let a proxy or a tunnel on this machine carry it, or turn it off: --admin off";
+        found.push(Diagnostic::error("admin-exposed", what).fix(fix));
+    }
+    if policy.app.upstreams.iter().any(|up| is_same(&up.origin.authority, up.origin.port(), address)) {
+        let what = format!("the upstream is {address}, the gate's own admin listener");
+        found.push(Diagnostic::error("upstream-loop", what).fix("set [app] upstream to the address of the app"));
+    }
+    if token.is_some_and(is_placeholder) {
+        found.push(placeholder(ADMIN_TOKEN));
+    }
+    secret_length(ADMIN_TOKEN, token, &mut found);
+    found
+}
+
+/// The variable that opens `/metrics` and the dashboard.
+pub const ADMIN_TOKEN: &str = "PALISADE_ADMIN_TOKEN";
 
 /// Whether an upstream's authority is the address we listen on, by number or as `localhost`.
 fn is_same(authority: &str, port: u16, listen: SocketAddr) -> bool {

@@ -27,15 +27,15 @@ pub use advise::{
     Advice, Guess, Guide, GuideLimit, GuideRow, KindRow, Outcome, Protection, guess, guide_matrix, matrix, matrix_json,
 };
 pub use builder::PolicyBuilder;
-pub use defaults::{KindDefaults, Reason};
-pub use environment::{dated_secrets, environment_problems, live_secrets, start_problems};
+pub use defaults::{KindDefaults, Reason, SIGN_IN, SignIn};
+pub use environment::{ADMIN_TOKEN, admin_problems, dated_secrets, environment_problems, live_secrets, start_problems};
 pub use file::{Built, Draft, Overrides, Sources, Want, parse};
 pub use matcher::page_path;
 pub use model::{
     Access, ActionRule, App, Clients, Cors, CspProfile, CspSources, Csrf, CsrfStrength, DEFAULT_BUFFERED, Environment,
-    ForwardingHeader, Framework, Identity, IdentityNeed, IdentityProvider, Limit, Limits, Listen, Method, Methods,
-    Mode, Origin, Outage, Route, RouteSource, Schema, Service, SharedState, Signals, Signature, SignatureScheme,
-    Success, Tls, Undeclared,
+    ForwardingHeader, Framework, HealthCheck, Identity, IdentityNeed, IdentityProvider, Limit, Limits, Listen, Method,
+    Methods, Mode, Origin, Outage, Route, RouteSource, Schema, Service, SharedState, Signals, Signature,
+    SignatureScheme, Success, Tls, Undeclared, Upstream,
 };
 pub use policy::{Found, ManifestAction, Policy, RouteId};
 pub use schemas::{PRESET_SCHEMAS, preset_schema};

@@ -45,8 +45,10 @@ pub enum Mode {
 pub struct App {
     /// The application's name, in events and metrics.
     pub name: String,
-    /// Where the gate forwards to: `http://host:port`. The layer inside an app has none.
-    pub upstream: Option<Origin>,
+    /// Where the gate forwards to. The layer inside an app has none.
+    pub upstreams: Vec<Upstream>,
+    /// How the upstreams are asked whether they are well; without it, only failing to connect tells.
+    pub health: Option<HealthCheck>,
     /// The origins the app is served under; never empty.
     pub public_origins: Vec<Origin>,
     /// Presets of services.
@@ -57,6 +59,24 @@ pub struct App {
     pub mode: Mode,
     /// The project's directory, relative to the policy file; the server-action manifest is read below it.
     pub directory: Option<String>,
+}
+
+/// One of the places that serve the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// `http://host:port`. Plain http: it belongs on this machine or in its private network.
+    pub origin: Origin,
+    /// Its share of the requests beside the others', 1 to 1,000.
+    pub weight: u16,
+}
+
+/// `[app] health`: each upstream is asked again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The path that is fetched; a status below 400 is well.
+    pub path: String,
+    /// The time between two questions.
+    pub interval: Duration,
 }
 
 /// A service the app uses: env variables, CSP sources, token issuer, webhook schemes come from it.
@@ -143,6 +163,12 @@ pub struct Limits {
     pub connections_per_client: u32,
     /// Time for a request head to arrive.
     pub header_timeout: Duration,
+    /// Time that may be spent in waiting for a request's body, and what each further second costs.
+    pub body_timeout: Duration,
+    /// Bytes of a body that earn it another second.
+    pub body_rate: u64,
+    /// Requests that wait for the application at a time; webhooks and health checks have an eighth more to themselves.
+    pub in_flight: u32,
     /// Time between two requests of a connection.
     pub idle_timeout: Duration,
     /// Time for the upstream's response head.
@@ -164,6 +190,11 @@ pub struct Listen {
     pub intake: Option<String>,
     /// `tls`: the gate speaks TLS itself.
     pub tls: Option<Tls>,
+    /// `redirect`: a second address, where plain http is answered with the way to https.
+    pub redirect: Option<String>,
+    /// `proxy_protocol`: connections of trusted proxies begin with a PROXY header that names the client, and others
+    /// are closed.
+    pub proxy_protocol: bool,
 }
 
 /// `[listen] tls`: files, relative to the policy's folder.
@@ -442,6 +473,15 @@ pub struct CspSources {
     pub worker: Vec<String>,
     /// `form-action`.
     pub form: Vec<String>,
+}
+
+// === impl Upstream ===
+
+impl From<Origin> for Upstream {
+    /// With an equal share.
+    fn from(origin: Origin) -> Upstream {
+        Upstream { origin, weight: 1 }
+    }
 }
 
 // === impl Access ===

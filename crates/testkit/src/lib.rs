@@ -1,5 +1,5 @@
-//! What tests need around the gate: a fake upstream, a scripted client, fixed time and randomness, and a gate in this
-//! process. Plain blocking sockets and threads, and no HTTP library: what is tested and what tests it share no code.
+//! What tests need around the gate: a fake upstream, a scripted client, fixed time and randomness, a gate in this process,
+//! and a private redis-server. Plain blocking sockets and threads, and no HTTP library: what is tested and what tests it share no code.
 //!
 //! Everything panics on failure, with what was expected; nothing sleeps. Reads give up after ten seconds.
 
@@ -13,12 +13,19 @@ mod client;
 mod env;
 mod gate;
 mod message;
+mod redis;
+mod slow;
 mod upstream;
 
 pub use client::Client;
 pub use env::FixedEnv;
-pub use gate::{Events, HOST, RunningGate, builder, open, plan, route};
+pub use gate::{
+    ADMIN_TOKEN, Events, HOST, RunningGate, WEBHOOK_SECRET, builder, metric, metrics, open, plan, plan_over, route,
+    shared_state,
+};
 pub use message::{Head, Response, header};
+pub use redis::{Redis, Reply};
+pub use slow::SlowRoad;
 pub use upstream::{Exchange, Recorded, Upstream};
 
 use std::time::{Duration, Instant};

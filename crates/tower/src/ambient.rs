@@ -1,6 +1,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use palisade_guard::shared::Lease;
 use palisade_guard::{Ask, Claim, Entropy, Keyset, Now, Record, Resume, Settle};
 
 /// Who answers what the guard asks: state in this process, or shared by many.
@@ -13,6 +14,9 @@ pub trait Backend {
 
     /// Ends a reservation. Called at the response head; must not wait. What is lost ends by its time.
     fn settle(&self, settle: Settle);
+
+    /// Asks whether a client is within a limit that gates share, for no longer than [`Ask::patience`].
+    fn lease(&self, ask: Ask<Lease>) -> Self::Answer;
 
     /// Gets the issuer's keys: one fetch for all who ask at a time, and not again for a while.
     fn keys(&self, ask: Ask<Keyset>) -> Self::Answer;

@@ -43,6 +43,8 @@ pub enum GateBody<B> {
     Own(Bytes),
     /// The service's.
     Inner(B),
+    /// The service's, and its beginning was read before.
+    Ahead(Bytes, Option<B>),
 }
 
 // === impl Guarded ===
@@ -55,6 +57,16 @@ impl<B: Body<Data = Bytes>> Guarded<B> {
         let overrun = Overrun((!fits).then(Arc::default));
         let left = plan.cap.saturating_sub(prefix.len() as u64);
         (Guarded { prefix, rest, left, trailers: plan.trailers, overrun: overrun.clone() }, overrun)
+    }
+}
+
+impl<B: Body> Guarded<B> {
+    /// The body of the same request sent again, if it has none: what has bytes travels once.
+    #[must_use]
+    pub fn again(&self) -> Option<Guarded<B>> {
+        let empty = self.prefix.is_empty() && self.rest.as_ref().is_none_or(Body::is_end_stream);
+        let overrun = Overrun::default();
+        empty.then(|| Guarded { prefix: Bytes::new(), rest: None, left: 0, trailers: false, overrun })
     }
 }
 
@@ -108,15 +120,20 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Guarded<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let ahead = self.prefix.len() as u64;
-        let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(ahead));
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper.saturating_add(ahead));
-        }
-        hint
+        ahead(&self.prefix, self.rest.as_ref())
     }
+}
+
+/// The size of a body whose beginning was read before.
+fn ahead(read: &Bytes, rest: Option<&impl Body>) -> SizeHint {
+    let ahead = read.len() as u64;
+    let rest = rest.map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+    let mut hint = SizeHint::new();
+    hint.set_lower(rest.lower().saturating_add(ahead));
+    if let Some(upper) = rest.upper() {
+        hint.set_upper(upper.saturating_add(ahead));
+    }
+    hint
 }
 
 fn retain_harmless(fields: &mut HeaderMap) {
@@ -161,9 +178,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for GateBody<B> {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match &mut *self {
-            GateBody::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
+            GateBody::Own(bytes) | GateBody::Ahead(bytes, None) if bytes.is_empty() => Poll::Ready(None),
             GateBody::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            GateBody::Inner(body) => Pin::new(body).poll_frame(context),
+            GateBody::Ahead(bytes, _) if !bytes.is_empty() => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            GateBody::Inner(body) | GateBody::Ahead(_, Some(body)) => Pin::new(body).poll_frame(context),
+            GateBody::Ahead(_, None) => Poll::Ready(None),
         }
     }
 
@@ -171,6 +190,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for GateBody<B> {
         match self {
             GateBody::Own(bytes) => bytes.is_empty(),
             GateBody::Inner(body) => body.is_end_stream(),
+            GateBody::Ahead(bytes, rest) => bytes.is_empty() && rest.as_ref().is_none_or(Body::is_end_stream),
         }
     }
 
@@ -178,6 +198,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for GateBody<B> {
         match self {
             GateBody::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
             GateBody::Inner(body) => body.size_hint(),
+            GateBody::Ahead(bytes, rest) => ahead(bytes, rest.as_ref()),
         }
     }
 }

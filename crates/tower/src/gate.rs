@@ -8,9 +8,10 @@ use std::task::Poll;
 use bytes::{Buf, Bytes, BytesMut};
 use http::{Request, Response, request};
 use http_body::Body;
+use palisade_event::Code;
 use palisade_guard::{
-    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Identity, Need, Peer, Plan, Settle, Step,
-    View,
+    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Identity, Need, Paused, Peer, Plan, Settle,
+    Step, View,
 };
 
 use crate::ambient::{Ambient, Backend};
@@ -60,6 +61,7 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         B: Body<Data = Bytes> + Unpin,
         S: FnOnce(Request<Guarded<B>>) -> F,
         F: Future<Output = Result<Response<R>, E>>,
+        R: Body<Data = Bytes> + Unpin,
         E: Into<Fault>,
     {
         let (head, body) = request.into_parts();
@@ -70,10 +72,29 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             Err(answer) => return self.answer(answer),
         };
         let (request, overrun) = self.shape(&mut admitted, passing);
-        match service(request).await {
-            Ok(response) => self.finish(admitted, response),
-            Err(error) => self.fail(admitted, if overrun.happened() { Fault::BodyTooLarge } else { error.into() }),
+        let fault = |error: E| if overrun.happened() { Fault::BodyTooLarge } else { error.into() };
+        match service(request).await.map_err(fault) {
+            Ok(response) => self.finish(admitted, response).await,
+            Err(fault) => self.fail(admitted, fault),
         }
+    }
+
+    /// Refuses a request before the first stage: its framing is broken, or there is no room for it. The answer is as
+    /// complete as any, and one record is made of it.
+    pub fn turn_away<B: Body, R>(
+        &self,
+        peer: Peer,
+        request: &Request<B>,
+        code: Code,
+        retry_after: Option<u32>,
+    ) -> Response<GateBody<R>> {
+        self.answer(self.plan.turn_away(&view(peer, request), code, retry_after, &self.env()))
+    }
+
+    /// Answers a request that came over plain http with the way to https. No record is made of it.
+    pub fn to_https<B: Body, R>(&self, peer: Peer, request: &Request<B>) -> Response<GateBody<R>> {
+        let answer = self.plan.to_https(&view(peer, request), &self.env());
+        answer.into_response(&self.env()).0.map(GateBody::Own)
     }
 
     async fn decide<B: Body<Data = Bytes> + Unpin>(&self, passing: &mut Passing<B>) -> Result<Admitted, Answer> {
@@ -84,6 +105,11 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
                 Step::Answer(answer) => return Err(answer),
                 Step::Need(Need::Claim(ask)) => self.backend.claim(ask).await,
                 Step::Need(Need::Keys(ask)) => self.backend.keys(ask).await,
+                Step::Need(Need::Pause(ask)) => {
+                    self.ambient.sleep(ask.question.time).await;
+                    ask.reply(Paused)
+                }
+                Step::Need(Need::Lease(ask)) => self.backend.lease(ask).await,
                 Step::Need(Need::Collect(ask)) => {
                     let collected = self.collect(passing, ask.question).await;
                     ask.reply(collected)
@@ -110,13 +136,24 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         (Request::from_parts(head, guarded), overrun)
     }
 
-    fn finish<R>(&self, admitted: Admitted, response: Response<R>) -> Response<GateBody<R>> {
+    async fn finish<R: Body<Data = Bytes> + Unpin>(
+        &self,
+        mut admitted: Admitted,
+        response: Response<R>,
+    ) -> Response<GateBody<R>> {
         let (mut head, body) = response.into_parts();
+        let body = match admitted.wants(&head) {
+            None => GateBody::Inner(body),
+            Some(collect) => match self.look(&mut admitted, body, collect).await {
+                Ok(body) => body,
+                Err(fault) => return self.fail(admitted, fault),
+            },
+        };
         let finish = admitted.finish(&mut head, &self.env());
         self.settle(finish.settle);
         self.ambient.record(finish.record);
         let body = match finish.body {
-            BodyFate::Keep => GateBody::Inner(body),
+            BodyFate::Keep => body,
             BodyFate::Replace(bytes) => GateBody::Own(bytes),
         };
         Response::from_parts(head, body)
@@ -127,6 +164,25 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         self.settle(settle);
         self.ambient.record(record);
         Response::from_parts(head, GateBody::Own(body))
+    }
+
+    /// Lets the guard see the beginning of a response's body, which then goes on as it was, without trailers. An answer
+    /// that is too long or too slow is judged without.
+    async fn look<R>(&self, admitted: &mut Admitted, body: R, collect: Collect) -> Result<GateBody<R>, Fault>
+    where
+        R: Body<Data = Bytes> + Unpin,
+    {
+        let (mut read, mut rest) = (BytesMut::new(), Some(body));
+        match self.read(&mut read, &mut rest, collect).await {
+            Ok(_) | Err(Collected::TooSlow) => {}
+            // What was cut off must not look whole to the client.
+            Err(_) => return Err(Fault::Unreachable),
+        }
+        let read = read.freeze();
+        if rest.is_none() {
+            admitted.read(&read);
+        }
+        Ok(GateBody::Ahead(read, rest))
     }
 
     fn settle(&self, settle: Option<Settle>) {
@@ -144,14 +200,33 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
     /// Reads the beginning of the body, on from where an earlier question ended; what was read is forwarded later, byte
     /// for byte.
     async fn collect<B: Body<Data = Bytes> + Unpin>(&self, passing: &mut Passing<B>, collect: Collect) -> Collected {
-        let mut sleep = pin!(self.ambient.sleep(collect.within));
         let mut read = BytesMut::from(std::mem::take(&mut passing.prefix));
+        let outcome = self.read(&mut read, &mut passing.body, collect).await;
+        // Observing, the request goes on whatever came of the question, and must be whole.
+        passing.prefix = read.freeze();
+        match outcome {
+            Ok(complete) => {
+                let seen = passing.prefix.slice(..passing.prefix.len().min(collect.limit));
+                Collected::Prefix { complete: complete && seen.len() == passing.prefix.len(), bytes: seen }
+            }
+            Err(failed) => failed,
+        }
+    }
+
+    /// Reads of a body until there are so many bytes, it ends (and is gone), or its time is over. Says whether it ended.
+    async fn read<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        read: &mut BytesMut,
+        rest: &mut Option<B>,
+        collect: Collect,
+    ) -> Result<bool, Collected> {
+        let mut sleep = pin!(self.ambient.sleep(collect.within));
         let outcome = poll_fn(|context| {
             loop {
                 if read.len() >= collect.limit {
-                    return Poll::Ready(Ok(passing.body.is_none()));
+                    return Poll::Ready(Ok(rest.is_none()));
                 }
-                let Some(body) = passing.body.as_mut() else { return Poll::Ready(Ok(true)) };
+                let Some(body) = rest.as_mut() else { return Poll::Ready(Ok(true)) };
                 match Pin::new(body).poll_frame(context) {
                     Poll::Ready(None) => return Poll::Ready(Ok(true)),
                     Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Collected::Broken)),
@@ -167,18 +242,10 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
             }
         })
         .await;
-        // Observing, the request goes on whatever came of the question, and must be whole.
-        passing.prefix = read.freeze();
-        match outcome {
-            Ok(complete) => {
-                if complete {
-                    passing.body = None;
-                }
-                let seen = passing.prefix.slice(..passing.prefix.len().min(collect.limit));
-                Collected::Prefix { complete: complete && seen.len() == passing.prefix.len(), bytes: seen }
-            }
-            Err(failed) => failed,
+        if outcome.as_ref().is_ok_and(|ended| *ended) {
+            *rest = None;
         }
+        outcome
     }
 
     fn env(&self) -> Env<'_> {
@@ -196,6 +263,17 @@ impl<B> Passing<B> {
             peer: self.peer,
             body: self.hint,
         }
+    }
+}
+
+fn view<B: Body>(peer: Peer, request: &Request<B>) -> View<'_> {
+    View {
+        method: request.method(),
+        uri: request.uri(),
+        version: request.version(),
+        headers: request.headers(),
+        peer,
+        body: hint(request.body()),
     }
 }
 

@@ -77,7 +77,7 @@ where
     S: Service<Request<Guarded<B>>, Response = Response<R>> + Clone + Send + 'static,
     S::Error: Into<Fault>,
     S::Future: Send,
-    R: Send + 'static,
+    R: Body<Data = Bytes> + Send + Unpin + 'static,
     K: Backend + Clone + Send + Sync + 'static,
     K::Answer: Send,
     A: Ambient + Clone + Send + Sync + 'static,

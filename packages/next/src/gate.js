@@ -134,6 +134,9 @@ export class Gate {
           const keys = await this.#fetchKeys(facts.jwks);
           const how = keys ? 1 : 0;
           step = call(Operation.Resume, value.handle, (message) => message.byte(how).data(keys ?? new Uint8Array()));
+        } else if (said === Said.Pause) {
+          await new Promise((resolve) => setTimeout(resolve, value.time));
+          step = call(Operation.Resume, value.handle, (message) => message.byte(1).data(new Uint8Array()));
         } else if (said === Said.Full) {
           return { answer: plain(503, 'overloaded', 'Service unavailable') };
         } else {

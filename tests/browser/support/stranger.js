@@ -4,13 +4,15 @@ import http from 'node:http';
 /**
  * A web server of somebody else. It listens on the loopback address, so that it is another
  * *site* as `localhost` and another *origin of the same site* as `127.0.0.1`: only the
- * first keeps SameSite cookies away from the victim's request.
+ * first keeps SameSite cookies away from the victim's request. It answers for any other name too.
  */
 export class Stranger {
   static async start() {
     const stranger = new Stranger();
     stranger.page = '';
+    stranger.cookie = null;
     stranger.server = http.createServer((_request, answer) => {
+      if (stranger.cookie) answer.setHeader('set-cookie', stranger.cookie);
       answer.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
       answer.end(stranger.page);
     });

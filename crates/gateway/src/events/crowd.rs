@@ -103,7 +103,8 @@ impl Pair {
     /// Keeps the event's line; says how long it is.
     fn hold(&mut self, event: &Event<'_>) -> usize {
         let mut line = Vec::with_capacity(512);
-        event.encode(&mut line);
+        // The line will stand for requests of several callers of that client.
+        Event { user: None, ..*event }.encode(&mut line);
         self.line = line.into();
         self.line.len()
     }
@@ -147,6 +148,8 @@ mod tests {
             duration_micros: 1,
             tags: 0,
             signals: 0,
+            user: None,
+            outcome: None,
             attributable: true,
             count: 1,
         }

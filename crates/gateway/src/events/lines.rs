@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use palisade_event::Event;
 use palisade_guard::{Lane, Now, Record};
 use tokio::sync::Notify;
 
@@ -37,12 +38,12 @@ impl Lines {
     }
 
     /// Takes note of a request: encodes its line, or counts it. Never waits.
-    pub(crate) fn record(&self, record: &Record) {
+    pub(crate) fn record(&self, record: &Record, event: &Event<'_>) {
         let mut buffers = self.buffers.borrow_mut();
         let Buffers { reserved, crowd, counted, told } = &mut *buffers;
         match record.lane() {
-            Lane::Reserved => record.event().encode(reserved),
-            Lane::Crowd => counted.take(&record.event(), record.quiet(), palisade_backend::now().mono.0, crowd),
+            Lane::Reserved => event.encode(reserved),
+            Lane::Crowd => counted.take(event, record.quiet(), palisade_backend::now().mono.0, crowd),
         }
         if reserved.len() >= FLUSH_AT {
             self.queue.push(Lane::Reserved, Batch::of(reserved));

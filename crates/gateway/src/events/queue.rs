@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use palisade_backend::Notice;
 use palisade_guard::Lane;
 
 use super::notice;
@@ -35,6 +36,8 @@ struct Lanes {
     closed: bool,
     finished: bool,
     lost: u64,
+    /// Requests whose lines found no room, since the start.
+    dropped: u64,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,11 @@ impl Batch {
         Batch { bytes: std::mem::replace(buffer, Vec::with_capacity(capacity)) }
     }
 
+    /// One line that stands for no request.
+    pub(crate) fn line(bytes: Vec<u8>) -> Batch {
+        Batch { bytes }
+    }
+
     /// How many requests its lines stand for. Looked up only when it is dropped.
     fn requests(&self) -> u64 {
         let lines = self.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -81,28 +89,53 @@ fn count_of(line: &[u8]) -> u64 {
 // === impl Queue ===
 
 impl Queue {
-    fn new() -> Queue {
+    pub(crate) fn new() -> Queue {
         let waiting = |room| Waiting { batches: VecDeque::new(), bytes: 0, room, dropped: 0 };
         let (reserved, crowd) = (waiting(RESERVED_ROOM), waiting(CROWD_ROOM));
-        let lanes = Lanes { reserved, crowd, closed: false, finished: false, lost: 0 };
+        let lanes = Lanes { reserved, crowd, closed: false, finished: false, lost: 0, dropped: 0 };
         Queue { lanes: Mutex::new(lanes), changed: Condvar::new() }
     }
 
     /// Adds a batch, or counts it if its lane is full.
     pub(crate) fn push(&self, lane: Lane, batch: Batch) {
-        let mut lanes = self.lanes();
+        let mut guard = self.lanes();
+        let lanes = &mut *guard;
         let waiting = match lane {
             Lane::Reserved => &mut lanes.reserved,
             Lane::Crowd => &mut lanes.crowd,
         };
         if waiting.bytes + batch.bytes.len() > waiting.room {
-            waiting.dropped += batch.requests();
+            let requests = batch.requests();
+            waiting.dropped += requests;
+            lanes.dropped += requests;
             return;
         }
         waiting.bytes += batch.bytes.len();
         waiting.batches.push_back(batch);
-        drop(lanes);
+        drop(guard);
         self.changed.notify_all();
+    }
+
+    /// Requests whose lines were dropped or could not be written, since the start.
+    pub(crate) fn dropped(&self) -> u64 {
+        let lanes = self.lanes();
+        lanes.dropped + lanes.lost
+    }
+
+    /// Tells what became of the shared state: words and numbers of ours only.
+    pub(crate) fn tell(&self, it: &Notice) {
+        let what = match it {
+            Notice::Outage { nodes, .. } => format!("\"state-outage\",\"palisade.state.nodes\":{nodes}"),
+            Notice::Recovered { nodes, alone, replayed } => format!(
+                "\"state-recovered\",\"palisade.state.nodes\":{nodes},\"palisade.state.alone\":{alone},\
+                 \"palisade.state.replayed\":{replayed}"
+            ),
+            Notice::Evicts { .. } => "\"state-evicts\"".to_owned(),
+            _ => return,
+        };
+        let mut bytes = Vec::new();
+        notice(&mut bytes, palisade_backend::now().wall.0, &what, 0);
+        self.push(Lane::Reserved, Batch { bytes });
     }
 
     /// The next batch, what matters first; before it what was dropped. `None` when all is written and no more comes.
@@ -146,15 +179,11 @@ impl Waiting {
 // === impl Writer ===
 
 impl Writer {
-    pub(crate) fn start(writer: Box<dyn Write + Send>) -> io::Result<Writer> {
-        let queue = Arc::new(Queue::new());
+    /// Starts the thread that writes what is pushed to `queue`.
+    pub(crate) fn start(writer: Box<dyn Write + Send>, queue: Arc<Queue>) -> io::Result<Writer> {
         let finished = Finished(Arc::clone(&queue));
         thread::Builder::new().name("palisade-events".to_owned()).spawn(move || write(&finished, writer))?;
         Ok(Writer { queue })
-    }
-
-    pub(crate) fn queue(&self) -> Arc<Queue> {
-        Arc::clone(&self.queue)
     }
 
     /// Waits until all is written, but no longer than `patience`: a reader that stopped reading must not keep the
@@ -221,8 +250,8 @@ mod tests {
     fn a_reader_that_stands_still_loses_refusals_only_and_is_told_how_many() {
         let (go, gate) = mpsc::channel();
         let (tx, rx) = mpsc::channel();
-        let writer = Writer::start(Box::new(Gated(gate, tx))).expect("thread");
-        let queue = writer.queue();
+        let queue = Arc::new(Queue::new());
+        let writer = Writer::start(Box::new(Gated(gate, tx)), Arc::clone(&queue)).expect("thread");
         let counted = format!("{{\"a\":\"{}\",\"palisade.count\":7}}", "x".repeat(1000));
         for _ in 0..100 {
             queue.push(Lane::Crowd, batch(&counted, 100));
@@ -261,9 +290,10 @@ mod tests {
         let writers: [(Box<dyn Write + Send>, u64); 3] =
             [(Box::new(Broken), 2), (Box::new(Panics), 1), (Box::new(hanging), 1)];
         for (writer, least) in writers {
-            let writer = Writer::start(writer).expect("thread");
+            let queue = Arc::new(Queue::new());
+            let writer = Writer::start(writer, Arc::clone(&queue)).expect("thread");
             for _ in 0..2 {
-                writer.queue().push(Lane::Reserved, batch("{}", 1));
+                queue.push(Lane::Reserved, batch("{}", 1));
             }
             assert!(writer.finish(Duration::from_millis(300)) >= least.min(1));
         }

@@ -12,11 +12,12 @@ use palisade_guard::Fault;
 use palisade_tower::{BodyError, Guarded};
 
 use super::pool::Lease;
+use crate::upload::{Upload, UploadError};
 
 /// The body of a request, watched.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    body: Guarded<Incoming>,
+    body: Guarded<Upload>,
     progress: Option<Rc<Progress>>,
 }
 
@@ -55,16 +56,23 @@ pub(crate) struct Received {
 // === impl Sent ===
 
 impl Sent {
-    pub(crate) fn new(body: Guarded<Incoming>) -> (Sent, Option<Rc<Progress>>) {
+    pub(crate) fn new(body: Guarded<Upload>) -> (Sent, Option<Rc<Progress>>) {
         let fresh = || Rc::new(Progress { sending: Cell::new(Sending::Untouched), moved: Cell::new(0) });
         let progress = (!body.is_end_stream()).then(fresh);
         (Sent { body, progress: progress.clone() }, progress)
     }
 }
 
+impl Sent {
+    /// The same once more, if there are no bytes in it.
+    pub(crate) fn again(&self) -> Option<Sent> {
+        self.body.again().map(|body| Sent { body, progress: None })
+    }
+}
+
 impl Body for Sent {
     type Data = Bytes;
-    type Error = BodyError<hyper::Error>;
+    type Error = BodyError<UploadError>;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -68,7 +68,8 @@ impl Connector {
         Ok(Connection::new(sender, task.abort_handle()))
     }
 
-    async fn open(&self) -> Result<TcpStream, Fault> {
+    /// Opens the socket.
+    pub(super) async fn open(&self) -> Result<TcpStream, Fault> {
         let opened = timeout(CONNECT_TIMEOUT, async {
             match &self.place {
                 Place::Address(address) => TcpStream::connect(*address).await,

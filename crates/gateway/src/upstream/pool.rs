@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::Sent;
+use super::choice::Turn;
 
 /// Idle connections a thread keeps at most.
 const MAX_IDLE: usize = 256;
@@ -44,6 +45,8 @@ pub(crate) struct Connection {
 pub(crate) struct Lease {
     connection: Option<Connection>,
     pool: Rc<Pool>,
+    /// The upstream counts the request until then.
+    _turn: Turn,
 }
 
 /// A timer that is set anew only when it goes off, which in a busy connection it never does.
@@ -60,21 +63,22 @@ impl Pool {
         Pool { idle: RefCell::default(), patience }
     }
 
-    /// The freshest connection that is still open.
-    pub(crate) fn take(self: &Rc<Self>) -> Option<Lease> {
+    /// The freshest connection that is still open, and how long it has been idle.
+    pub(crate) fn take(&self) -> Option<(Connection, Duration)> {
         let mut idle = self.idle.borrow_mut();
         while let Some(Idle { connection, since }) = idle.pop() {
-            if connection.sender.is_ready() && since.elapsed() < MAX_AGE {
-                return Some(Lease { connection: Some(connection), pool: Rc::clone(self) });
+            let age = since.elapsed();
+            if connection.sender.is_ready() && age < MAX_AGE {
+                return Some((connection, age));
             }
             connection.task.abort();
         }
         None
     }
 
-    /// A connection that was just opened.
-    pub(crate) fn lease(self: &Rc<Self>, connection: Connection) -> Lease {
-        Lease { connection: Some(connection), pool: Rc::clone(self) }
+    /// A connection to be used for a request.
+    pub(crate) fn lease(self: &Rc<Self>, connection: Connection, turn: Turn) -> Lease {
+        Lease { connection: Some(connection), pool: Rc::clone(self), _turn: turn }
     }
 }
 

@@ -33,6 +33,8 @@ struct Inner {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+const USER: &str = "x-palisade-user";
+
 /// A part of the caller that `[identity].claims` may place elsewhere.
 #[derive(Clone, Copy)]
 struct Place<'a> {
@@ -47,7 +49,7 @@ impl Identity {
         let session = text(&claims, "sid")?.map(str::to_owned);
         let scoped = declared.provider == IdentityProvider::Clerk;
         let mut inner = Inner {
-            key: u128::from_be_bytes(*Sha256::digest(subject.as_bytes()).first_chunk().unwrap_or(&[0; 16])),
+            key: subject_key(&subject),
             subject,
             session,
             organization: None,
@@ -136,6 +138,28 @@ impl Identity {
     #[must_use]
     pub fn has_feature(&self, feature: &str) -> bool {
         self.has_scoped(&self.0.features, feature)
+    }
+
+    /// A caller of whom only the subject is proven. Where the policy places what it owns or may do in claims, it has
+    /// none of that.
+    pub(crate) fn vouched(subject: &str, own_claims: bool) -> Identity {
+        let headers = HeaderValue::from_str(subject).ok().map(|value| (HeaderName::from_static(USER), value));
+        Identity(Arc::new(Inner {
+            subject: subject.to_owned(),
+            session: None,
+            organization: None,
+            roles: Vec::new(),
+            permissions: Vec::new(),
+            plans: Vec::new(),
+            features: Vec::new(),
+            // What nobody is equal to.
+            owner: own_claims.then(String::new),
+            scoped: false,
+            expires: 0.0,
+            claims: Map::new(),
+            key: subject_key(subject),
+            headers: headers.into_iter().collect(),
+        }))
     }
 
     /// Whether what belongs to `owner` is its own: its subject, or the claim that `[identity].claims` names for
@@ -300,7 +324,7 @@ fn headers(inner: &Inner) -> Vec<(HeaderName, HeaderValue)> {
     let actor = inner.claims.get("act").and_then(|act| act.get("sub")).and_then(Value::as_str);
     let lists = |list: &[String]| list.join(",");
     let fields = [
-        ("x-palisade-user", Some(inner.subject.clone())),
+        (USER, Some(inner.subject.clone())),
         ("x-palisade-session", inner.session.clone()),
         ("x-palisade-org", inner.organization.clone()),
         ("x-palisade-role", Some(lists(&inner.roles))),
@@ -317,6 +341,11 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("subject", &self.0.subject).finish_non_exhaustive()
     }
+}
+
+/// Under which a subject is counted.
+fn subject_key(subject: &str) -> u128 {
+    u128::from_be_bytes(*Sha256::digest(subject.as_bytes()).first_chunk().unwrap_or(&[0; 16]))
 }
 
 #[cfg(test)]

@@ -71,6 +71,8 @@ fn a_flood_of_new_clients_refills_nobody() {
         *count += (0..5).filter(|_| allowed(&limiter, *victim, 2)).count();
     }
     assert!(admitted.iter().all(|count| *count <= 5), "{admitted:?}");
+    let Pressure { evictions, overflows } = limiter.pressure();
+    assert!(evictions > 1000 && overflows > 0, "{evictions} {overflows}");
 }
 
 #[test]
@@ -84,6 +86,7 @@ fn refused_clients_are_never_forgotten_and_newcomers_share_one_cell() {
     let newcomers: Vec<Charge> = (100..300).map(|client| limiter.charge(0, client, 1, MonoMicros(1))).collect();
     assert!(newcomers.iter().all(|charge| charge.overflow));
     assert_eq!(newcomers.iter().filter(|charge| charge.allowed).count(), 50, "ten times the limit, shared");
+    assert_eq!(limiter.pressure(), Pressure { evictions: 0, overflows: 200 });
     for client in refused {
         assert!(!allowed(&limiter, client, 2), "client {client} was forgotten");
     }
@@ -97,6 +100,7 @@ fn a_slot_is_reused_once_its_client_has_its_burst_again() {
     }
     let late = limiter.charge(0, 99, 1, MonoMicros(13 * SECOND));
     assert_eq!(late, Charge { allowed: true, remaining: 4, reset_seconds: 12, overflow: false });
+    assert_eq!(limiter.pressure(), Pressure::default(), "nobody gave way who owed anything");
 }
 
 #[test]
@@ -147,4 +151,21 @@ proptest! {
             prop_assert_eq!(limiter.charge(0, 1, 1, MonoMicros(now)).allowed, expect);
         }
     }
+}
+
+#[test]
+fn a_refund_gives_back_what_was_taken_and_never_more() {
+    let limiter = Limiter::new(Limit::parse("5/min").expect("limit"), 64, Seed(1, 2));
+    let charge = |at: u64| limiter.charge(1, 7, 1, MonoMicros(at * 1_000_000)).allowed;
+    let refund = |at: u64| limiter.refund(1, 7, 1, MonoMicros(at * 1_000_000));
+    refund(100);
+    assert_eq!((0..10).filter(|_| charge(100)).count(), 5, "nothing was owed");
+    refund(100);
+    assert_eq!((0..10).filter(|_| charge(100)).count(), 1);
+    // One charge has run off by itself: giving all five back leaves no more than a full burst.
+    (0..5).for_each(|_| refund(112));
+    assert_eq!((0..10).filter(|_| charge(112)).count(), 5);
+    limiter.refund(2, 7, 1, MonoMicros(112_000_000));
+    limiter.refund(1, 8, 1, MonoMicros(112_000_000));
+    assert!(!charge(112), "another's is another's");
 }

@@ -13,6 +13,7 @@ use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange, Gathered};
 use crate::form::{self, Encoding};
 use crate::input::{self, Content, Syntax};
+use crate::login::{self, NotNamed};
 use crate::media;
 use crate::plan::RoutePlan;
 use crate::schema::{SchemaPlan, Violation};
@@ -92,6 +93,11 @@ fn head(plan: &RoutePlan, view: &View<'_>, field: bool) -> Result<Read, Denial> 
         return deny(Code::MediaType);
     }
     let schema = plan.route.schema.is_some();
+    let named = plan.login.as_ref().is_some_and(|login| login.identifier.is_some());
+    if named && (empty || Syntax::of(view) == Syntax::Other) {
+        // Nothing names an account there.
+        return deny(Code::MediaType);
+    }
     let reads = matches!(*view.method, Method::GET | Method::HEAD);
     if schema && empty && !reads && *view.method != Method::DELETE {
         // A schema describes a body here, and nothing has none of its properties.
@@ -113,7 +119,7 @@ fn head(plan: &RoutePlan, view: &View<'_>, field: bool) -> Result<Read, Denial> 
     let files = !empty && (route.kind == Kind::Upload || !route.media_types.is_empty());
     let read = if empty {
         Read::Nothing
-    } else if schema || (block && syntax != Syntax::Other) || (files && syntax == Syntax::Form) {
+    } else if schema || named || (block && syntax != Syntax::Other) || (files && syntax == Syntax::Form) {
         Read::Whole
     } else if field_here {
         Read::Field
@@ -239,10 +245,26 @@ fn whole(exchange: &mut Exchange, view: &View<'_>, bytes: &Bytes) -> Flow {
     if exchange.signals != 0 && block {
         return suspicious();
     }
+    if let Err(violation) = account(exchange, view, &content) {
+        return invalid(exchange, vec![violation]);
+    }
     if exchange.route().is_some_and(|plan| plan.route.schema.is_some()) {
         return validate(exchange, view, Some(&content));
     }
     Flow::Pass
+}
+
+/// Which account an attempt to sign in names.
+fn account(exchange: &mut Exchange, view: &View<'_>, content: &Content<'_>) -> Result<(), Violation> {
+    let login = exchange.route().and_then(|plan| plan.login.as_ref());
+    let Some(place) = login.and_then(|login| login.identifier.as_deref()) else { return Ok(()) };
+    match login::named(place, content, view.uri.query()) {
+        Ok(name) => login::name(exchange, name),
+        Err(NotNamed(pointer)) => {
+            return Err(Violation { pointer, text: "must be one text, and the only field of that name".to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Why the files of a form are not taken.

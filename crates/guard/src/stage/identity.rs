@@ -15,6 +15,7 @@ use crate::exchange::{CsrfState, Exchange};
 use crate::identity::{Identity, Issuer, KeySet, Verified};
 use crate::step::{Denial, Flow, Keyset, Query};
 use crate::view::View;
+use crate::vouched;
 
 /// What a request's token came to.
 enum Who {
@@ -44,13 +45,35 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> 
             }
             compare(exchange)
         }
-        Who::Ask(question) => Flow::Ask(Query::Keys(question)),
         Who::Tossed => Flow::refuse(Stage::Identity, Code::HeaderMalformed),
+        Who::Ask(question) if wants_claims(exchange) => Flow::Ask(Query::Keys(question)),
+        _ if take_over(exchange) => compare(exchange),
+        Who::Ask(question) => Flow::Ask(Query::Keys(question)),
         _ if !required => compare(exchange),
         Who::Nobody => refuse(exchange, Code::AuthRequired),
         Who::Bad(code) => refuse(exchange, code),
         Who::Unavailable => refuse(exchange, Code::StateUnavailable),
     }
+}
+
+/// Takes over the caller that a gate before this process has verified, where this guard cannot verify it by itself: the
+/// subject, which is all that is proven. Its token may be over by now, or its issuer unknown here.
+fn take_over(exchange: &mut Exchange) -> bool {
+    let vouched = exchange.vouched.as_ref().filter(|vouched| vouched.passed(Stage::Identity));
+    let Some(subject) = vouched.and_then(|vouched| vouched.subject()) else { return false };
+    // A bearer token stands in for a CSRF token only where it was verified here.
+    if exchange.csrf == CsrfState::Bearer {
+        return false;
+    }
+    let own_claims = exchange.plan.policy.identity.as_ref().is_some_and(|identity| !identity.claims.is_empty());
+    exchange.identity = Some(Identity::vouched(subject, own_claims));
+    true
+}
+
+/// Whether the subject alone does not do.
+fn wants_claims(exchange: &Exchange) -> bool {
+    let open = exchange.route().is_some_and(|plan| plan.route.access.is_empty());
+    !open && !vouched::covers(exchange, Stage::Access)
 }
 
 /// A CSRF token serves the session it was made for, and no other: neither one that began later, nor nobody's.

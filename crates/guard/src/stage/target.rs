@@ -12,14 +12,18 @@ use crate::step::{Denial, Flow};
 use crate::target;
 use crate::token::Session;
 use crate::view::View;
+use crate::vouched;
 
 pub(crate) const NEXT_ACTION: &str = "next-action";
 
-pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, _: &Env<'_>) -> Flow {
+pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     // Before the first refusal: a request that names no route may still tell what it tried.
     exchange.signals = signals::of_head(view, exchange.asks.exploit);
     match find(exchange, view) {
-        Ok(()) => Flow::Pass,
+        Ok(()) => {
+            vouched::heed(exchange, view, env);
+            Flow::Pass
+        }
         Err(denial) => Flow::Refuse(denial),
     }
 }

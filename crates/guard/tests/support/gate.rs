@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Version, request};
 use palisade_event::{Code, Kind, Stage};
 use palisade_guard::{
-    Admitted, BodyFate, BodyHint, Collected, Entropy, Env, KeySet, Keys, MonoMicros, Need, Now, Peer, Plan, Providers,
-    Record, Secrets, State, Step, View, WallMicros,
+    Admitted, BodyFate, BodyHint, Collected, Entropy, Env, KeySet, Keys, MonoMicros, Need, Now, Paused, Peer, Plan,
+    Providers, Record, Secrets, State, Step, View, WallMicros,
 };
 use palisade_policy::{Environment, Limits, Method as Verb, Methods, Origin, Policy, PolicyBuilder, Route};
 
@@ -37,6 +37,8 @@ pub struct Gate {
     pub keys: Option<Arc<KeySet>>,
     /// How often the gate asked for it.
     pub fetches: AtomicU64,
+    /// How often it let a request wait.
+    pub pauses: AtomicU64,
 }
 
 /// What came of a request.
@@ -86,7 +88,14 @@ impl Gate {
         let now = Now { wall: WallMicros(0), mono: MonoMicros(0) };
         let state = State::new(&policy.limits, &Env { now, entropy: &entropy });
         let plan = Plan::compile_with(policy, secrets, &state, providers).expect("plan");
-        Gate { plan, entropy, seconds: 1_800_000_000, keys: None, fetches: AtomicU64::new(0) }
+        Gate {
+            plan,
+            entropy,
+            seconds: 1_800_000_000,
+            keys: None,
+            fetches: AtomicU64::new(0),
+            pauses: AtomicU64::new(0),
+        }
     }
 
     pub fn env(&self) -> Env<'_> {
@@ -110,6 +119,9 @@ impl Gate {
             Ok(mut admitted) => {
                 let _ = admitted.forward(&mut head, &self.env());
                 let (mut parts, body) = app(&head).into_parts();
+                if admitted.wants(&parts).is_some() {
+                    admitted.read(&body);
+                }
                 let finish = admitted.finish(&mut parts, &self.env());
                 if let Some(settle) = finish.settle {
                     self.plan.state().settle(&settle, self.env().now);
@@ -149,6 +161,11 @@ impl Gate {
                     self.fetches.fetch_add(1, Ordering::Relaxed);
                     ask.reply(self.keys.clone().map_or(Keys::Unavailable, Keys::Are))
                 }
+                Step::Need(Need::Pause(ask)) => {
+                    self.pauses.fetch_add(1, Ordering::Relaxed);
+                    ask.reply(Paused)
+                }
+                Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
                 Step::Need(Need::Collect(ask)) => {
                     let limit = ask.question.limit.min(body.len());
                     ask.reply(Collected::Prefix { bytes: body.slice(..limit), complete: limit == body.len() })

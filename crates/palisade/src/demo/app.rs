@@ -38,6 +38,7 @@ pub(crate) fn app(shown: Shown) -> Router {
         .route("/api/example-protected", post(example))
         .route("/api/example-account", post(account))
         .route("/api/sign-in", post(sign_in))
+        .route("/api/sign-in/password", post(password))
         .route("/api/sign-out", post(sign_out))
         .route("/contact", post(contact))
         .route("/api/boom", get(boom))
@@ -97,6 +98,15 @@ async fn sign_in(State(shown): State<Arc<Shown>>) -> Response {
     let token = shown.issuer.token("demo-user", SESSION_LIFE);
     let cookie = format!("__session={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}", SESSION_LIFE.as_secs());
     ([(header::SET_COOKIE, cookie)], Json(json!({ "success": true, "user": "demo-user" }))).into_response()
+}
+
+/// Signs in who knows the demo's one account and its password; counting failures is the gate's business.
+async fn password(state: State<Arc<Shown>>, Json(input): Json<Value>) -> Response {
+    let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
+    if (text("user"), text("password")) == ("demo-user", "demo") {
+        return sign_in(state).await;
+    }
+    (StatusCode::UNAUTHORIZED, Json(json!({ "success": false }))).into_response()
 }
 
 async fn sign_out() -> Response {

@@ -7,6 +7,13 @@ const post = (path, token, title = "Hello") =>
     body: JSON.stringify({ title }),
   });
 
+const password = async (user, word) =>
+  fetch("/api/sign-in/password", {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-csrf-token": await fresh() },
+    body: JSON.stringify({ user, password: word }),
+  });
+
 const fresh = async () => (await (await fetch("/api/csrf")).json()).csrfToken;
 
 const tries = {
@@ -20,6 +27,12 @@ const tries = {
   },
   long: async () => [await post("/api/example-protected", await fresh(), "x".repeat(200))],
   signIn: async () => [await post("/api/sign-in", await fresh())],
+  guess: async () => {
+    const answers = [];
+    for (let guess = 0; guess < 12; guess += 1) answers.push(await password("nobody", `guess-${guess}`));
+    return answers;
+  },
+  password: async () => [await password("demo-user", "demo")],
   signOut: async () => [await post("/api/sign-out", await fresh())],
   account: async () => [await post("/api/example-account", await fresh())],
   spelling: async () => [await fetch("/API/test-rate-limit")],

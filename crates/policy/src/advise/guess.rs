@@ -146,7 +146,9 @@ pub(super) fn entry(method: &str, path: &str, kind: Kind) -> Option<String> {
         format!("methods = [\"{}\"]\n", method.id())
     };
     let more = match kind {
-        Kind::Login => "success = { status = 302 }              # how a login that succeeded is told\n",
+        Kind::Login => {
+            "success = { status = 302 }              # how a login that succeeded is told\nidentifier = \"email\"                    # where it names the account\n"
+        }
         Kind::Webhook => {
             "signature = { scheme = \"standard\", secrets = [\"WEBHOOK_SECRET\"] }   # the provider's scheme\n"
         }

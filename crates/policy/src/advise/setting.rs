@@ -2,11 +2,12 @@
 
 use palisade_event::{Kind, Stage};
 
-use crate::defaults::KindDefaults;
+use crate::defaults::{KindDefaults, SIGN_IN, SignIn};
 use crate::model::{
-    Access, CsrfStrength, IdentityNeed, Limit, Route, RouteSource, Schema, Signals, Signature, SignatureScheme,
+    Access, CsrfStrength, IdentityNeed, Limit, Route, RouteSource, Schema, Signals, Signature, SignatureScheme, Success,
 };
 use crate::policy::Policy;
+use crate::wording::shortened;
 
 /// What is asked about.
 pub(super) struct Asked<'a> {
@@ -85,10 +86,7 @@ fn rate(asked: &Asked<'_>) -> Ruling {
         format!("the policy says so; the default of `{}` is {default}", route.kind)
     };
     match route.limit {
-        Some(limit) => {
-            let refund = if route.kind == Kind::Login { "; attempts that succeed are given back" } else { "" };
-            Ruling::Does(format!("{}{refund}", limit_in_words(limit, "client", route.cost)), because)
-        }
+        Some(limit) => Ruling::Does(limit_in_words(limit, "client", route.cost), because),
         None => Ruling::Skips("rate limit".to_owned(), because),
     }
 }
@@ -281,6 +279,9 @@ fn claim(asked: &Asked<'_>) -> Ruling {
             "a provider sends an event more than once (Standard Webhooks 1.0.0, idempotency)".to_owned(),
         );
     }
+    if let Some(login) = login(route) {
+        return login;
+    }
     if route.csrf == CsrfStrength::Token && asked.changes {
         return Ruling::Does(
             "the token is spent, last of all; the answer carries the next one".to_owned(),
@@ -288,6 +289,34 @@ fn claim(asked: &Asked<'_>) -> Ruling {
         );
     }
     Ruling::Silent
+}
+
+/// How sign-ins are counted, where the route tells which succeed.
+fn login(route: &Route) -> Option<Ruling> {
+    if route.kind != Kind::Login {
+        return None;
+    }
+    let succeeds = match &route.success {
+        Some(Success::Status(status)) => format!("status {status}"),
+        Some(Success::Location(location)) => format!("a redirect to {}", shortened(location)),
+        Some(Success::Pointer(pointer)) => format!("true at {} of the answer", shortened(pointer)),
+        None => "the success that the route declares".to_owned(),
+    };
+    let SignIn { lock, slow, pause, because_lock, because_slow, .. } = SIGN_IN;
+    let token = if route.csrf == CsrfStrength::Token { "the token is spent; " } else { "" };
+    let counted = format!("{token}an attempt is counted until it succeeds ({succeeds}):");
+    let (setting, because) = match &route.identifier {
+        Some(place) => (
+            format!(
+                "{counted} beyond {lock} per account ({}) and client 403; beyond {slow} per account {} s of delay, but for browsers that signed in before",
+                shortened(place),
+                pause.as_secs()
+            ),
+            format!("{because_lock}; {because_slow}"),
+        ),
+        None => (format!("{counted} beyond {lock} per client 403"), because_lock.to_string()),
+    };
+    Some(Ruling::Does(setting, because))
 }
 
 /// Bytes as people write them.

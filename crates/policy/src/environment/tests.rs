@@ -199,3 +199,25 @@ fn serve_does_not_start_where_the_environment_contradicts_the_address() {
         assert_eq!(found.has_errors(), !told.is_empty() && environment != Staging);
     }
 }
+
+#[test]
+fn the_admin_listener_stays_on_this_machine_and_its_token_is_strong() {
+    let policy = Policy::builder("shop", vec![Origin::parse("https://shop.example").expect("origin")])
+        .upstream(Origin::parse("http://localhost:3000").expect("upstream"))
+        .build()
+        .expect("policy");
+    let strong = "0123456789abcdef0123456789abcdef";
+    for (address, token, told) in [
+        ("127.0.0.1:9180", None, &[][..]),
+        ("[::1]:9180", Some(strong), &[]),
+        ("0.0.0.0:9180", None, &["admin-exposed"]),
+        ("10.0.0.1:9180", None, &["admin-exposed"]),
+        ("[::]:9180", None, &["admin-exposed"]),
+        ("127.0.0.1:3000", None, &["upstream-loop"]),
+        ("127.0.0.1:9180", Some("short"), &["secret-short"]),
+        ("127.0.0.1:9180", Some("changeme"), &["variable-placeholder"]),
+    ] {
+        let found = admin_problems(&policy, address.parse().expect("address"), token);
+        assert_eq!(found.iter().map(|item| item.code).collect::<Vec<_>>(), told, "{address} {token:?}");
+    }
+}

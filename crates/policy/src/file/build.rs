@@ -111,17 +111,18 @@ impl Draft {
         let Overrides { upstream, listen, admin, intake } = overrides;
         let app = &mut self.builder.app;
         match upstream.as_deref().map(|text| (text, Origin::parse(text))) {
-            Some((_, Some(origin))) => app.upstream = Some(origin),
+            Some((_, Some(origin))) => app.upstreams = vec![origin.into()],
             Some((text, None)) => outside(problems, "--upstream", text, "write it like http://127.0.0.1:3000"),
             None => {}
         }
         let own = &mut self.builder.listen;
-        for (flag, given, slot) in [
-            ("--listen", listen, &mut own.address),
-            ("--admin", admin, &mut own.admin),
-            ("--intake", intake, &mut own.intake),
-        ] {
-            match given.as_deref().map(|text| (text, values::listen_address(text))) {
+        let places: [(_, _, _, fn(&str) -> _); 3] = [
+            ("--listen", listen, &mut own.address, values::listen_address),
+            ("--admin", admin, &mut own.admin, values::admin_address),
+            ("--intake", intake, &mut own.intake, values::listen_address),
+        ];
+        for (flag, given, slot, read) in places {
+            match given.as_deref().map(|text| (text, read(text))) {
                 Some((_, Ok(address))) => *slot = Some(address),
                 Some((text, Err(_))) => outside(problems, flag, text, "write it like 127.0.0.1:8080"),
                 None => {}

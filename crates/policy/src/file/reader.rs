@@ -290,6 +290,14 @@ impl<'t> Value<'t> {
         Some(texts)
     }
 
+    /// The items of a list, or the one value.
+    pub(super) fn items(&self, reader: &Reader) -> Vec<Value<'t>> {
+        match self.value {
+            DeValue::Array(items) => items.iter().map(|item| self.item(reader, item)).collect(),
+            _ => vec![*self],
+        }
+    }
+
     /// The value as a table that shares this key's place.
     pub(super) fn inline(&self, reader: &mut Reader) -> Option<Table<'t>> {
         let entries = self.entries(reader)?;
@@ -309,6 +317,10 @@ impl<'t> Value<'t> {
 
     pub(super) fn is_text(&self) -> bool {
         self.value.is_str()
+    }
+
+    pub(super) fn is_table(&self) -> bool {
+        self.value.is_table()
     }
 
     pub(super) fn is_number(&self) -> bool {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::defaults::DEFAULT_HEALTH_INTERVAL;
 use crate::file::draft::{Draft, OriginSource, VERCEL, Variables};
-use crate::file::reader::{Reader, Table, Wrong, word};
+use crate::file::reader::{Reader, Table, Value, Wrong, word};
 use crate::file::{route, values};
 use crate::model::{
-    ActionRule, Cors, Environment, Framework, Identity, IdentityProvider, Limits, Mode, Origin, Outage, Service, Tls,
+    ActionRule, Cors, Environment, Framework, HealthCheck, Identity, IdentityProvider, Limits, Mode, Origin, Outage,
+    Service, Tls, Upstream,
 };
 use crate::place::Place;
 use crate::secret;
@@ -61,7 +63,8 @@ fn app(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
     if let Some(name) = table.parsed(r, "name", values::plain) {
         app.name = name;
     }
-    app.upstream = table.parsed(r, "upstream", values::origin);
+    app.upstreams = upstreams(r, table);
+    app.health = health(r, table);
     draft.origins = table.each(r, "public_origin", public_origin).unwrap_or_default();
     let services = Service::ALL.map(|service| (service.id(), service));
     let read = |text: &str| word(text, "service-unknown", &services);
@@ -71,6 +74,50 @@ fn app(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
         app.mode = mode;
     }
     app.directory = table.parsed(r, "directory", values::plain);
+}
+
+/// One upstream or several: texts, or tables with a weight.
+fn upstreams(r: &mut Reader, table: &mut Table<'_>) -> Vec<Upstream> {
+    let Some(value) = table.get(r, "upstream") else { return Vec::new() };
+    let items = value.items(r);
+    let read = |item: &Value<'_>| if item.is_table() { weighted(r, item) } else { plain_upstream(r, item) };
+    items.iter().filter_map(read).collect()
+}
+
+fn plain_upstream(r: &mut Reader, item: &Value<'_>) -> Option<Upstream> {
+    let text = item.text(r)?;
+    values::origin(text).map_err(|wrong| r.wrong(item.place, item.span, wrong)).ok().map(Upstream::from)
+}
+
+fn weighted(r: &mut Reader, item: &Value<'_>) -> Option<Upstream> {
+    let mut table = item.inline(r)?;
+    let origin = table.parsed(r, "url", values::origin);
+    let weight = table.get(r, "weight").map(|value| values::weight(r, value));
+    table.close(r);
+    if origin.is_none() && !r.bad.contains(&item.place) {
+        let wrong =
+            Wrong::new("upstream-incomplete", "this upstream has no `url`", "add url = \"http://10.0.0.2:3000\"");
+        r.wrong(item.place, item.span, wrong);
+    }
+    Some(Upstream { origin: origin?, weight: weight.unwrap_or(Some(1))? })
+}
+
+/// A path, or a table with the interval beside it.
+fn health(r: &mut Reader, table: &mut Table<'_>) -> Option<HealthCheck> {
+    let value = table.get(r, "health")?;
+    if !value.is_table() {
+        let path = value.text(r)?.to_owned();
+        return Some(HealthCheck { path, interval: DEFAULT_HEALTH_INTERVAL });
+    }
+    let mut inner = value.inline(r)?;
+    let path = inner.text(r, "path");
+    let interval = inner.get(r, "interval").map(|value| values::duration(r, value));
+    inner.close(r);
+    if path.is_none() && !r.bad.contains(&value.place) {
+        let wrong = Wrong::new("health-incomplete", "`health` has no `path`", "add path = \"/healthz\"");
+        r.wrong(value.place, value.span, wrong);
+    }
+    Some(HealthCheck { path: path?, interval: interval.unwrap_or(Some(DEFAULT_HEALTH_INTERVAL))? })
 }
 
 /// An origin, or the variable that holds it.
@@ -122,6 +169,9 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
         connections,
         connections_per_client,
         header_timeout,
+        body_timeout,
+        body_rate,
+        in_flight,
         idle_timeout,
         upstream_timeout,
         drain_timeout,
@@ -131,10 +181,14 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
         *buffered = size;
     }
     *body = table.get(r, "body").and_then(|value| values::size(r, value));
+    if let Some(size) = table.get(r, "body_rate").and_then(|value| values::size(r, value)) {
+        *body_rate = size;
+    }
     let counts = [
         ("header_bytes", header_bytes),
         ("connections", connections),
         ("connections_per_client", connections_per_client),
+        ("in_flight", in_flight),
         ("limiter_slots", limiter_slots),
     ];
     for (key, slot) in counts {
@@ -144,6 +198,7 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
     }
     let times = [
         ("header_timeout", header_timeout),
+        ("body_timeout", body_timeout),
         ("idle_timeout", idle_timeout),
         ("upstream_timeout", upstream_timeout),
         ("drain_timeout", drain_timeout),
@@ -158,8 +213,10 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
 fn listen(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
     let listen = &mut draft.builder.listen;
     listen.address = table.parsed(r, "address", values::listen_address);
-    listen.admin = table.parsed(r, "admin", values::listen_address);
+    listen.admin = table.parsed(r, "admin", values::admin_address);
     listen.intake = table.parsed(r, "intake", values::listen_address);
+    listen.redirect = table.parsed(r, "redirect", values::listen_address);
+    listen.proxy_protocol = table.flag(r, "proxy_protocol").unwrap_or(false);
     let Some(value) = table.get(r, "tls") else { return };
     let Some(mut tls) = value.inline(r) else { return };
     let cert = tls.parsed(r, "cert", values::plain);

@@ -302,6 +302,59 @@ fn vercel_tells_the_origin_where_the_file_does_not() {
     assert!(found.to_string().contains("VERCEL_URL is not set"), "{found}");
 }
 
+fn shown(policy: &Policy) -> Vec<String> {
+    policy.app.upstreams.iter().map(|up| format!("{} x{}", up.origin, up.weight)).collect()
+}
+
+/// A policy whose `[app]` has these lines beside.
+fn app(lines: &str) -> String {
+    format!("[app]\nname = \"shop\"\npublic_origin = \"https://shop.example\"\n{lines}\n")
+}
+
+#[test]
+fn upstreams_are_one_or_several_with_weights() {
+    for (lines, expect) in [
+        ("", &[][..]),
+        ("upstream = \"http://a:1\"", &["http://a:1 x1"]),
+        ("upstream = [\"http://a:1\", \"http://b:2\"]", &["http://a:1 x1", "http://b:2 x1"]),
+        (
+            "upstream = [{ url = \"http://a:1\", weight = 3 }, { url = \"http://b:2\" }, \"http://c\"]",
+            &["http://a:1 x3", "http://b:2 x1", "http://c x1"],
+        ),
+    ] {
+        assert_eq!(shown(&build(&app(lines)).expect(lines).policy), expect, "{lines}");
+    }
+    let health = |lines: &str| build(&app(lines)).expect(lines).policy.app.health.map(|it| (it.path, it.interval));
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!(health("health = \"/up\""), Some(("/up".to_owned(), seconds(10))));
+    assert_eq!(health("health = { path = \"/up?x=1\", interval = \"2s\" }"), Some(("/up?x=1".to_owned(), seconds(2))));
+}
+
+#[test]
+fn mistakes_in_upstreams_are_told_at_their_place() {
+    for (lines, expect) in [
+        ("upstream = [\"http://a:1\", \"a:2\"]", "4:27 error origin-malformed"),
+        ("upstream = \"https://a\"", "4:12 error upstream-https"),
+        ("upstream = [\"http://a\", \"http://a:80\"]", "4:12 error upstream-duplicate"),
+        ("upstream = [{ url = \"http://a\", weight = 0 }]", "4:42 error weight-range"),
+        ("upstream = [{ url = \"http://a\", weight = 1001 }]", "4:42 error weight-range"),
+        ("upstream = [{ weight = 2 }]", "4:13 error upstream-incomplete"),
+        ("upstream = [{ url = \"http://a\", wieght = 2 }]", "4:33 error unknown-key"),
+        ("upstream = 3000", "4:12 error type"),
+        ("health = \"up\"", "4:10 error health-malformed"),
+        ("health = \"/a b\"", "4:10 error health-malformed"),
+        ("health = { interval = \"10s\" }", "4:10 error health-incomplete"),
+        ("health = { path = \"/\", interval = \"10ms\" }", "error health-interval"),
+    ] {
+        let text = app(lines);
+        let told = list(&build(&text).expect_err(lines), &text);
+        assert!(told.lines().count() == 1 && told.contains(expect), "{lines}: {told}");
+    }
+    let many: Vec<String> = (0..65).map(|port| format!("\"http://a:{}\"", port + 1)).collect();
+    let text = app(&format!("upstream = [{}]", many.join(",")));
+    assert!(list(&build(&text).expect_err("too many"), &text).contains("upstreams-too-many"));
+}
+
 #[test]
 fn flags_move_things_and_nothing_else() {
     let text = shop("[listen]\naddress = \"127.0.0.1:1\"\n");
@@ -312,7 +365,7 @@ fn flags_move_things_and_nothing_else() {
         ..Overrides::default()
     };
     let policy = parse(FILE, &text).0.build(&sources).expect("policy").policy;
-    assert_eq!(policy.app.upstream.map(|origin| origin.to_string()).as_deref(), Some("http://127.0.0.1:9"));
+    assert_eq!(shown(&policy), ["http://127.0.0.1:9 x1"]);
     assert_eq!(policy.listen.address.as_deref(), Some("[::1]:8080"));
     sources.overrides.upstream = Some("127.0.0.1:9".to_owned());
     sources.overrides.admin = Some("everywhere".to_owned());

@@ -122,6 +122,30 @@ pub(super) fn listen_address(text: &str) -> Result<String, Wrong> {
     Err(Wrong::new("address-malformed", what, "write it like \"127.0.0.1:8080\""))
 }
 
+/// Where the admin listener is, or `off`.
+pub(super) fn admin_address(text: &str) -> Result<String, Wrong> {
+    if text == "off" {
+        return Ok(text.to_owned());
+    }
+    listen_address(text)
+        .map_err(|wrong| Wrong { fix: "write it like \"127.0.0.1:9180\", or \"off\"".to_owned(), ..wrong })
+}
+
+/// An upstream's share of the requests.
+pub(super) fn weight(reader: &mut Reader, value: Value<'_>) -> Option<u16> {
+    let number = value.number(reader)?;
+    let found = u16::try_from(number).ok().filter(|weight| (1..=1000).contains(weight));
+    if found.is_none() {
+        let wrong = Wrong::new(
+            "weight-range",
+            format!("a weight is a number from 1 to 1,000, not {number}"),
+            "write another weight, or remove the upstream that shall get nothing",
+        );
+        reader.wrong(value.place, value.span, wrong);
+    }
+    found
+}
+
 /// Bytes: `"64KiB"`, `"10MiB"`, or a number.
 pub(super) fn size(reader: &mut Reader, value: Value<'_>) -> Option<u64> {
     if value.is_number() {

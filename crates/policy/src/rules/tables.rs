@@ -1,11 +1,15 @@
 //! What the tables beside the routes must satisfy.
 
+use std::time::Duration;
+
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use palisade_event::Kind;
 
 use crate::builder::PolicyBuilder;
 use crate::defaults::KindDefaults;
-use crate::model::{CspSources, ForwardingHeader, Identity, IdentityNeed, IdentityProvider, Limits, Origin};
+use crate::model::{
+    CspSources, ForwardingHeader, HealthCheck, Identity, IdentityNeed, IdentityProvider, Limits, Listen, Origin,
+};
 use crate::place::{Place, Problems};
 use crate::wording::shortened;
 use crate::{secret, template};
@@ -14,8 +18,8 @@ use crate::{secret, template};
 type Rule = fn(&PolicyBuilder, &mut Problems);
 
 /// Every rule about a table.
-pub(super) const RULES: [Rule; 11] =
-    [app, clients, csrf, cors, limits, identity, nobody_to_verify, state, undeclared, actions, csp];
+pub(super) const RULES: [Rule; 13] =
+    [app, upstreams, clients, csrf, cors, listen, limits, identity, nobody_to_verify, state, undeclared, actions, csp];
 
 fn app(policy: &PolicyBuilder, problems: &mut Problems) {
     if policy.app.public_origins.is_empty() {
@@ -35,6 +39,39 @@ fn app(policy: &PolicyBuilder, problems: &mut Problems) {
             "the app's name is empty, too long, or has control characters",
             "write a short name",
         );
+    }
+}
+
+/// The most upstreams: each is a label of metrics, and a row of every choice.
+const MAX_UPSTREAMS: usize = 64;
+
+fn upstreams(policy: &PolicyBuilder, problems: &mut Problems) {
+    let place = Place::key("app", "upstream");
+    let all = &policy.app.upstreams;
+    if all.len() > MAX_UPSTREAMS {
+        let what = format!("{} upstreams are more than {MAX_UPSTREAMS}", all.len());
+        problems.error(place, "upstreams-too-many", what, "put a balancer between, or a second gate");
+    }
+    for (index, upstream) in all.iter().enumerate() {
+        let origin = &upstream.origin;
+        if origin.https {
+            let what = format!("{origin}: the gate speaks plain http to its upstreams");
+            problems.error(place, "upstream-https", what, "name the app's http address in your private network");
+        }
+        if all.iter().take(index).any(|other| other.origin == *origin) {
+            let what = format!("{origin} is named twice");
+            problems.error(place, "upstream-duplicate", what, "keep one, with a weight if it shall get more");
+        }
+    }
+    let Some(HealthCheck { path, interval }) = &policy.app.health else { return };
+    let place = Place::key("app", "health");
+    let plain = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    if !plain || path.len() > 1000 {
+        problems.error(place, "health-malformed", "`health` is not a path", "write a path like \"/healthz\"");
+    }
+    if *interval < Duration::from_millis(100) {
+        let what = "upstreams would be asked more than ten times a second";
+        problems.error(place, "health-interval", what, "write an interval like \"10s\"");
     }
 }
 
@@ -150,6 +187,21 @@ fn plain_text(origins: &[Origin], policy: &PolicyBuilder, place: Place, problems
     }
 }
 
+/// What `[listen]` says must fit together.
+fn listen(policy: &PolicyBuilder, problems: &mut Problems) {
+    let Listen { tls: _, redirect, proxy_protocol, address: _, admin: _, intake: _ } = &policy.listen;
+    if redirect.is_some() && !policy.app.public_origins.iter().any(|origin| origin.https) {
+        let what = "plain http would be sent on to https, and no public_origin is https";
+        let place = Place::key("listen", "redirect");
+        problems.error(place, "redirect-nowhere", what, "remove `redirect`, or make a public_origin https");
+    }
+    if *proxy_protocol && policy.clients.trusted_proxies.is_empty() {
+        let what = "nobody may connect: a PROXY header is believed from trusted proxies alone, and none is named";
+        let place = Place::key("listen", "proxy_protocol");
+        problems.error(place, "proxy-unnamed", what, "name the balancer in [clients] trusted_proxies");
+    }
+}
+
 fn limits(policy: &PolicyBuilder, problems: &mut Problems) {
     let Limits {
         buffered,
@@ -158,6 +210,9 @@ fn limits(policy: &PolicyBuilder, problems: &mut Problems) {
         connections,
         connections_per_client,
         header_timeout,
+        body_timeout,
+        body_rate,
+        in_flight,
         idle_timeout,
         upstream_timeout,
         drain_timeout: _,
@@ -170,6 +225,9 @@ fn limits(policy: &PolicyBuilder, problems: &mut Problems) {
         ("connections", *connections == 0),
         ("connections_per_client", *connections_per_client == 0),
         ("header_timeout", header_timeout.is_zero()),
+        ("body_timeout", body_timeout.is_zero()),
+        ("body_rate", *body_rate == 0),
+        ("in_flight", *in_flight == 0),
         ("idle_timeout", idle_timeout.is_zero()),
         ("upstream_timeout", upstream_timeout.is_zero()),
         ("limiter_slots", *limiter_slots < 1024),

@@ -1,0 +1,200 @@
+//! Which account an attempt names. Every spelling that an application could take for the same account must count as the
+//! same, and where two readers could read two accounts out of one request, none is read.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::canonical_combining_class;
+
+use crate::input::{Content, pairs};
+use palisade_event::Code;
+
+/// There is not one text where the route says that the account stands. Holds the JSON pointer of that place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotNamed(pub(crate) String);
+
+/// An account's name, hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// In its normal form: what counts.
+    pub(crate) folded: [u8; 32],
+    /// As it was spelled. Spellings that share a count may be accounts of different people.
+    pub(crate) spelled: [u8; 32],
+}
+
+/// The longest name, in bytes as sent. An address of mail has at most 254 (RFC 5321, errata 1690).
+const MAX_NAME: usize = 512;
+
+/// The account's name.
+///
+/// `place` is a JSON pointer or a field's name; a field stands at the top of a JSON object, and a pointer of one step is
+/// a form's field. A key or a query field that some application would read as that one ([`resembles`]) is refused.
+pub(crate) fn named(place: &str, content: &Content<'_>, query: Option<&str>) -> Result<Name, NotNamed> {
+    let steps: Vec<String> = match place.strip_prefix('/') {
+        Some(pointer) => pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect(),
+        None => vec![place.to_owned()],
+    };
+    let not_named = || {
+        let pointer = steps.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")));
+        NotNamed(pointer.collect())
+    };
+    let first = steps.first().map_or("", String::as_str);
+    let elsewhere = pairs(query.unwrap_or_default().as_bytes(), Code::BodyMalformed)
+        .map_or(true, |fields| fields.iter().any(|(key, _)| resembles(key, first)));
+    let text = match content {
+        _ if elsewhere => None,
+        Content::Json(value) => steps.iter().try_fold(value, |value, step| below(value, step)).and_then(Value::as_str),
+        Content::Form(fields, files) if steps.len() == 1 => {
+            let keys = fields.iter().map(|(key, _)| key).chain(files.iter().map(|part| &part.name));
+            let alone = keys.filter(|key| resembles(key, first)).count() == 1;
+            fields.iter().find(|(key, _)| alone && key == first).map(|(_, value)| value.as_str())
+        }
+        Content::Form(..) | Content::Other => None,
+    };
+    let text = text.filter(|text| text.len() <= MAX_NAME).ok_or_else(not_named)?;
+    let normal = normal(text);
+    let hash = |text: &str| Sha256::digest(text.as_bytes()).into();
+    let name = Name { folded: hash(&normal), spelled: hash(text.trim()) };
+    (!normal.is_empty()).then_some(name).ok_or_else(not_named)
+}
+
+/// One step of a pointer, if it leads to one place only.
+fn below<'v>(value: &'v Value, step: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(entries) => {
+            let alone = entries.keys().filter(|key| resembles(key, step)).count() == 1;
+            entries.get(step).filter(|_| alone)
+        }
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// Whether some application would read `key` as `name`: by case, as a part of it (`name[]`, `name.0`), or as PHP does,
+/// which drops spaces before a name, cuts it at NUL, and reads ` `, `.` and `[` as `_`.
+///
+/// Keys are as long as bodies: nothing is copied, and the first difference ends it.
+fn resembles(key: &str, name: &str) -> bool {
+    // qs takes `[name]` for `name`.
+    let mut rest = folded(key.chars().take_while(|c| *c != '\0')).skip_while(|c| c.is_whitespace() || *c == '[');
+    let plain = |c: char| if matches!(c, ' ' | '.' | '[') { '_' } else { c };
+    let head = folded(name.chars()).all(|c| rest.next().is_some_and(|other| plain(other) == plain(c)));
+    head && matches!(rest.next(), None | Some('[' | ']' | '.'))
+}
+
+/// Trimmed, without compatibility forms (NFKC), case, accents, and what cannot be seen: databases compare so, MySQL unless
+/// told otherwise. Letters go up and down, each by itself, so that `ß` and `SS`, `σ` and `ς` agree. All that merges more
+/// than an application may, which only makes such accounts share a count.
+fn normal(text: &str) -> String {
+    let folded: String = folded(text.chars()).collect();
+    folded.trim().nfkc().collect()
+}
+
+fn folded(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    let kept = |c: &char| canonical_combining_class(*c) == 0 && !c.is_control() && !is_ignorable(*c);
+    text.nfkd().filter(kept).flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+}
+
+/// What is not shown and has no weight in comparisons (Unicode, `Default_Ignorable_Code_Point`, the greater part).
+const fn is_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fff8}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Content<'static> {
+        Content::Json(serde_json::from_str(text).expect("json"))
+    }
+
+    fn form(fields: &[(&str, &str)]) -> Content<'static> {
+        Content::Form(fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(), Vec::new())
+    }
+
+    #[test]
+    fn spellings_of_one_account_share_a_hash() {
+        let read = |text: &str| named("email", &form(&[("email", text)]), None).expect("named").folded;
+        let plain = read("anna@shop.example");
+        for spelling in
+            ["Anna@Shop.Example", " anna@shop.example\t", "ａｎｎａ＠shop.example", "anna@shop.example\u{a0}"]
+        {
+            assert_eq!(read(spelling), plain, "{spelling:?}");
+        }
+        assert_ne!(read("anne@shop.example"), plain);
+        assert_eq!(read("STRASSE"), read("Straße"));
+        assert_eq!(read("e\u{301}"), read("É"));
+        assert_eq!(read("ΟΔΟΣ"), read("οδος"));
+        assert_eq!(read("K"), read("\u{212a}"));
+    }
+
+    /// MySQL's default collation finds `anna` by each of these, so that every one of them is a guess at `anna`.
+    #[test]
+    fn spellings_that_a_database_takes_for_one_account_share_a_hash() {
+        let read = |text: &str| named("email", &form(&[("email", text)]), None).expect("named").folded;
+        for spelling in ["änna", "ànñá", "a\u{301}nna", "an\u{200b}na", "a\u{ad}nna", "anna\u{1}", "\u{feff}anna"] {
+            assert_eq!(read(spelling), read("anna"), "{spelling:?}");
+        }
+        assert_ne!(read("anne"), read("anna"));
+        assert!(named("email", &form(&[("email", "\u{200b}")]), None).is_err(), "nothing is left of it");
+    }
+
+    /// PHP drops spaces before a name, cuts it at NUL, and reads ` `, `.` and `[` as `_`; qs drops brackets around it;
+    /// Go reads `ſ` as `s` in keys of JSON.
+    #[test]
+    fn a_field_that_an_application_reads_under_that_name_is_another_of_it() {
+        for other in [" user_name", "user_name\0x", "user.name", "user name", "user[name", "[user_name]", "uſer_name"]
+        {
+            let fields = [("user_name", "decoy"), (other, "anna")];
+            assert!(named("user_name", &form(&fields), None).is_err(), "{other:?}");
+        }
+        assert!(named("user", &json("{\"user\":\"decoy\",\"uſer\":\"anna\"}"), None).is_err());
+        for other in ["user_name2", "username", "my_user_name"] {
+            let fields = [("user_name", "anna"), (other, "x")];
+            assert!(named("user_name", &form(&fields), None).is_ok(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_and_a_pointer_find_it_in_both_syntaxes() {
+        let plain = named("email", &form(&[("email", "a")]), None);
+        assert!(plain.is_ok());
+        assert_eq!(named("/email", &form(&[("email", "a")]), None), plain);
+        assert_eq!(named("email", &json(r#"{"email":" a "}"#), Some("next=/home")), plain);
+        assert_eq!(named("/user/0/e~1mail", &json(r#"{"user":[{"e/mail":"a"}]}"#), None), plain);
+        let other = named("email", &form(&[("email", " A")]), None).expect("named");
+        assert!(plain.is_ok_and(|plain| plain.folded == other.folded && plain.spelled != other.spelled));
+    }
+
+    #[test]
+    fn whatever_is_not_one_text_is_no_name() {
+        for body in [
+            r#"{"email":["a"]}"#,
+            r#"{"email":{"$ne":""}}"#,
+            r#"{"email":7}"#,
+            r#"{"email":null}"#,
+            r#"{"email":"  "}"#,
+            r#"{"email":"a","Email":"b"}"#,
+            r#"{"email":"a","email[]":"b"}"#,
+            r#"{"mail":"a"}"#,
+            r#"["a"]"#,
+            r#""a""#,
+        ] {
+            assert_eq!(named("/email", &json(body), None), Err(NotNamed("/email".to_owned())), "{body}");
+        }
+        for fields in
+            [&[("email", "a"), ("email", "b")][..], &[("email", "a"), ("EMAIL", "b")], &[("email[]", "a")], &[]]
+        {
+            assert!(named("email", &form(fields), None).is_err(), "{fields:?}");
+        }
+        assert!(named("email", &form(&[("email", "a")]), Some("email=b")).is_err(), "some read the query first");
+        assert!(named("email", &form(&[("email", "a")]), Some("%zz")).is_err());
+        assert!(named("email", &form(&[("email", &"a".repeat(513))]), None).is_err());
+        assert!(named("email", &Content::Other, None).is_err());
+    }
+}
