@@ -387,7 +387,10 @@ pub fn session_token(data: &[u8]) {
         let Ok(user) = first else { return };
         let mut shown: Vec<String> = sessions::COOKIES.iter().flat_map(|name| values_of(&headers, name)).collect();
         let bearers = headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| line.to_str().ok());
-        shown.extend(bearers.filter_map(|line| Some(line.trim().split_once(' ')?.1.trim().to_owned())));
+        // A token may stand there without a scheme, as Clerk's SDK takes it.
+        shown.extend(
+            bearers.map(|line| line.trim().split_once(' ').map_or(line.trim(), |(_, token)| token.trim()).to_owned()),
+        );
         let genuine = shown.iter().any(|token| {
             let good = SESSIONS.owner(token).map(str::to_owned);
             good.or_else(|| if token == signed { sessions::subject(&head, &claims) } else { None }).as_ref()

@@ -40,15 +40,20 @@ impl Server {
     fn start() -> Server {
         let mut command = Command::new("redis-server");
         command.args(["--port", PORT, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        let child = command.stdout(Stdio::null()).spawn().expect("redis-server is installed");
+        let mut child = command.stdout(Stdio::null()).spawn().expect("redis-server is installed");
         let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            if let Ok(stream) = TcpStream::connect(format!("127.0.0.1:{PORT}")) {
-                return Server { child, line: BufReader::new(stream) };
+        let stream = loop {
+            match TcpStream::connect(format!("127.0.0.1:{PORT}")) {
+                Ok(stream) => break stream,
+                Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+                Err(error) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    panic!("redis-server does not start: {error}");
+                }
             }
-            assert!(Instant::now() < deadline, "redis-server does not start");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        };
+        Server { child, line: BufReader::new(stream) }
     }
 
     fn taken_at_once(&mut self, text: &'static str) {

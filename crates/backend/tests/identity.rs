@@ -3,6 +3,9 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
+#[path = "support/quiet.rs"]
+mod quiet;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{Read as _, Write as _};
@@ -25,14 +28,14 @@ use http::{Request, Response};
 use http_body_util::Full;
 use palisade_backend::{AwsLc, Jwks, JwksTimes, Local, SystemEntropy, now};
 use palisade_event::Kind;
-use palisade_guard::{
-    Alg, Entropy, Env, Fault, KeySet, Now, Peer, Plan, Providers, PublicKey, Record, Secrets, State, Verify, open,
-};
+use palisade_guard::{Alg, Env, Fault, KeySet, Peer, Plan, Providers, PublicKey, Secrets, State, Verify, open};
 use palisade_policy::{
     Identity, IdentityProvider, Limit, Limits, Method, Methods, Origin, Policy, PolicyBuilder, Route,
 };
-use palisade_tower::{Ambient, Gate, Guarded};
+use palisade_tower::{Gate, Guarded};
 use serde_json::{Value, json};
+
+use quiet::Quiet;
 
 const LIVE: &str = "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k";
 const ISSUER: &str = "https://clerk.example.com";
@@ -143,27 +146,6 @@ impl Issuer {
     }
 }
 
-#[derive(Clone)]
-struct Surroundings;
-
-impl Ambient for Surroundings {
-    type Sleep = tokio::time::Sleep;
-
-    fn now(&self) -> Now {
-        now()
-    }
-
-    fn entropy(&self) -> &dyn Entropy {
-        &SystemEntropy
-    }
-
-    fn sleep(&self, time: Duration) -> tokio::time::Sleep {
-        tokio::time::sleep(time)
-    }
-
-    fn record(&self, _: Record) {}
-}
-
 fn policy(identity: Identity) -> PolicyBuilder {
     let me = Route { limit: Limit::parse("1000/s").ok(), ..Route::new("/api/me", Kind::ProtectedRead) };
     let write = Route { methods: Methods::NONE.with(Method::Post), ..Route::new("/api/posts", Kind::ProtectedWrite) };
@@ -184,7 +166,7 @@ fn clerk() -> Identity {
 }
 
 struct World {
-    gate: Gate<Local, Surroundings>,
+    gate: Gate<Local, Quiet>,
     state: Arc<State>,
 }
 
@@ -199,7 +181,7 @@ fn world(builder: PolicyBuilder, pem: Option<String>, url: Option<&str>, times: 
         Providers { verify: Some(Arc::new(AwsLc)), clerk_publishable_key: clerk, jwt_key: pem, schemas: None };
     let plan = Plan::compile_with(policy, &secrets, &state, &providers).expect("plan");
     let jwks = url.map(|url| Jwks::start(url, &state, times).expect("jwks"));
-    World { gate: Gate::new(plan, Local::new(Arc::clone(&state)).with_jwks(jwks), Surroundings), state }
+    World { gate: Gate::new(plan, Local::new(Arc::clone(&state)).with_jwks(jwks), Quiet), state }
 }
 
 impl World {

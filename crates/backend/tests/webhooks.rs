@@ -4,6 +4,9 @@
 #![allow(clippy::result_large_err, clippy::too_many_lines, clippy::type_complexity, reason = "tables and doubles")]
 #![expect(clippy::disallowed_methods, reason = "the application of a test reads small bodies whole")]
 
+#[path = "support/quiet.rs"]
+mod quiet;
+
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -18,34 +21,14 @@ use axum::body::{Body, Bytes};
 use http_body_util::{BodyExt as _, Full};
 use palisade_backend::{Local, SystemEntropy, now};
 use palisade_event::Kind;
-use palisade_guard::{Entropy, Env, Now, Peer, Plan, Record, Secrets, SigningSecret, State};
+use palisade_guard::{Env, Peer, Plan, Secrets, SigningSecret, State};
 use palisade_policy::{Limits, Origin, Policy, PolicyBuilder, Route, Signature, SignatureScheme};
-use palisade_tower::{Ambient, Gate, Guarded};
+use palisade_tower::{Gate, Guarded};
+
+use quiet::Quiet;
 
 type Request = axum::http::Request<Full<Bytes>>;
 type Forwarded = axum::http::Request<Guarded<Full<Bytes>>>;
-
-/// The system's time and randomness; nobody reads the records.
-#[derive(Clone)]
-struct Quiet;
-
-impl Ambient for Quiet {
-    type Sleep = tokio::time::Sleep;
-
-    fn now(&self) -> Now {
-        now()
-    }
-
-    fn entropy(&self) -> &dyn Entropy {
-        &SystemEntropy
-    }
-
-    fn sleep(&self, time: Duration) -> tokio::time::Sleep {
-        tokio::time::sleep(time)
-    }
-
-    fn record(&self, _: Record) {}
-}
 
 // GitHub's documented vector: nothing in it is a time.
 const SECRET: &str = "It's a Secret to Everybody";

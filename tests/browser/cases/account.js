@@ -36,7 +36,7 @@ export default (world) =>
         assert.equal(await said('user'), 'user_ann');
         assert.equal(await said('session'), 'sess_ann');
         assert.equal(await said('plans'), 'u:pro');
-        assert.match(await said('admitted'), /^v1\.\d+\.[0-9a-f]+\.[\w-]{43}$/);
+        assert.match(await said('admitted'), /^v1\.\d+\.[0-9a-f]+\.[0-9a-f]{48}\.[\w-]{43}$/);
         await page.waitForLoadState('networkidle');
         await screenshot(page, 'account');
         assert.deepEqual(visitor.complaints, []);

@@ -67,7 +67,7 @@ export const FIXTURES = [
   valid('without sid', claims({ sid: undefined })),
   valid('an audience that nobody asked for', claims({ aud: 'convex' })),
   valid('8 KiB of claims', claims({ metadata: 'x'.repeat(8 << 10) })),
-  stricter('no head of a request is longer than 16 KiB', 'no answer')('20 KiB of claims',
+  stricter('no head of a request is longer than 16 KiB', 'head-too-large')('20 KiB of claims',
     claims({ metadata: 'x'.repeat(20 << 10) })),
 
   // === algorithms ===
