@@ -192,6 +192,10 @@ impl Default for Limits {
             body_rate: 512,
             // More than an application of some cores answers at once; beyond, everyone only waits longer (Little's law).
             in_flight: 1024,
+            // A quarter: an office behind one address has it, four hostile clients are needed to take all.
+            in_flight_per_client: 256,
+            // As slow as a body may come. Slow readers keep a connection to the application open (CWE-400).
+            read_rate: 512,
             idle_timeout: Duration::from_secs(75),
             // Server-side rendering and AI calls take long; a dead upstream is found by connecting, not by this.
             upstream_timeout: Duration::from_secs(60),

@@ -169,6 +169,10 @@ pub struct Limits {
     pub body_rate: u64,
     /// Requests that wait for the application at a time; webhooks and health checks have an eighth more to themselves.
     pub in_flight: u32,
+    /// How many of them may be one client's; an eighth more of webhooks and health checks.
+    pub in_flight_per_client: u32,
+    /// Bytes a second that a client takes of a response at least, while the gate waits for it.
+    pub read_rate: u64,
     /// Time between two requests of a connection.
     pub idle_timeout: Duration,
     /// Time for the upstream's response head.

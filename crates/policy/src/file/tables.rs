@@ -172,6 +172,8 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
         body_timeout,
         body_rate,
         in_flight,
+        in_flight_per_client,
+        read_rate,
         idle_timeout,
         upstream_timeout,
         drain_timeout,
@@ -181,14 +183,17 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
         *buffered = size;
     }
     *body = table.get(r, "body").and_then(|value| values::size(r, value));
-    if let Some(size) = table.get(r, "body_rate").and_then(|value| values::size(r, value)) {
-        *body_rate = size;
+    for (key, slot) in [("body_rate", body_rate), ("read_rate", read_rate)] {
+        if let Some(size) = table.get(r, key).and_then(|value| values::size(r, value)) {
+            *slot = size;
+        }
     }
     let counts = [
         ("header_bytes", header_bytes),
         ("connections", connections),
         ("connections_per_client", connections_per_client),
         ("in_flight", in_flight),
+        ("in_flight_per_client", in_flight_per_client),
         ("limiter_slots", limiter_slots),
     ];
     for (key, slot) in counts {
