@@ -338,3 +338,23 @@ fn an_event_stream_lasts_however_little_it_says() {
     let all = String::from_utf8(client.rest()).expect("utf-8");
     assert_eq!(all.matches("data: x").count(), 12, "{all}");
 }
+
+#[test]
+fn idle_connections_of_a_trusted_proxy_hold_what_the_docs_say() {
+    let upstream = Upstream::fixed("ok");
+    let gate = RunningGate::start(with_hook(open()), &upstream.origin());
+    let mut line = gate.client();
+    assert_eq!(line.get("/free/a").status, 200);
+    let before = resident();
+    let mut open: Vec<TcpStream> = Vec::new();
+    for _ in 0..many() {
+        let mut stream = from(Ipv4Addr::LOCALHOST, gate.address);
+        stream.write_all(get_by("192.0.2.1").as_bytes()).expect("send");
+        let mut byte = [0; 2048];
+        assert!(stream.read(&mut byte).expect("an answer") > 0);
+        open.push(stream);
+    }
+    // 33 KiB as it is shipped; a debug build's futures are larger.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < open.len() * (48 << 10), "{grown} bytes for {} connections", open.len());
+}

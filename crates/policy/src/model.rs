@@ -192,8 +192,8 @@ pub struct Listen {
     pub admin: Option<String>,
     /// `intake`: events and log drains.
     pub intake: Option<String>,
-    /// `tls`: the gate speaks TLS itself.
-    pub tls: Option<Tls>,
+    /// `tls`: the gate speaks TLS itself, with these certificates; the first serves whoever names none of the others.
+    pub tls: Vec<Tls>,
     /// `redirect`: a second address, where plain http is answered with the way to https.
     pub redirect: Option<String>,
     /// `proxy_protocol`: connections of trusted proxies begin with a PROXY header that names the client, and others

@@ -223,21 +223,24 @@ fn listen(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
     listen.redirect = table.parsed(r, "redirect", values::listen_address);
     listen.proxy_protocol = table.flag(r, "proxy_protocol").unwrap_or(false);
     let Some(value) = table.get(r, "tls") else { return };
-    let Some(mut tls) = value.inline(r) else { return };
+    listen.tls = value.items(r).iter().filter_map(|item| certificate(r, item)).collect();
+}
+
+/// One certificate and its key.
+fn certificate(r: &mut Reader, value: &Value<'_>) -> Option<Tls> {
+    let mut tls = value.inline(r)?;
     let cert = tls.parsed(r, "cert", values::plain);
     let key = tls.parsed(r, "key", values::plain);
     tls.close(r);
-    match (cert, key) {
-        (Some(cert), Some(key)) => listen.tls = Some(Tls { cert, key }),
-        _ => {
-            let wrong = Wrong::new(
-                "tls-incomplete",
-                "`tls` needs a certificate and a key",
-                "write tls = { cert = \"cert.pem\", key = \"key.pem\" }",
-            );
-            r.wrong(value.place, value.span, wrong);
-        }
+    if cert.is_none() || key.is_none() {
+        let wrong = Wrong::new(
+            "tls-incomplete",
+            "`tls` needs a certificate and a key",
+            "write tls = { cert = \"cert.pem\", key = \"key.pem\" }",
+        );
+        r.wrong(value.place, value.span, wrong);
     }
+    Some(Tls { cert: cert?, key: key? })
 }
 
 fn identity(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
