@@ -309,10 +309,11 @@ impl Worker {
         if !websocket::asks(&request) {
             return upstreams.send(request, trailer).await;
         }
-        let permit = client_of(request.headers()).and_then(|client| self.census.tunnel(client));
-        let Some(permit) = permit else { return Err(Fault::Overloaded) };
+        let client = client_of(request.headers()).unwrap_or(link.peer);
+        let Some(permit) = self.census.tunnel(client) else { return Err(Fault::Overloaded) };
         let connection: Rc<Permit> = Rc::clone(&link.permit);
-        let holds = websocket::Holds { place: self.roster.enter(), permit, connection };
+        let leave = websocket::Leave::of(&request, client, Arc::clone(self.current.borrow().gate.plan()));
+        let holds = websocket::Holds { place: self.roster.enter(), permit, connection, leave };
         websocket::open(upstreams, request, holds).await
     }
 }

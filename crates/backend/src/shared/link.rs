@@ -117,18 +117,19 @@ impl Link {
 
     async fn claim(&self, claim: &Claim, patience: Duration) -> Claimed {
         let inner = &self.0.inner;
+        let unavailable = Claimed::Unavailable { nodes: self.0.shared.nodes() };
         match claim.call(inner.space, inner.since_millis.load(Relaxed)) {
             // While the server is out nobody knows what it will remember.
-            Err(_) if !inner.up.load(Relaxed) => Claimed::Unavailable,
+            Err(_) if !inner.up.load(Relaxed) => unavailable,
             Err(claimed) => claimed,
             Ok(call) => {
                 let answer = self.ask(&call, patience).await;
-                answer.and_then(|answer| claim.read(&answer)).unwrap_or(Claimed::Unavailable)
+                answer.and_then(|answer| claim.read(&answer)).unwrap_or(unavailable)
             }
         }
     }
 
-    /// Tells how a reservation ended; what cannot be told now is told when the server is back.
+    /// Tells how a reservation or an attempt ended; what cannot be told now is told when the server is back.
     fn settle(&self, settle: Settle) {
         let link = self.clone();
         spawn_local(async move {
