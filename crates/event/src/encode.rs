@@ -88,7 +88,7 @@ pub fn rfc3339(micros: u64, line: &mut Vec<u8>) {
 }
 
 /// Decimal digits. `core::fmt` costs ten times as much, and a line has a dozen numbers.
-fn digits(line: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn digits(line: &mut Vec<u8>, mut value: u64) {
     if value < 10 {
         return line.push(b'0' + value as u8);
     }
@@ -118,16 +118,16 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
-fn key(line: &mut Vec<u8>, field: Field) {
+pub(crate) fn key(line: &mut Vec<u8>, field: Field) {
     line.extend_from_slice(field.key().as_bytes());
 }
 
-fn number(line: &mut Vec<u8>, field: Field, value: u64) {
+pub(crate) fn number(line: &mut Vec<u8>, field: Field, value: u64) {
     key(line, field);
     digits(line, value);
 }
 
-fn address(line: &mut Vec<u8>, field: Field, address: IpAddr) {
+pub(crate) fn address(line: &mut Vec<u8>, field: Field, address: IpAddr) {
     let IpAddr::V4(v4) = address else { return display(line, field, address) };
     key(line, field);
     let mut before = b'"';
@@ -146,12 +146,12 @@ fn address(line: &mut Vec<u8>, field: Field, address: IpAddr) {
 }
 
 /// For values that never need an escape.
-fn display(line: &mut Vec<u8>, field: Field, value: impl std::fmt::Display) {
+pub(crate) fn display(line: &mut Vec<u8>, field: Field, value: impl std::fmt::Display) {
     key(line, field);
     let _ = write!(line, "\"{value}\"");
 }
 
-fn text(line: &mut Vec<u8>, field: Field, value: &str) {
+pub(crate) fn text(line: &mut Vec<u8>, field: Field, value: &str) {
     key(line, field);
     line.push(b'"');
     let value = value.get(..value.floor_char_boundary(TEXT_CAP)).unwrap_or_default();
@@ -197,7 +197,7 @@ fn escape(line: &mut Vec<u8>, char: char) {
 }
 
 /// The names of the bits that are set.
-fn names<const N: usize>(line: &mut Vec<u8>, field: Field, bits: u8, known: [(u8, &str); N]) {
+pub(crate) fn names<const N: usize>(line: &mut Vec<u8>, field: Field, bits: u8, known: [(u8, &str); N]) {
     if bits == 0 {
         return;
     }

@@ -306,14 +306,15 @@ impl Worker {
         link: &Link,
     ) -> Result<Response<Received>, Fault> {
         // Given back with the head of the response: what streams takes no place.
-        let Some(_seat) = self.census.seat() else { return Err(Fault::Overloaded) };
+        let client = client_of(request.headers()).unwrap_or(link.peer);
+        let Some(_seat) = self.census.seat(client) else { return Err(Fault::Overloaded) };
         if !websocket::asks(&request) {
             return upstreams.send(request, trailer).await;
         }
-        let permit = client_of(request.headers()).and_then(|client| self.census.tunnel(client));
-        let Some(permit) = permit else { return Err(Fault::Overloaded) };
+        let Some(permit) = self.census.tunnel(client) else { return Err(Fault::Overloaded) };
         let connection: Rc<Permit> = Rc::clone(&link.permit);
-        let holds = websocket::Holds { place: self.roster.enter(), permit, connection };
+        let leave = websocket::Leave::of(&request, client, Arc::clone(self.current.borrow().gate.plan()));
+        let holds = websocket::Holds { place: self.roster.enter(), permit, connection, leave };
         websocket::open(upstreams, request, holds).await
     }
 }
@@ -349,7 +350,9 @@ impl Answers for Worker {
         // Before any stage spends something. The place itself is taken by what has passed: a stranger whose body does
         // not come would else keep others out.
         let current = Rc::clone(&self.current.borrow());
-        if !self.census.has_room(|| is_essential(current.gate.plan().policy(), &request)) {
+        let policy = current.gate.plan().policy();
+        let client = || palisade_guard::client(&policy.clients, peer, request.headers()).address;
+        if !self.census.has_room(client, || is_essential(policy, &request)) {
             return current.gate.turn_away(peer, &request, Code::Overloaded, Some(RETRY_AFTER));
         }
         let trailer = announced(&request);

@@ -195,19 +195,21 @@ impl Admitted {
     /// Answers in place of the application.
     #[must_use]
     pub fn fail(mut self, fault: Fault, env: &Env<'_>) -> (response::Parts, Bytes, Record, Option<Settle>) {
-        let settle = self.settle(false);
         // A body that broke off is the client's doing, and the application may have judged what it got of it.
         let fair = !matches!(fault, Fault::BodyTooLarge | Fault::BodyBroken);
         login::settle(&mut self.exchange, None, fair, env);
+        let settle = self.settle(false);
         let code = fault.code();
         let (head, body) = answer::fault(&self.exchange, code);
         let status = head.status.as_u16();
         (head, body, self.record(Some(code), status, env), settle)
     }
 
-    /// How a reserved message ends, and gives back the room its body took.
+    /// How a reserved message ends, and gives back the room its body took; or what is owed for an attempt to sign in.
     fn settle(&mut self, accepted: bool) -> Option<Settle> {
-        let message = self.exchange.message.take().filter(|message| message.held)?;
+        let Some(message) = self.exchange.message.take().filter(|message| message.held) else {
+            return login::owed(&mut self.exchange);
+        };
         Some(if accepted { Settle::Confirm(message.reserve) } else { Settle::Release(message.reserve) })
     }
 

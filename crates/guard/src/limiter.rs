@@ -135,6 +135,10 @@ impl Limiter {
     /// Gives back what an earlier charge took: never more than the client owes now. Nothing is given to a client that the
     /// table has forgotten. Lock-free; constant time.
     pub fn refund(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) {
+        self.refund_by(&self.gcra, scope, client, cost, now);
+    }
+
+    fn refund_by(&self, gcra: &Gcra, scope: u32, client: u128, cost: u32, now: MonoMicros) {
         let now = units(now);
         let hash = self.seed.hash(scope, client);
         let tag = (hash >> TIME_BITS).max(1);
@@ -144,7 +148,7 @@ impl Limiter {
             let held = slots.iter().map(|slot| (slot, slot.load(Relaxed))).find(|(_, word)| word >> TIME_BITS == tag);
             let Some((slot, word)) = held else { return };
             let debt = self.gcra.debt(word & TIME_MASK, now);
-            let left = debt.saturating_sub(self.gcra.interval * u64::from(cost));
+            let left = debt.saturating_sub(gcra.interval * u64::from(cost));
             let next = tag << TIME_BITS | (now.wrapping_add(left) & TIME_MASK);
             if debt == 0 || slot.compare_exchange(word, next, Relaxed, Relaxed).is_ok() {
                 return;

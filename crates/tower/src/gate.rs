@@ -207,7 +207,8 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         }
     }
 
-    fn answer<R>(&self, answer: Answer) -> Response<GateBody<R>> {
+    fn answer<R>(&self, mut answer: Answer) -> Response<GateBody<R>> {
+        self.settle(answer.settle());
         let (response, record) = answer.into_response(&self.env());
         self.ambient.record(record);
         response.map(GateBody::Own)

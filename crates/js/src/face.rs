@@ -1,0 +1,456 @@
+//! One call over bytes: which operation, what it answers, and what waits between two calls.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, Version, response};
+use palisade_diag::{Diagnostics, json};
+use palisade_event::ORDER;
+use palisade_guard::shared::Leased;
+use palisade_guard::{
+    Admitted, Answer, BodyFate, BodyHint, Collected, Env, Fault, KeySet, Keys, Need, Paused, Peer, Plan, Record,
+    Settle, State, Step, View,
+};
+use palisade_policy::{Found, RouteSource};
+use serde_json::{Value, json};
+
+use crate::config::{Config, Ready};
+use crate::parked::Parked;
+use crate::supplied::Supplied;
+use crate::wire::{self, Bad, Head, Reader};
+
+/// A gate behind one call. It starts empty, and refuses to decide anything until it was given a policy.
+#[derive(Default)]
+pub struct Face {
+    base: Option<Base>,
+    /// The policy's plan first, then those that wrappers have added to.
+    plans: Vec<Arc<Plan>>,
+    parked: Parked<Waiting>,
+}
+
+/// What a call is to do. The message of each begins with time and random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Operation {
+    /// Start: name, text of the policy, environment, manifest, variables. Says [`Said::Started`] or [`Said::Problems`].
+    Start = 1,
+    /// Add routes to the policy, in TOML, under a plan of their own: its number is in the answer.
+    Extend = 2,
+    /// Say of a method and a path whether the policy declares them.
+    Find = 3,
+    /// Decide a request by the plan of that number.
+    Inspect = 4,
+    /// Answer the question of the request under that number.
+    Resume = 5,
+    /// Shape the response of the request under that number.
+    Finish = 6,
+    /// Answer in place of the application.
+    Fail = 7,
+    /// Forget the request under that number: nobody waits for it any more.
+    Drop = 8,
+}
+
+/// What an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Said {
+    /// The gate is ready.
+    Started = 0,
+    /// Policy or environment are not right: each with its place and its fix.
+    Problems = 1,
+    /// What [`Operation::Find`] found.
+    Found = 2,
+    /// The gate answers: status, fields, body.
+    Answer = 3,
+    /// The application may answer: which fields of the request change, how large its body may be.
+    Admit = 4,
+    /// Bytes of the body are wanted.
+    Collect = 5,
+    /// The issuer's keys are wanted.
+    Keys = 6,
+    /// A gate before this one has decided this very request.
+    Vouched = 7,
+    /// The response, shaped.
+    Finished = 8,
+    /// The message is no such message: a head that no server hands on.
+    Bad = 9,
+    /// Too many requests wait.
+    Full = 10,
+    /// Time is wanted.
+    Pause = 11,
+}
+
+struct Base {
+    config: Config,
+    state: Arc<State>,
+}
+
+/// A request between two calls.
+enum Waiting {
+    Asked(Box<(Need, Passing)>),
+    Admitted(Box<Admitted>),
+}
+
+/// What every stage sees of a request.
+struct Passing {
+    head: Head,
+    peer: Peer,
+    hint: BodyHint,
+}
+
+/// Requests between two calls: each holds its head, a few KiB.
+const ROOM: usize = 16_384;
+/// Plans that wrappers add; a wrapper is a line of code, not a request.
+const MAX_PLANS: usize = 1_000;
+
+// === impl Face ===
+
+impl Default for Parked<Waiting> {
+    fn default() -> Parked<Waiting> {
+        Parked::new(ROOM)
+    }
+}
+
+impl Face {
+    /// Answers a message. Never panics on what it says.
+    pub fn call(&mut self, operation: u32, handle: u32, message: &[u8], out: &mut Vec<u8>) -> u32 {
+        let said = self.answer(operation, handle, &mut Reader::new(message), out);
+        let said = said.unwrap_or_else(|Bad| tell(out, Said::Bad, &Value::Null));
+        said as u32
+    }
+
+    fn answer(&mut self, operation: u32, handle: u32, m: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let supplied = Supplied::read(m)?;
+        match Operation::from_id(operation).ok_or(Bad)? {
+            Operation::Start => self.start(Config::read(m, supplied.now().wall.seconds())?, &supplied, out),
+            Operation::Extend => self.extend(m.text()?, out),
+            Operation::Find => self.find(m.text()?, m.text()?, out),
+            Operation::Inspect => self.inspect(handle, m, &supplied, out),
+            Operation::Resume => self.resume(handle, m, &supplied, out),
+            Operation::Finish => self.finish(handle, m, &supplied, out),
+            Operation::Fail => self.fail(handle, m, &supplied, out),
+            Operation::Drop => {
+                drop(self.parked.take(handle));
+                Ok(tell(out, Said::Finished, &Value::Null))
+            }
+        }
+    }
+
+    fn start(&mut self, config: Config, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let ready = match config.examine("") {
+            Ok(ready) => ready,
+            Err(found) => return Ok(problems(out, &found, &config, "")),
+        };
+        let state = State::new(&ready.policy.limits, &supplied.env());
+        let Ready { policy, secrets, providers, warnings } = ready;
+        let jwks = policy.identity.as_ref().and_then(|identity| identity.jwks.clone());
+        let facts = json!({
+            "name": policy.app.name,
+            "environment": policy.environment.id(),
+            "csrfPath": policy.csrf.path,
+            "csrfHeader": policy.csrf.header,
+            "csrfField": policy.csrf.field,
+            "proxies": !policy.clients.trusted_proxies.is_empty(),
+            "jwks": jwks.filter(|_| providers.jwt_key.is_none()),
+            "redis": policy.state.redis,
+            "warnings": listed(&warnings, &config, ""),
+        });
+        match Plan::compile_with(policy, &secrets, &state, &providers) {
+            Err(found) => Ok(problems(out, &found, &config, "")),
+            Ok(plan) => {
+                // A second start is a reload: what waits goes on under the plan it began with.
+                self.plans = vec![plan];
+                self.base = Some(Base { config, state });
+                Ok(tell(out, Said::Started, &facts))
+            }
+        }
+    }
+
+    fn extend(&mut self, more: &str, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let Base { config, state } = self.base.as_ref().ok_or(Bad)?;
+        if self.plans.len() > MAX_PLANS {
+            return Ok(tell(out, Said::Full, &Value::Null));
+        }
+        let compiled = config.examine(more).and_then(|ready| {
+            let Ready { policy, secrets, providers, warnings: _ } = ready;
+            Plan::compile_with(policy, &secrets, state, &providers)
+        });
+        match compiled {
+            Err(found) => Ok(problems(out, &found, config, more)),
+            Ok(plan) => {
+                self.plans.push(plan);
+                Ok(tell(out, Said::Started, &json!({ "plan": self.plans.len() - 1 })))
+            }
+        }
+    }
+
+    fn find(&self, method: &str, path: &str, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let plan = self.plans.first().ok_or(Bad)?;
+        let named = |found: &Found<'_>| match found {
+            Found::Route(_, route) => route.source != RouteSource::Undeclared,
+            Found::Method(_) | Found::Misspelled => true,
+            Found::Undeclared => false,
+        };
+        let found = plan.policy().find(method, path);
+        // A path that nobody declared refuses methods too; what it says of a GET tells it from a declared one.
+        let declared = named(&found) && named(&plan.policy().find("GET", path));
+        let kind = if let Found::Route(_, route) = found { Some(route.kind.id()) } else { None };
+        Ok(tell(out, Said::Found, &json!({ "declared": declared, "kind": kind })))
+    }
+
+    fn inspect(
+        &mut self,
+        number: u32,
+        m: &mut Reader<'_>,
+        supplied: &Supplied,
+        out: &mut Vec<u8>,
+    ) -> Result<Said, Bad> {
+        let plan = Arc::clone(self.plans.get(number as usize).ok_or(Bad)?);
+        if !self.parked.has_room() {
+            return Ok(tell(out, Said::Full, &Value::Null));
+        }
+        let passing = Passing::read(m, &plan)?;
+        let env = supplied.env();
+        // Another gate knows the policy, and nothing of the routes that wrappers have added.
+        let vouched = if number == 0 { plan.vouched(&passing.view(), &env) } else { None };
+        if let Some(vouched) = vouched.filter(|word| ORDER.into_iter().all(|stage| word.passed(stage))) {
+            return Ok(tell(out, Said::Vouched, &json!({ "subject": vouched.subject() })));
+        }
+        let step = plan.inspect(&passing.view(), &env);
+        self.go_on(step, passing, supplied, out)
+    }
+
+    fn resume(&mut self, handle: u32, m: &mut Reader<'_>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let (how, bytes) = (m.byte()?, m.bytes()?);
+        let Some(Waiting::Asked(asked)) = self.parked.take(handle) else { return Err(Bad) };
+        let (need, passing) = *asked;
+        let resume = match need {
+            Need::Collect(ask) => ask.reply(match how {
+                0 | 1 => Collected::Prefix { bytes: Bytes::copy_from_slice(bytes), complete: how == 1 },
+                2 => Collected::TooSlow,
+                _ => Collected::Broken,
+            }),
+            Need::Keys(ask) => {
+                let state = &self.base.as_ref().ok_or(Bad)?.state;
+                let fetched = KeySet::from_jwks(bytes).ok().filter(|_| how == 1).map(Arc::new);
+                let keys = fetched.or_else(|| state.keyring.current());
+                ask.reply(keys.map_or(Keys::Unavailable, Keys::Are))
+            }
+            Need::Pause(ask) => ask.reply(Paused),
+            // Answered at once in `go_on`, never parked.
+            Need::Claim(_) | Need::Lease(_) => return Err(Bad),
+        };
+        let step = resume.run(&passing.view(), &supplied.env());
+        self.go_on(step, passing, supplied, out)
+    }
+
+    /// Parks what waits and tells what it waits for.
+    fn go_on(&mut self, mut step: Step, passing: Passing, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let state = &self.base.as_ref().ok_or(Bad)?.state;
+        // What this process knows by itself. Of a policy with shared state it says that the server is out.
+        loop {
+            let resume = match step {
+                Step::Need(Need::Claim(ask)) => {
+                    let claimed = state.claim(&ask.question, supplied.now());
+                    ask.reply(claimed)
+                }
+                Step::Need(Need::Lease(ask)) => ask.reply(Leased::Unavailable { nodes: 1 }),
+                other => {
+                    step = other;
+                    break;
+                }
+            };
+            step = resume.run(&passing.view(), &supplied.env());
+        }
+        match step {
+            Step::Answer(answer) => Ok(written(out, answer, &supplied.env())),
+            Step::Admit(admitted) => self.admit(admitted, passing, &supplied.env(), out),
+            Step::Need(need) => {
+                let (said, mut question) = question(&need);
+                let waiting = Waiting::Asked(Box::new((need, passing)));
+                let Ok(handle) = self.parked.park(waiting) else { return Ok(tell(out, Said::Full, &Value::Null)) };
+                if let Value::Object(fields) = &mut question {
+                    fields.insert("handle".to_owned(), handle.into());
+                }
+                Ok(tell(out, said, &question))
+            }
+        }
+    }
+
+    fn admit(
+        &mut self,
+        mut admitted: Admitted,
+        passing: Passing,
+        env: &Env<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Said, Bad> {
+        let Head { method, uri, headers: before } = passing.head;
+        let (mut head, ()) = Request::new(()).into_parts();
+        (head.method, head.uri, head.headers) = (method, uri, before.clone());
+        let plan = admitted.forward(&mut head, env);
+        let (set, remove) = difference(&before, &head.headers);
+        let Ok(handle) = self.parked.park(Waiting::Admitted(Box::new(admitted))) else {
+            return Ok(tell(out, Said::Full, &Value::Null));
+        };
+        Ok(tell(out, Said::Admit, &json!({ "handle": handle, "set": set, "remove": remove, "cap": plan.cap })))
+    }
+
+    fn finish(&mut self, handle: u32, m: &mut Reader<'_>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let (status, headers) = (m.length()?, m.headers()?);
+        let Some(Waiting::Admitted(admitted)) = self.parked.take(handle) else { return Err(Bad) };
+        let (mut head, ()) = Response::new(()).into_parts();
+        let status = u16::try_from(status).map_err(|_| Bad)?;
+        (head.status, head.headers) = (http::StatusCode::from_u16(status).map_err(|_| Bad)?, headers);
+        let finish = admitted.finish(&mut head, &supplied.env());
+        self.settle(finish.settle, supplied);
+        let (replaced, body) = match finish.body {
+            BodyFate::Keep => (false, Bytes::new()),
+            BodyFate::Replace(body) => (true, body),
+        };
+        Ok(respond(out, Said::Finished, &head, replaced, &body, &finish.record))
+    }
+
+    fn fail(&mut self, handle: u32, m: &mut Reader<'_>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let fault = match m.byte()? {
+            0 => Fault::BodyTooLarge,
+            1 => Fault::BodyBroken,
+            _ => Fault::Internal,
+        };
+        let Some(Waiting::Admitted(admitted)) = self.parked.take(handle) else { return Err(Bad) };
+        let (head, body, record, settle) = admitted.fail(fault, &supplied.env());
+        self.settle(settle, supplied);
+        Ok(respond(out, Said::Finished, &head, true, &body, &record))
+    }
+
+    fn settle(&self, settle: Option<Settle>, supplied: &Supplied) {
+        if let (Some(settle), Some(base)) = (settle, &self.base) {
+            base.state.settle(&settle, supplied.now());
+        }
+    }
+}
+
+impl fmt::Debug for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Face({} plans)", self.plans.len())
+    }
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// The operation of that number.
+    #[must_use]
+    pub fn from_id(id: u32) -> Option<Operation> {
+        use Operation::{Drop, Extend, Fail, Find, Finish, Inspect, Resume, Start};
+        [Start, Extend, Find, Inspect, Resume, Finish, Fail, Drop].into_iter().find(|it| *it as u32 == id)
+    }
+}
+
+// === impl Passing ===
+
+impl Passing {
+    /// How the peer is known and its address, what is known of the body and its length, then the head.
+    fn read(m: &mut Reader<'_>, plan: &Plan) -> Result<Passing, Bad> {
+        let address = m.text()?;
+        let (hint, length) = (m.byte()?, m.number()?);
+        let head = m.head(&plan.policy().csrf.header)?;
+        let hint = match hint {
+            0 => BodyHint::Empty,
+            1 => BodyHint::Sized(length),
+            _ => BodyHint::Chunked,
+        };
+        let address = if address.is_empty() { unknown(plan) } else { address.parse().map_err(|_| Bad)? };
+        Ok(Passing { head, peer: Peer { address }, hint })
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            method: &self.head.method,
+            uri: &self.head.uri,
+            version: Version::HTTP_11,
+            headers: &self.head.headers,
+            peer: self.peer,
+            body: self.hint,
+        }
+    }
+}
+
+/// Who is at the other end where nobody can see the connection: the proxy that the policy names, as the app must not be
+/// reachable around it; where it names none, one address for all, which share a quota.
+fn unknown(plan: &Plan) -> IpAddr {
+    let proxies = &plan.policy().clients.trusted_proxies;
+    let Some(net) = proxies.first() else { return Ipv6Addr::UNSPECIFIED.into() };
+    net.addr()
+}
+
+fn question(need: &Need) -> (Said, Value) {
+    match need {
+        Need::Collect(ask) => {
+            (Said::Collect, json!({ "limit": ask.question.limit, "within": millis(ask.question.within) }))
+        }
+        Need::Pause(ask) => (Said::Pause, json!({ "time": millis(ask.question.time) })),
+        Need::Keys(_) | Need::Claim(_) | Need::Lease(_) => (Said::Keys, json!({})),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Which fields the application sees anew, and which no more.
+fn difference(before: &HeaderMap, after: &HeaderMap) -> (Value, Value) {
+    let gone = before.keys().filter(|name| !after.contains_key(*name)).map(|name| Value::from(name.as_str()));
+    let same = |name: &http::HeaderName| before.get_all(name).iter().eq(after.get_all(name).iter());
+    let line = |name: &http::HeaderName| {
+        let values: Vec<String> = after.get_all(name).iter().map(latin1).collect();
+        json!([name.as_str(), values.join(", ")])
+    };
+    let set = after.keys().filter(|name| !same(name)).map(line).collect();
+    (set, gone.collect())
+}
+
+/// A field's bytes as JavaScript keeps them: one character a byte.
+fn latin1(value: &http::HeaderValue) -> String {
+    value.as_bytes().iter().copied().map(char::from).collect()
+}
+
+fn written(out: &mut Vec<u8>, answer: Answer, env: &Env<'_>) -> Said {
+    let (response, record) = answer.into_response(env);
+    let (head, body) = response.into_parts();
+    respond(out, Said::Answer, &head, true, &body, &record)
+}
+
+fn respond(
+    out: &mut Vec<u8>,
+    said: Said,
+    head: &response::Parts,
+    replaced: bool,
+    body: &[u8],
+    record: &Record,
+) -> Said {
+    let headers: Vec<Value> = head.headers.iter().map(|(name, value)| json!([name.as_str(), latin1(value)])).collect();
+    let text = json!({ "status": head.status.as_u16(), "headers": headers, "replaced": replaced }).to_string();
+    let mut event = Vec::new();
+    // A stranger can cause these faster than they are worth lines.
+    if !record.quiet() {
+        record.event().encode(&mut event);
+    }
+    wire::answer(out, text.as_bytes(), &event, body);
+    said
+}
+
+fn problems(out: &mut Vec<u8>, found: &Diagnostics, config: &Config, more: &str) -> Said {
+    tell(out, Said::Problems, &json!({ "problems": listed(found, config, more) }))
+}
+
+fn listed(found: &Diagnostics, config: &Config, more: &str) -> Value {
+    serde_json::from_str(&json(found, &config.texts(more))).unwrap_or_default()
+}
+
+fn tell(out: &mut Vec<u8>, said: Said, text: &Value) -> Said {
+    wire::answer(out, text.to_string().as_bytes(), &[], &[]);
+    said
+}

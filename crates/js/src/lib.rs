@@ -1,0 +1,18 @@
+//! The guard for JavaScript: the same decisions behind one call that takes bytes and gives bytes.
+//!
+//! [`Face`] is what a module exports. Each message carries the time and random bytes that its decision may use, so the
+//! module itself needs nothing from outside. A request that waits for an answer, or for its response, is parked under
+//! a number; what is parked is bounded.
+//!
+//! What it does not do: it has no engine of JSON Schema, which alone would be five times its size, so a policy with
+//! schemas does not start here; and it keeps its state in one process.
+
+mod config;
+mod face;
+mod parked;
+mod supplied;
+mod verify;
+mod wire;
+
+pub use face::{Face, Operation, Said};
+pub use verify::RustCrypto;
