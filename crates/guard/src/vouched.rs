@@ -232,7 +232,7 @@ mod tests {
                     [&u32::try_from(text.len()).expect("short").to_be_bytes()[..], text.as_bytes()].concat()
                 })
                 .collect();
-            assert_eq!(fields.with(<[&[u8]]>::concat), expect, "{length}");
+            assert_eq!(fields.with(|parts| parts.concat()), expect, "{length}");
         }
     }
 }
