@@ -21,6 +21,8 @@ pub(crate) struct Config {
     policy: String,
     environment: String,
     manifest: Option<String>,
+    /// Whether the app has a client for the server that gates share.
+    client: bool,
     variables: BTreeMap<String, String>,
     seconds: i64,
 }
@@ -39,17 +41,23 @@ const MAX_VARIABLES: u32 = 10_000;
 // === impl Config ===
 
 impl Config {
-    /// Name of the file, its text, the environment's name or nothing, the manifest or nothing, then pairs of variables.
+    /// Name of the file, its text, the environment's name or nothing, the manifest or nothing, whether there
+    /// is a client for shared state, then pairs of variables.
     pub(crate) fn read(message: &mut Reader<'_>, wall_seconds: u64) -> Result<Config, Bad> {
         let [name, policy, environment, manifest] =
             [message.text()?, message.text()?, message.text()?, message.text()?].map(str::to_owned);
+        let client = message.byte()? == 1;
         let mut variables = BTreeMap::new();
         for _ in 0..message.length()?.min(MAX_VARIABLES) {
             variables.insert(message.text()?.to_owned(), message.text()?.to_owned());
         }
         let seconds = i64::try_from(wall_seconds).map_err(|_| Bad)?;
         let manifest = Some(manifest).filter(|text| !text.is_empty());
-        Ok(Config { name, policy, environment, manifest, variables, seconds })
+        Ok(Config { name, policy, environment, manifest, client, variables, seconds })
+    }
+
+    pub(crate) fn has_client(&self) -> bool {
+        self.client
     }
 
     /// The texts that diagnostics point into.

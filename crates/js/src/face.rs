@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version, response};
 use palisade_diag::{Diagnostics, json};
 use palisade_event::ORDER;
-use palisade_guard::shared::Leased;
+use palisade_guard::shared::{Call, Lease, Leased};
 use palisade_guard::{
-    Admitted, Answer, BodyFate, BodyHint, Collected, Env, Fault, KeySet, Keys, Need, Paused, Peer, Plan, Record,
-    Settle, State, Step, View,
+    Admitted, Answer, Ask, BodyFate, BodyHint, Claim, Claimed, Collected, Env, Fault, KeySet, Keys, Need, Paused, Peer,
+    Plan, Record, Settle, State, Step, View,
 };
 use palisade_policy::{Found, RouteSource};
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::config::{Config, Ready};
 use crate::parked::Parked;
 use crate::supplied::Supplied;
+use crate::together::Together;
 use crate::wire::{self, Bad, Head, Reader};
 
 /// A gate behind one call. It starts empty, and refuses to decide anything until it was given a policy.
@@ -51,6 +52,16 @@ pub enum Operation {
     Fail = 7,
     /// Forget the request under that number: nobody waits for it any more.
     Drop = 8,
+    /// Say what the sign of life is that the shared server is to be given.
+    Beat = 9,
+    /// Take its answer to that.
+    Beaten = 10,
+    /// Say what the server is to be told of what was decided without it: [`Said::Ask`], or [`Said::Finished`].
+    Late = 11,
+    /// Take its answer to that.
+    Told = 12,
+    /// From now on the server is asked (1), or is out (0).
+    Reach = 13,
 }
 
 /// What an answer is.
@@ -81,11 +92,15 @@ pub enum Said {
     Full = 10,
     /// Time is wanted.
     Pause = 11,
+    /// A script is to be run by the server that gates share: its text and digest, keys, arguments.
+    Ask = 12,
 }
 
 struct Base {
     config: Config,
     state: Arc<State>,
+    /// Where the policy shares its state, and the app has a client for it.
+    together: Option<Together>,
 }
 
 /// A request between two calls.
@@ -124,7 +139,8 @@ impl Face {
 
     fn answer(&mut self, operation: u32, handle: u32, m: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<Said, Bad> {
         let supplied = Supplied::read(m)?;
-        match Operation::from_id(operation).ok_or(Bad)? {
+        let operation = Operation::from_id(operation).ok_or(Bad)?;
+        match operation {
             Operation::Start => self.start(Config::read(m, supplied.now().wall.seconds())?, &supplied, out),
             Operation::Extend => self.extend(m.text()?, out),
             Operation::Find => self.find(m.text()?, m.text()?, out),
@@ -136,7 +152,44 @@ impl Face {
                 drop(self.parked.take(handle));
                 Ok(tell(out, Said::Finished, &Value::Null))
             }
+            Operation::Beat | Operation::Beaten | Operation::Late | Operation::Told | Operation::Reach => {
+                self.together(operation, m, &supplied, out)
+            }
         }
+    }
+
+    /// What passes between this gate and the shared server outside of requests.
+    fn together(
+        &mut self,
+        what: Operation,
+        m: &mut Reader<'_>,
+        supplied: &Supplied,
+        out: &mut Vec<u8>,
+    ) -> Result<Said, Bad> {
+        let Base { state, together, .. } = self.base.as_mut().ok_or(Bad)?;
+        let together = together.as_mut().ok_or(Bad)?;
+        let asked = match what {
+            Operation::Beat => Some(together.beat(supplied.now().wall.millis())),
+            Operation::Late => together.next(state),
+            Operation::Reach => {
+                let (alone, replayed) = together.reach(m.byte()? == 1);
+                return Ok(tell(out, Said::Finished, &json!({ "alone": alone, "replayed": replayed })));
+            }
+            Operation::Told => {
+                together.told(&m.integers()?);
+                None
+            }
+            _ => {
+                if !together.beaten(&m.integers()?) {
+                    return Err(Bad);
+                }
+                None
+            }
+        };
+        Ok(match asked {
+            Some(call) => tell(out, Said::Ask, &asking(&call)),
+            None => tell(out, Said::Finished, &Value::Null),
+        })
     }
 
     fn start(&mut self, config: Config, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
@@ -147,6 +200,8 @@ impl Face {
         let state = State::new(&ready.policy.limits, &supplied.env());
         let Ready { policy, secrets, providers, warnings } = ready;
         let jwks = policy.identity.as_ref().and_then(|identity| identity.jwks.clone());
+        let together =
+            (config.has_client() && policy.state.redis.is_some()).then(|| Together::new(&policy, &supplied.env()));
         let facts = json!({
             "name": policy.app.name,
             "environment": policy.environment.id(),
@@ -156,6 +211,7 @@ impl Face {
             "proxies": !policy.clients.trusted_proxies.is_empty(),
             "jwks": jwks.filter(|_| providers.jwt_key.is_none()),
             "redis": policy.state.redis,
+            "patience": together.as_ref().map(|_| millis(policy.state.timeout)),
             "warnings": listed(&warnings, &config, ""),
         });
         match Plan::compile_with(policy, &secrets, &state, &providers) {
@@ -163,14 +219,14 @@ impl Face {
             Ok(plan) => {
                 // A second start is a reload: what waits goes on under the plan it began with.
                 self.plans = vec![plan];
-                self.base = Some(Base { config, state });
+                self.base = Some(Base { config, state, together });
                 Ok(tell(out, Said::Started, &facts))
             }
         }
     }
 
     fn extend(&mut self, more: &str, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let Base { config, state } = self.base.as_ref().ok_or(Bad)?;
+        let Base { config, state, .. } = self.base.as_ref().ok_or(Bad)?;
         if self.plans.len() > MAX_PLANS {
             return Ok(tell(out, Said::Full, &Value::Null));
         }
@@ -240,8 +296,16 @@ impl Face {
                 ask.reply(keys.map_or(Keys::Unavailable, Keys::Are))
             }
             Need::Pause(ask) => ask.reply(Paused),
-            // Answered at once in `go_on`, never parked.
-            Need::Claim(_) | Need::Lease(_) => return Err(Bad),
+            Need::Claim(ask) => {
+                let together = self.base.as_ref().and_then(|base| base.together.as_ref()).ok_or(Bad)?;
+                let claimed = together.claimed(&ask.question, integers(how, bytes).as_deref());
+                ask.reply(claimed)
+            }
+            Need::Lease(ask) => {
+                let together = self.base.as_ref().and_then(|base| base.together.as_ref()).ok_or(Bad)?;
+                let leased = together.leased(&ask.question, integers(how, bytes).as_deref());
+                ask.reply(leased)
+            }
         };
         let step = resume.run(&passing.view(), &supplied.env());
         self.go_on(step, passing, supplied, out)
@@ -249,15 +313,27 @@ impl Face {
 
     /// Parks what waits and tells what it waits for.
     fn go_on(&mut self, mut step: Step, passing: Passing, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let state = &self.base.as_ref().ok_or(Bad)?.state;
-        // What this process knows by itself. Of a policy with shared state it says that the server is out.
+        let base = self.base.as_ref().ok_or(Bad)?;
+        let mut call = None;
+        // What is known without asking anybody.
         loop {
             let resume = match step {
-                Step::Need(Need::Claim(ask)) => {
-                    let claimed = state.claim(&ask.question, supplied.now());
-                    ask.reply(claimed)
-                }
-                Step::Need(Need::Lease(ask)) => ask.reply(Leased::Unavailable { nodes: 1 }),
+                Step::Need(Need::Claim(ask)) => match base.claim(&ask, supplied) {
+                    Err(claimed) => ask.reply(claimed),
+                    Ok(question) => {
+                        call = Some(question);
+                        step = Step::Need(Need::Claim(ask));
+                        break;
+                    }
+                },
+                Step::Need(Need::Lease(ask)) => match base.lease(&ask) {
+                    Err(leased) => ask.reply(leased),
+                    Ok(question) => {
+                        call = Some(question);
+                        step = Step::Need(Need::Lease(ask));
+                        break;
+                    }
+                },
                 other => {
                     step = other;
                     break;
@@ -269,7 +345,7 @@ impl Face {
             Step::Answer(answer) => Ok(written(out, answer, &supplied.env())),
             Step::Admit(admitted) => self.admit(admitted, passing, &supplied.env(), out),
             Step::Need(need) => {
-                let (said, mut question) = question(&need);
+                let (said, mut question) = question(&need, call.as_ref());
                 let waiting = Waiting::Asked(Box::new((need, passing)));
                 let Ok(handle) = self.parked.park(waiting) else { return Ok(tell(out, Said::Full, &Value::Null)) };
                 if let Value::Object(fields) = &mut question {
@@ -305,12 +381,12 @@ impl Face {
         let status = u16::try_from(status).map_err(|_| Bad)?;
         (head.status, head.headers) = (http::StatusCode::from_u16(status).map_err(|_| Bad)?, headers);
         let finish = admitted.finish(&mut head, &supplied.env());
-        self.settle(finish.settle, supplied);
+        let late = self.settle(finish.settle, supplied);
         let (replaced, body) = match finish.body {
             BodyFate::Keep => (false, Bytes::new()),
             BodyFate::Replace(body) => (true, body),
         };
-        Ok(respond(out, Said::Finished, &head, replaced, &body, &finish.record))
+        Ok(respond(out, Said::Finished, &head, Shape { replaced, late }, &body, &finish.record))
     }
 
     fn fail(&mut self, handle: u32, m: &mut Reader<'_>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
@@ -321,14 +397,36 @@ impl Face {
         };
         let Some(Waiting::Admitted(admitted)) = self.parked.take(handle) else { return Err(Bad) };
         let (head, body, record, settle) = admitted.fail(fault, &supplied.env());
-        self.settle(settle, supplied);
-        Ok(respond(out, Said::Finished, &head, true, &body, &record))
+        let late = self.settle(settle, supplied);
+        Ok(respond(out, Said::Finished, &head, Shape { replaced: true, late }, &body, &record))
     }
 
-    fn settle(&self, settle: Option<Settle>, supplied: &Supplied) {
-        if let (Some(settle), Some(base)) = (settle, &self.base) {
-            base.state.settle(&settle, supplied.now());
+    /// Whether the shared server is to be told.
+    fn settle(&self, settle: Option<Settle>, supplied: &Supplied) -> bool {
+        let (Some(settle), Some(base)) = (settle, &self.base) else { return false };
+        match &base.together {
+            Some(_) => base.state.alone.settled(settle),
+            None => base.state.settle(&settle, supplied.now()),
         }
+        base.together.is_some()
+    }
+}
+
+// === impl Base ===
+
+impl Base {
+    /// What the shared server is asked; or the answer, where nothing is shared or nobody can be asked.
+    fn claim(&self, ask: &Ask<Claim>, supplied: &Supplied) -> Result<Call, Claimed> {
+        match (&self.together, ask.patience()) {
+            (_, None) => Err(self.state.claim(&ask.question, supplied.now())),
+            (Some(together), Some(_)) => together.claim(&ask.question),
+            // Of a policy with shared state and an app without a client: the server is out.
+            (None, Some(_)) => Err(Claimed::Unavailable),
+        }
+    }
+
+    fn lease(&self, ask: &Ask<Lease>) -> Result<Call, Leased> {
+        self.together.as_ref().map_or(Err(Leased::Unavailable { nodes: 1 }), |together| together.lease(&ask.question))
     }
 }
 
@@ -344,8 +442,9 @@ impl Operation {
     /// The operation of that number.
     #[must_use]
     pub fn from_id(id: u32) -> Option<Operation> {
-        use Operation::{Drop, Extend, Fail, Find, Finish, Inspect, Resume, Start};
-        [Start, Extend, Find, Inspect, Resume, Finish, Fail, Drop].into_iter().find(|it| *it as u32 == id)
+        use Operation::{Beat, Beaten, Drop, Extend, Fail, Find, Finish, Inspect, Late, Reach, Resume, Start, Told};
+        let all = [Start, Extend, Find, Inspect, Resume, Finish, Fail, Drop, Beat, Beaten, Late, Told, Reach];
+        all.into_iter().find(|it| *it as u32 == id)
     }
 }
 
@@ -386,7 +485,19 @@ fn unknown(plan: &Plan) -> IpAddr {
     net.addr()
 }
 
-fn question(need: &Need) -> (Said, Value) {
+fn question(need: &Need, call: Option<&Call>) -> (Said, Value) {
+    let patience = match need {
+        Need::Claim(ask) => ask.patience(),
+        Need::Lease(ask) => ask.patience(),
+        _ => None,
+    };
+    if let Some(call) = call {
+        let mut asked = asking(call);
+        if let Value::Object(fields) = &mut asked {
+            fields.insert("within".to_owned(), millis(patience.unwrap_or_default()).into());
+        }
+        return (Said::Ask, asked);
+    }
     match need {
         Need::Collect(ask) => {
             (Said::Collect, json!({ "limit": ask.question.limit, "within": millis(ask.question.within) }))
@@ -394,6 +505,17 @@ fn question(need: &Need) -> (Said, Value) {
         Need::Pause(ask) => (Said::Pause, json!({ "time": millis(ask.question.time) })),
         Need::Keys(_) | Need::Claim(_) | Need::Lease(_) => (Said::Keys, json!({})),
     }
+}
+
+/// A script with its keys and arguments, as `EVALSHA` takes them, and its text for a server that does not know it yet.
+fn asking(call: &Call) -> Value {
+    let Call { script, keys, arguments } = call;
+    json!({ "digest": script.digest(), "text": script.text(), "keys": keys, "arguments": arguments })
+}
+
+/// The server's answer; none where it gave none.
+fn integers(how: u8, bytes: &[u8]) -> Option<Vec<i64>> {
+    Reader::list(bytes).ok().filter(|_| how == 1)
 }
 
 fn millis(time: Duration) -> u64 {
@@ -420,19 +542,23 @@ fn latin1(value: &http::HeaderValue) -> String {
 fn written(out: &mut Vec<u8>, answer: Answer, env: &Env<'_>) -> Said {
     let (response, record) = answer.into_response(env);
     let (head, body) = response.into_parts();
-    respond(out, Said::Answer, &head, true, &body, &record)
+    respond(out, Said::Answer, &head, Shape { replaced: true, late: false }, &body, &record)
 }
 
-fn respond(
-    out: &mut Vec<u8>,
-    said: Said,
-    head: &response::Parts,
+/// What JavaScript is told of a response beside its head.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Whether the application's body gives way.
     replaced: bool,
-    body: &[u8],
-    record: &Record,
-) -> Said {
+    /// Whether the shared server is to be told something.
+    late: bool,
+}
+
+fn respond(out: &mut Vec<u8>, said: Said, head: &response::Parts, shape: Shape, body: &[u8], record: &Record) -> Said {
+    let Shape { replaced, late } = shape;
     let headers: Vec<Value> = head.headers.iter().map(|(name, value)| json!([name.as_str(), latin1(value)])).collect();
-    let text = json!({ "status": head.status.as_u16(), "headers": headers, "replaced": replaced }).to_string();
+    let text =
+        json!({ "status": head.status.as_u16(), "headers": headers, "replaced": replaced, "late": late }).to_string();
     let mut event = Vec::new();
     // A stranger can cause these faster than they are worth lines.
     if !record.quiet() {

@@ -5,12 +5,13 @@
 //! a number; what is parked is bounded.
 //!
 //! What it does not do: it has no engine of JSON Schema, which alone would be five times its size, so a policy with
-//! schemas does not start here; and it keeps its state in one process.
+//! schemas does not start here. State that gates share is asked for by JavaScript, with the guard's own scripts.
 
 mod config;
 mod face;
 mod parked;
 mod supplied;
+mod together;
 mod verify;
 mod wire;
 

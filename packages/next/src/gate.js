@@ -2,6 +2,7 @@
 
 import { Core, Operation, Said } from './core.js';
 import { surroundings } from './surroundings.js';
+import { Together } from './together.js';
 
 const KEYS_WITHIN_MS = 5_000;
 const KEYS_COOLDOWN_MS = 30_000;
@@ -41,6 +42,10 @@ export class Gate {
   #options;
   #plans = new Map();
   #keys = { asked: -Infinity, fetching: null };
+  #together = null;
+  /** Whether the shared server is to be told something. */
+  #late = false;
+  #settling = null;
 
   constructor(options) {
     this.#options = options;
@@ -54,15 +59,28 @@ export class Gate {
     if (said !== Said.Started) throw new ConfigError(value.problems ?? []);
     this.#core = core;
     this.#plans.clear();
+    this.#together = this.#shares(core, value);
     for (const warning of value.warnings) this.#warn(line(warning).trim());
     if (!this.#facts) this.#greet(value);
     return (this.#facts = value);
   }
 
+  /** The way to the server that gates share, where the policy names one and the app has a client. */
+  #shares(core, { patience }) {
+    if (patience === null) return null;
+    const call = (operation, write) => this.#call(core, operation, 0, write);
+    return new Together({ client: this.#options.redis, patience, call, warn: (text) => this.#warn(text) });
+  }
+
   #greet({ redis, proxies }) {
-    const { platform, address } = this.#options;
-    if (redis) this.#warn(`[state] redis is not used here yet: this process counts for itself`);
-    else if (platform === 'vercel') this.#warn('limits and used tokens live in each instance alone, and Vercel runs many');
+    const { platform, address, redis: client } = this.#options;
+    if (redis && !client) {
+      this.#warn(`[state] redis is in the policy and no client was given (configure({ redis })): its outage mode holds`);
+    } else if (client && !redis) {
+      this.#warn('a redis client was given and the policy has no [state] redis: this process counts for itself');
+    } else if (platform === 'vercel' && !redis) {
+      this.#warn('limits and used tokens live in each instance alone, and Vercel runs many: name a [state] redis');
+    }
     if (platform !== 'vercel' && !address && !proxies) {
       this.#warn('nothing says who asks ([clients] trusted_proxies): all clients share one quota');
     }
@@ -99,7 +117,14 @@ export class Gate {
     }
     if (verdict.answer) return verdict.answer;
     if (verdict.vouched) return handler(request, callerOf(request.headers));
-    const { admitted } = verdict;
+    try {
+      return await this.#admit(request, verdict.admitted, handler);
+    } finally {
+      await this.settled();
+    }
+  }
+
+  async #admit(request, admitted, handler) {
     const passing = shape(request, admitted);
     try {
       return this.finish(admitted, await handler(passing.request, callerOf(passing.request.headers)));
@@ -116,6 +141,7 @@ export class Gate {
   /** What becomes of a request: `{ answer }`, `{ admitted }`, or `{ vouched }` by a gate before this one. */
   async decide(request, { plan = 0, address } = {}) {
     const facts = this.start();
+    await this.#together?.ready();
     const reading = new Reading(request);
     const core = this.#core;
     const call = (operation, handle, write) => this.#call(core, operation, handle, write);
@@ -134,6 +160,9 @@ export class Gate {
           const keys = await this.#fetchKeys(facts.jwks);
           const how = keys ? 1 : 0;
           step = call(Operation.Resume, value.handle, (message) => message.byte(how).data(keys ?? new Uint8Array()));
+        } else if (said === Said.Ask) {
+          const answer = (await this.#together?.ask(value, value.within)) ?? null;
+          step = call(Operation.Resume, value.handle, (message) => message.byte(answer ? 1 : 0).data(answer?.bytes ?? new Uint8Array()));
         } else if (said === Said.Pause) {
           await new Promise((resolve) => setTimeout(resolve, value.time));
           step = call(Operation.Resume, value.handle, (message) => message.byte(1).data(new Uint8Array()));
@@ -157,6 +186,13 @@ export class Gate {
     return this.#response(step, response.body, response.statusText);
   }
 
+  /** Waits until the shared server knows how messages ended: on some platforms nothing runs after the answer. */
+  async settled() {
+    if (this.#late) this.#settling = this.#together?.caughtUp();
+    this.#late = false;
+    await this.#settling;
+  }
+
   /** Answers in place of the application: 0 its body was too large, 1 its body broke, 2 it failed. */
   fail(admitted, fault) {
     return this.#response(this.#call(admitted.core, Operation.Fail, admitted.handle, (message) => message.byte(fault)));
@@ -164,6 +200,7 @@ export class Gate {
 
   #response({ value, body, event }, theirs = null, statusText = '') {
     if (event) this.#options.event(event);
+    if (value.late) this.#late = true;
     const headers = new Headers();
     for (const [name, text] of value.headers) headers.append(name, text);
     const ours = body.length > 0 ? body : null;
@@ -335,8 +372,8 @@ function plain(status, code, title) {
   return new Response(JSON.stringify(problem), { status, headers });
 }
 
-export function describe(message, { name, policy, environment, manifest, variables }) {
+export function describe(message, { name, policy, environment, manifest, variables, redis }) {
   const pairs = Object.entries(variables).filter(([, value]) => typeof value === 'string');
-  message.text(name).text(policy).text(environment ?? '').text(manifest ?? '').count(pairs.length);
+  message.text(name).text(policy).text(environment ?? '').text(manifest ?? '').byte(redis ? 1 : 0).count(pairs.length);
   for (const [key, value] of pairs) message.text(key).text(value);
 }

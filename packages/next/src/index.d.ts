@@ -89,6 +89,8 @@ export interface GateOptions extends Surroundings {
   event?: (line: string) => void;
   warn?: (text: string) => void;
   error?: (text: unknown) => void;
+  /** A client of `ioredis`, `redis` or `@upstash/redis`: what `[state] redis` shares is asked through it. */
+  redis?: object;
   /** Fetches the issuer's keys. */
   fetch?: typeof fetch;
 }

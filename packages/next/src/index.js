@@ -30,6 +30,7 @@ export async function guardRequest(request, options) {
     const { admitted } = verdict;
     const { headers } = shared().finish(admitted, new Response(null));
     ANSWERED.set(request, { headers, caller: callerOf(new Headers(admitted.set)) });
+    await shared().settled();
   }
   return null;
 }

@@ -108,14 +108,17 @@ function planFor(gate, chain, method, path) {
 }
 
 let wrappers = 0;
+/** Two processes number their wrappers differently: where state is shared, each counts these routes for itself. */
+let own;
 
 /** A route for a handler that the policy does not name. Its path takes all: only this handler's requests are asked. */
 function routeOf({ names, options }, method) {
   const { limit, signature } = options;
+  own ??= crypto.randomUUID().slice(0, 8);
   const has = (name) => names.includes(name);
   const safe = SAFE.has(method);
   const kind = options.kind ?? defaultKind(has, safe);
-  const lines = ['[[route]]', `path = "/{*wrapped${++wrappers}}"`, `kind = ${quoted(kind)}`];
+  const lines = ['[[route]]', `path = "/{*wrapped-${own}-${++wrappers}}"`, `kind = ${quoted(kind)}`];
   if (kind !== 'webhook') lines.push(`methods = [${quoted(method)}]`);
   if (limit ?? (safe && has('withRateLimit'))) lines.push(`limit = ${quoted(limit ?? '5/min')}`);
   if (kind === 'public-form' && !options.kind && !has('withCsrf')) {
