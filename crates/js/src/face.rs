@@ -3,25 +3,24 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Version, response};
-use palisade_diag::{Diagnostics, json};
+use http::{Request, Response, Version};
+use palisade_diag::{Diagnostic, Diagnostics, Sources as Texts, json};
 use palisade_event::ORDER;
 use palisade_guard::shared::{Call, Lease, Leased};
 use palisade_guard::{
-    Admitted, Answer, Ask, BodyFate, BodyHint, Claim, Claimed, Collected, Env, Fault, KeySet, Keys, Need, Paused, Peer,
-    Plan, Record, Settle, State, Step, View,
+    Admitted, Ask, BodyFate, BodyHint, Claim, Claimed, Collect, Collected, Fault, KeySet, Keys, Need, Paused, Peer,
+    Plan, Providers, Settle, State, Step, View,
 };
-use palisade_policy::{Found, RouteSource};
-use serde_json::{Value, json};
+use palisade_policy::{Found, Policy, RouteSource};
 
-use crate::config::{Config, Ready};
+use crate::config::{Config, Ready, route};
 use crate::parked::Parked;
 use crate::supplied::Supplied;
 use crate::together::Together;
-use crate::wire::{self, Bad, Head, Reader};
+use crate::told::{Object, Shape, asking, difference, problems, respond, tell, written};
+use crate::wire::{Bad, Head, Reader};
 
 /// A gate behind one call. It starts empty, and refuses to decide anything until it was given a policy.
 #[derive(Default)]
@@ -36,9 +35,9 @@ pub struct Face {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Operation {
-    /// Start: name, text of the policy, environment, manifest, variables. Says [`Said::Started`] or [`Said::Problems`].
+    /// Start with a compiled policy and what lies around it. Says [`Said::Started`] or [`Said::Problems`].
     Start = 1,
-    /// Add routes to the policy, in TOML, under a plan of their own: its number is in the answer.
+    /// Add a route to the policy, under a plan of its own: its number is in the answer.
     Extend = 2,
     /// Say of a method and a path whether the policy declares them.
     Find = 3,
@@ -133,7 +132,7 @@ impl Face {
     /// Answers a message. Never panics on what it says.
     pub fn call(&mut self, operation: u32, handle: u32, message: &[u8], out: &mut Vec<u8>) -> u32 {
         let said = self.answer(operation, handle, &mut Reader::new(message), out);
-        let said = said.unwrap_or_else(|Bad| tell(out, Said::Bad, &Value::Null));
+        let said = said.unwrap_or_else(|Bad| tell(out, Said::Bad, Object::default()));
         said as u32
     }
 
@@ -142,7 +141,7 @@ impl Face {
         let operation = Operation::from_id(operation).ok_or(Bad)?;
         match operation {
             Operation::Start => self.start(Config::read(m, supplied.now().wall.seconds())?, &supplied, out),
-            Operation::Extend => self.extend(m.text()?, out),
+            Operation::Extend => self.extend(m, out),
             Operation::Find => self.find(m.text()?, m.text()?, out),
             Operation::Inspect => self.inspect(handle, m, &supplied, out),
             Operation::Resume => self.resume(handle, m, &supplied, out),
@@ -150,7 +149,7 @@ impl Face {
             Operation::Fail => self.fail(handle, m, &supplied, out),
             Operation::Drop => {
                 drop(self.parked.take(handle));
-                Ok(tell(out, Said::Finished, &Value::Null))
+                Ok(tell(out, Said::Finished, Object::default()))
             }
             Operation::Beat | Operation::Beaten | Operation::Late | Operation::Told | Operation::Reach => {
                 self.together(operation, m, &supplied, out)
@@ -173,7 +172,11 @@ impl Face {
             Operation::Late => together.next(state),
             Operation::Reach => {
                 let (alone, replayed) = together.reach(m.byte()? == 1);
-                return Ok(tell(out, Said::Finished, &json!({ "alone": alone, "replayed": replayed })));
+                return Ok(tell(
+                    out,
+                    Said::Finished,
+                    Object::default().number("alone", alone).number("replayed", replayed),
+                ));
             }
             Operation::Told => {
                 together.told(&m.integers()?);
@@ -187,58 +190,47 @@ impl Face {
             }
         };
         Ok(match asked {
-            Some(call) => tell(out, Said::Ask, &asking(&call)),
-            None => tell(out, Said::Finished, &Value::Null),
+            Some(call) => tell(out, Said::Ask, asking(&call)),
+            None => tell(out, Said::Finished, Object::default()),
         })
     }
 
-    fn start(&mut self, config: Config, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let ready = match config.examine("") {
+    fn start(&mut self, config: Option<Config>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let Some(config) = config else { return Ok(problems(out, &other_version(), &Texts::new())) };
+        let ready = match config.examine(None) {
             Ok(ready) => ready,
-            Err(found) => return Ok(problems(out, &found, &config, "")),
+            Err(found) => return Ok(problems(out, &found, &Texts::new())),
         };
         let state = State::new(&ready.policy.limits, &supplied.env());
         let Ready { policy, secrets, providers, warnings } = ready;
-        let jwks = policy.identity.as_ref().and_then(|identity| identity.jwks.clone());
         let together =
             (config.has_client() && policy.state.redis.is_some()).then(|| Together::new(&policy, &supplied.env()));
-        let facts = json!({
-            "name": policy.app.name,
-            "environment": policy.environment.id(),
-            "csrfPath": policy.csrf.path,
-            "csrfHeader": policy.csrf.header,
-            "csrfField": policy.csrf.field,
-            "proxies": !policy.clients.trusted_proxies.is_empty(),
-            "jwks": jwks.filter(|_| providers.jwt_key.is_none()),
-            "redis": policy.state.redis,
-            "patience": together.as_ref().map(|_| millis(policy.state.timeout)),
-            "warnings": listed(&warnings, &config, ""),
-        });
+        let facts = facts(&policy, &providers, together.is_some()).raw("warnings", &json(&warnings, &Texts::new()));
         match Plan::compile_with(policy, &secrets, &state, &providers) {
-            Err(found) => Ok(problems(out, &found, &config, "")),
+            Err(found) => Ok(problems(out, &found, &Texts::new())),
             Ok(plan) => {
                 // A second start is a reload: what waits goes on under the plan it began with.
                 self.plans = vec![plan];
                 self.base = Some(Base { config, state, together });
-                Ok(tell(out, Said::Started, &facts))
+                Ok(tell(out, Said::Started, facts))
             }
         }
     }
 
-    fn extend(&mut self, more: &str, out: &mut Vec<u8>) -> Result<Said, Bad> {
+    fn extend(&mut self, m: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<Said, Bad> {
         let Base { config, state, .. } = self.base.as_ref().ok_or(Bad)?;
         if self.plans.len() > MAX_PLANS {
-            return Ok(tell(out, Said::Full, &Value::Null));
+            return Ok(tell(out, Said::Full, Object::default()));
         }
-        let compiled = config.examine(more).and_then(|ready| {
+        let compiled = route(m)?.and_then(|route| config.examine(Some(route))).and_then(|ready| {
             let Ready { policy, secrets, providers, warnings: _ } = ready;
             Plan::compile_with(policy, &secrets, state, &providers)
         });
         match compiled {
-            Err(found) => Ok(problems(out, &found, config, more)),
+            Err(found) => Ok(problems(out, &found, &Texts::new())),
             Ok(plan) => {
                 self.plans.push(plan);
-                Ok(tell(out, Said::Started, &json!({ "plan": self.plans.len() - 1 })))
+                Ok(tell(out, Said::Started, Object::default().number("plan", self.plans.len() as u64 - 1)))
             }
         }
     }
@@ -254,7 +246,7 @@ impl Face {
         // A path that nobody declared refuses methods too; what it says of a GET tells it from a declared one.
         let declared = named(&found) && named(&plan.policy().find("GET", path));
         let kind = if let Found::Route(_, route) = found { Some(route.kind.id()) } else { None };
-        Ok(tell(out, Said::Found, &json!({ "declared": declared, "kind": kind })))
+        Ok(tell(out, Said::Found, Object::default().flag("declared", declared).maybe("kind", kind)))
     }
 
     fn inspect(
@@ -266,14 +258,14 @@ impl Face {
     ) -> Result<Said, Bad> {
         let plan = Arc::clone(self.plans.get(number as usize).ok_or(Bad)?);
         if !self.parked.has_room() {
-            return Ok(tell(out, Said::Full, &Value::Null));
+            return Ok(tell(out, Said::Full, Object::default()));
         }
         let passing = Passing::read(m, &plan)?;
         let env = supplied.env();
         // Another gate knows the policy, and nothing of the routes that wrappers have added.
         let vouched = if number == 0 { plan.vouched(&passing.view(), &env) } else { None };
         if let Some(vouched) = vouched.filter(|word| ORDER.into_iter().all(|stage| word.passed(stage))) {
-            return Ok(tell(out, Said::Vouched, &json!({ "subject": vouched.subject() })));
+            return Ok(tell(out, Said::Vouched, Object::default().maybe("subject", vouched.subject())));
         }
         let step = plan.inspect(&passing.view(), &env);
         self.go_on(step, passing, supplied, out)
@@ -345,13 +337,10 @@ impl Face {
             Step::Answer(answer) => Ok(written(out, answer, &supplied.env())),
             Step::Admit(admitted) => self.admit(admitted, passing, &supplied.env(), out),
             Step::Need(need) => {
-                let (said, mut question) = question(&need, call.as_ref());
+                let (said, question) = question(&need, call.as_ref());
                 let waiting = Waiting::Asked(Box::new((need, passing)));
-                let Ok(handle) = self.parked.park(waiting) else { return Ok(tell(out, Said::Full, &Value::Null)) };
-                if let Value::Object(fields) = &mut question {
-                    fields.insert("handle".to_owned(), handle.into());
-                }
-                Ok(tell(out, said, &question))
+                let Ok(handle) = self.parked.park(waiting) else { return Ok(tell(out, Said::Full, Object::default())) };
+                Ok(tell(out, said, question.number("handle", handle.into())))
             }
         }
     }
@@ -360,18 +349,18 @@ impl Face {
         &mut self,
         mut admitted: Admitted,
         passing: Passing,
-        env: &Env<'_>,
+        env: &palisade_guard::Env<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Said, Bad> {
         let Head { method, uri, headers: before } = passing.head;
         let (mut head, ()) = Request::new(()).into_parts();
         (head.method, head.uri, head.headers) = (method, uri, before.clone());
         let plan = admitted.forward(&mut head, env);
-        let (set, remove) = difference(&before, &head.headers);
+        let changed = difference(&before, &head.headers);
         let Ok(handle) = self.parked.park(Waiting::Admitted(Box::new(admitted))) else {
-            return Ok(tell(out, Said::Full, &Value::Null));
+            return Ok(tell(out, Said::Full, Object::default()));
         };
-        Ok(tell(out, Said::Admit, &json!({ "handle": handle, "set": set, "remove": remove, "cap": plan.cap })))
+        Ok(tell(out, Said::Admit, changed.number("handle", handle.into()).number("cap", plan.cap)))
     }
 
     fn finish(&mut self, handle: u32, m: &mut Reader<'_>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
@@ -485,32 +474,20 @@ fn unknown(plan: &Plan) -> IpAddr {
     net.addr()
 }
 
-fn question(need: &Need, call: Option<&Call>) -> (Said, Value) {
+/// What JavaScript is asked.
+fn question(need: &Need, call: Option<&Call>) -> (Said, Object) {
     let patience = match need {
         Need::Claim(ask) => ask.patience(),
         Need::Lease(ask) => ask.patience(),
-        _ => None,
-    };
-    if let Some(call) = call {
-        let mut asked = asking(call);
-        if let Value::Object(fields) = &mut asked {
-            fields.insert("within".to_owned(), millis(patience.unwrap_or_default()).into());
-        }
-        return (Said::Ask, asked);
-    }
-    match need {
         Need::Collect(ask) => {
-            (Said::Collect, json!({ "limit": ask.question.limit, "within": millis(ask.question.within) }))
+            let Collect { limit, within } = ask.question;
+            return (Said::Collect, Object::default().number("limit", limit as u64).time("within", within));
         }
-        Need::Pause(ask) => (Said::Pause, json!({ "time": millis(ask.question.time) })),
-        Need::Keys(_) | Need::Claim(_) | Need::Lease(_) => (Said::Keys, json!({})),
-    }
-}
-
-/// A script with its keys and arguments, as `EVALSHA` takes them, and its text for a server that does not know it yet.
-fn asking(call: &Call) -> Value {
-    let Call { script, keys, arguments } = call;
-    json!({ "digest": script.digest(), "text": script.text(), "keys": keys, "arguments": arguments })
+        Need::Pause(ask) => return (Said::Pause, Object::default().time("time", ask.question.time)),
+        Need::Keys(_) => return (Said::Keys, Object::default()),
+    };
+    let asked = call.map(asking).unwrap_or_default();
+    (Said::Ask, asked.time("within", patience.unwrap_or_default()))
 }
 
 /// The server's answer; none where it gave none.
@@ -518,65 +495,22 @@ fn integers(how: u8, bytes: &[u8]) -> Option<Vec<i64>> {
     Reader::list(bytes).ok().filter(|_| how == 1)
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+/// What JavaScript must know of the policy.
+fn facts(policy: &Policy, providers: &Providers, shared: bool) -> Object {
+    let jwks = policy.identity.as_ref().and_then(|identity| identity.jwks.as_deref());
+    let facts = Object::default()
+        .text("name", &policy.app.name)
+        .text("environment", policy.environment.id())
+        .text("csrfPath", &policy.csrf.path)
+        .text("csrfHeader", &policy.csrf.header)
+        .text("csrfField", &policy.csrf.field)
+        .flag("proxies", !policy.clients.trusted_proxies.is_empty())
+        .maybe("jwks", jwks.filter(|_| providers.jwt_key.is_none()))
+        .maybe("redis", policy.state.redis.as_deref());
+    if shared { facts.time("patience", policy.state.timeout) } else { facts.maybe("patience", None) }
 }
 
-/// Which fields the application sees anew, and which no more.
-fn difference(before: &HeaderMap, after: &HeaderMap) -> (Value, Value) {
-    let gone = before.keys().filter(|name| !after.contains_key(*name)).map(|name| Value::from(name.as_str()));
-    let same = |name: &http::HeaderName| before.get_all(name).iter().eq(after.get_all(name).iter());
-    let line = |name: &http::HeaderName| {
-        let values: Vec<String> = after.get_all(name).iter().map(latin1).collect();
-        json!([name.as_str(), values.join(", ")])
-    };
-    let set = after.keys().filter(|name| !same(name)).map(line).collect();
-    (set, gone.collect())
-}
-
-/// A field's bytes as JavaScript keeps them: one character a byte.
-fn latin1(value: &http::HeaderValue) -> String {
-    value.as_bytes().iter().copied().map(char::from).collect()
-}
-
-fn written(out: &mut Vec<u8>, answer: Answer, env: &Env<'_>) -> Said {
-    let (response, record) = answer.into_response(env);
-    let (head, body) = response.into_parts();
-    respond(out, Said::Answer, &head, Shape { replaced: true, late: false }, &body, &record)
-}
-
-/// What JavaScript is told of a response beside its head.
-#[derive(Clone, Copy)]
-struct Shape {
-    /// Whether the application's body gives way.
-    replaced: bool,
-    /// Whether the shared server is to be told something.
-    late: bool,
-}
-
-fn respond(out: &mut Vec<u8>, said: Said, head: &response::Parts, shape: Shape, body: &[u8], record: &Record) -> Said {
-    let Shape { replaced, late } = shape;
-    let headers: Vec<Value> = head.headers.iter().map(|(name, value)| json!([name.as_str(), latin1(value)])).collect();
-    let text =
-        json!({ "status": head.status.as_u16(), "headers": headers, "replaced": replaced, "late": late }).to_string();
-    let mut event = Vec::new();
-    // A stranger can cause these faster than they are worth lines.
-    if !record.quiet() {
-        record.event().encode(&mut event);
-    }
-    wire::answer(out, text.as_bytes(), &event, body);
-    said
-}
-
-fn problems(out: &mut Vec<u8>, found: &Diagnostics, config: &Config, more: &str) -> Said {
-    tell(out, Said::Problems, &json!({ "problems": listed(found, config, more) }))
-}
-
-fn listed(found: &Diagnostics, config: &Config, more: &str) -> Value {
-    serde_json::from_str(&json(found, &config.texts(more))).unwrap_or_default()
-}
-
-fn tell(out: &mut Vec<u8>, said: Said, text: &Value) -> Said {
-    wire::answer(out, text.to_string().as_bytes(), &[], &[]);
-    said
+fn other_version() -> Diagnostics {
+    let what = "the policy was compiled by another version of this package";
+    Diagnostic::error("policy-version", what).fix("build the app again").into()
 }

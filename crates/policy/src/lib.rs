@@ -5,6 +5,7 @@
 
 mod advise;
 mod builder;
+mod compiled;
 mod defaults;
 mod environment;
 mod file;

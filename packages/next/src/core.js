@@ -18,7 +18,8 @@ const HEAD_START_MICROS = 3_600_000_000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-let compiled;
+let decides;
+let reads;
 
 /** The bytes of the module. */
 export function moduleBytes() {
@@ -91,16 +92,27 @@ export class Message {
   }
 }
 
-/** One instance of the module. */
+/** One instance of a module: of the one that decides, unless told otherwise. */
 export class Core {
   #exports;
   #message = new Message();
   #pool = new Uint8Array(POOL_BYTES);
   #used = POOL_BYTES;
 
-  constructor() {
-    compiled ??= new WebAssembly.Module(moduleBytes());
-    this.#exports = new WebAssembly.Instance(compiled, {}).exports;
+  constructor(module = (decides ??= new WebAssembly.Module(moduleBytes()))) {
+    this.#exports = new WebAssembly.Instance(module, {}).exports;
+  }
+
+  /** The module that reads policy files. It is on the disk of whoever builds or starts from source, and in no bundle. */
+  static reader() {
+    try {
+      const { createRequire } = process.getBuiltinModule('node:module');
+      const require = createRequire(`${process.cwd()}/palisade.js`);
+      reads ??= new WebAssembly.Module(require('@palisade-gate/next/compiler')());
+    } catch (cause) {
+      throw new Error('palisade: the policy is no compiled one (withPalisade in next.config), and its reader is not here', { cause });
+    }
+    return new Core(reads);
   }
 
   /**

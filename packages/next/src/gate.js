@@ -1,6 +1,8 @@
 // Drives the guard over one request: answers its questions, hands on what is admitted, finishes every response.
 
+import { around, compile } from './compile.js';
 import { Core, Operation, Said } from './core.js';
+import { ConfigError, line } from './problems.js';
 import { surroundings } from './surroundings.js';
 import { Together } from './together.js';
 
@@ -9,21 +11,6 @@ const KEYS_COOLDOWN_MS = 30_000;
 const MAX_KEYS_BYTES = 256 * 1024;
 const BODILESS = new Set([101, 204, 205, 304]);
 const SHARED = Symbol.for('palisade-gate.gate');
-
-/** What is wrong with policy and variables, all at once. */
-export class ConfigError extends Error {
-  constructor(problems) {
-    super(`palisade: the gate cannot start\n${problems.map(line).join('\n')}`);
-    this.name = 'ConfigError';
-    this.problems = problems;
-  }
-}
-
-/** One problem for people. */
-export function line({ file, line: row, column, severity, code, message, fix }) {
-  const place = file ? `${file}:${row}:${column}: ` : '';
-  return `  ${place}${severity}[${code}]: ${message}${fix ? ` (${fix})` : ''}`;
-}
 
 /** The gate of this process: bundles of one app load this file several times, and must share what was counted. */
 export function shared() {
@@ -55,7 +42,7 @@ export class Gate {
   start() {
     if (this.#core) return this.#facts;
     const core = new Core();
-    const { said, value } = core.call(Operation.Start, 0, (message) => describe(message, this.#options));
+    const { said, value } = begin(core, this.#options);
     if (said !== Said.Started) throw new ConfigError(value.problems ?? []);
     this.#core = core;
     this.#plans.clear();
@@ -96,14 +83,20 @@ export class Gate {
     return this.#call(this.#core, Operation.Find, 0, (message) => message.text(method).text(path)).value;
   }
 
-  /** The plan that has these routes beside those of the policy. */
-  plan(toml) {
+  /** The plan that has this route beside those of the policy. */
+  plan(route) {
     this.start();
-    const known = this.#plans.get(toml);
+    const known = this.#plans.get(route.path);
     if (known !== undefined) return known;
-    const { said, value } = this.#call(this.#core, Operation.Extend, 0, (message) => message.text(`\n${toml}\n`));
+    const { path, kind, method, limit = '', because = '', signature } = route;
+    const { scheme = '', secrets = [] } = signature ?? {};
+    const { said, value } = this.#call(this.#core, Operation.Extend, 0, (message) => {
+      for (const text of [path, kind, method, limit, because, scheme]) message.text(String(text));
+      message.count(secrets.length);
+      for (const name of secrets) message.text(String(name));
+    });
     if (said !== Said.Started) throw new ConfigError(value?.problems ?? []);
-    this.#plans.set(toml, value.plan);
+    this.#plans.set(path, value.plan);
     return value.plan;
   }
 
@@ -372,8 +365,9 @@ function plain(status, code, title) {
   return new Response(JSON.stringify(problem), { status, headers });
 }
 
-export function describe(message, { name, policy, environment, manifest, variables, redis }) {
-  const pairs = Object.entries(variables).filter(([, value]) => typeof value === 'string');
-  message.text(name).text(policy).text(environment ?? '').text(manifest ?? '').byte(redis ? 1 : 0).count(pairs.length);
-  for (const [key, value] of pairs) message.text(key).text(value);
+/** Gives a module a policy, its text or what `withPalisade` has made of it, and what lies around it. */
+export function begin(core, options) {
+  const { policy, redis } = options;
+  const compiled = typeof policy === 'string' ? compile(options) : policy;
+  return core.call(Operation.Start, 0, (message) => around(message.data(compiled).byte(redis ? 1 : 0), options));
 }

@@ -74,8 +74,8 @@ export declare class ConfigError extends Error {
   readonly problems: Problem[];
 }
 export interface Surroundings {
-  /** The policy's text, and the name that problems call it by. */
-  policy?: string;
+  /** The policy's text, or what `withPalisade` made of it, and the name that problems call it by. */
+  policy?: string | Uint8Array;
   name?: string;
   environment?: 'development' | 'staging' | 'production';
   variables?: Record<string, string | undefined>;

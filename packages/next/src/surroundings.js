@@ -9,8 +9,8 @@ export function surroundings() {
   const platform = variables.VERCEL === '1' ? 'vercel' : 'server';
   return {
     name: FILE,
-    // Bundlers put the text here where `withPalisade` told them; elsewhere the file is read.
-    policy: process.env.PALISADE_POLICY ?? readText(FILE) ?? '',
+    // Bundlers put it here where `withPalisade` told them; elsewhere the file is read.
+    policy: compiled(process.env.PALISADE_POLICY) ?? readText(FILE) ?? '',
     manifest: readText(MANIFEST),
     variables,
     platform,
@@ -18,6 +18,10 @@ export function surroundings() {
     address: platform === 'vercel' ? (request) => request.headers.get('x-real-ip') : undefined,
     event: print,
   };
+}
+
+function compiled(base64) {
+  return base64 ? Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)) : undefined;
 }
 
 /** A file of the app, or nothing. The module is asked for at run time: bundlers for the edge have none. */

@@ -99,12 +99,12 @@ function details(error) {
 /** The policy's plan where it names the route; where it does not, one for this line of code, said once. */
 function planFor(gate, chain, method, path) {
   const known = chain.plans.get(method);
-  if (known?.gate === gate) return gate.plan(known.toml);
+  if (known?.gate === gate) return gate.plan(known.route);
   if (gate.find(method, path).declared) return 0;
-  const toml = routeOf(chain, method);
-  chain.plans.set(method, { gate, toml });
-  console.warn(`palisade: no [[route]] of the policy names ${method} ${path}; until one does, it is decided by\n${toml}`);
-  return gate.plan(toml);
+  const route = routeOf(chain, method);
+  chain.plans.set(method, { gate, route });
+  console.warn(`palisade: no [[route]] of the policy names ${method} ${path}; until one does, it is decided by\n${written(route)}`);
+  return gate.plan(route);
 }
 
 let wrappers = 0;
@@ -118,16 +118,24 @@ function routeOf({ names, options }, method) {
   const has = (name) => names.includes(name);
   const safe = SAFE.has(method);
   const kind = options.kind ?? defaultKind(has, safe);
-  const lines = ['[[route]]', `path = "/{*wrapped-${own}-${++wrappers}}"`, `kind = ${quoted(kind)}`];
+  const lax = kind === 'public-form' && !options.kind && !has('withCsrf');
+  return {
+    path: `/{*wrapped-${own}-${++wrappers}}`,
+    kind,
+    method,
+    limit: limit ?? (safe && has('withRateLimit') ? '5/min' : undefined),
+    because: lax ? 'the handler is not wrapped in withCsrf' : undefined,
+    signature,
+  };
+}
+
+/** The route as the policy would have it. */
+function written({ path, kind, method, limit, because, signature }) {
+  const lines = ['[[route]]', `path = ${quoted(path)}`, `kind = ${quoted(kind)}`];
   if (kind !== 'webhook') lines.push(`methods = [${quoted(method)}]`);
-  if (limit ?? (safe && has('withRateLimit'))) lines.push(`limit = ${quoted(limit ?? '5/min')}`);
-  if (kind === 'public-form' && !options.kind && !has('withCsrf')) {
-    lines.push('csrf = { strength = "origin", because = "the handler is not wrapped in withCsrf" }');
-  }
-  if (signature) {
-    const secrets = signature.secrets.map(quoted).join(', ');
-    lines.push(`signature = { scheme = ${quoted(signature.scheme)}, secrets = [${secrets}] }`);
-  }
+  if (limit) lines.push(`limit = ${quoted(limit)}`);
+  if (because) lines.push(`csrf = { strength = "origin", because = ${quoted(because)} }`);
+  if (signature) lines.push(`signature = { scheme = ${quoted(signature.scheme)}, secrets = [${signature.secrets.map(quoted).join(', ')}] }`);
   return lines.join('\n');
 }
 
