@@ -2,7 +2,7 @@
 // the one that reads policy files into src/compiler.wasm, which no bundle takes.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -35,16 +35,39 @@ write('src/wasm.js', `// Made by build.js.\nexport default '${decides.toString('
 write('src/compiler.wasm', reads);
 console.log(`wasm: ${decides.length} bytes; compiler, in no bundle: ${reads.length} bytes`);
 
-/** The module after wasm-opt, where that is installed. */
+/** The module after wasm-opt, where that is installed; without names in any case. */
 function smaller(name) {
   const built = path.join(folder, TARGET, 'wasm', `${name}.wasm`);
   if (!existsSync(WASM_OPT)) {
     console.log(`${name}: left as the compiler made it; "npm ci" in tests/packages brings wasm-opt`);
-    return readFileSync(built);
+    return withoutNames(readFileSync(built));
   }
   const out = path.join(tmpdir(), `${name}-${process.pid}.wasm`);
-  execFileSync(process.execPath, [WASM_OPT, '-Oz', '--converge', ...FEATURES.map((name) => `--enable-${name}`), built, '-o', out]);
-  return readFileSync(out);
+  const features = FEATURES.map((feature) => `--enable-${feature}`);
+  execFileSync(process.execPath, [WASM_OPT, '-Oz', '--strip-debug', '--strip-producers', ...features, built, '-o', out]);
+  const module = readFileSync(out);
+  rmSync(out);
+  return withoutNames(module);
+}
+
+/** The module without its custom sections, which say nothing to an engine. */
+function withoutNames(module) {
+  const kept = [module.subarray(0, 8)];
+  for (let at = 8; at < module.length; ) {
+    const [size, body] = leb128(module, at + 1);
+    if (module[at] !== 0) kept.push(module.subarray(at, body + size));
+    at = body + size;
+  }
+  return Buffer.concat(kept);
+}
+
+/** An unsigned number as WebAssembly writes them, and where what follows it begins. */
+function leb128(bytes, from) {
+  let value = 0;
+  for (let at = from, weight = 1; ; at++, weight *= 128) {
+    value += (bytes[at] & 127) * weight;
+    if (bytes[at] < 128) return [value, at + 1];
+  }
 }
 
 /** An unchanged file keeps its time, so that builds which look at it stay valid. */

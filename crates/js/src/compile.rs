@@ -36,7 +36,7 @@ fn answer(m: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<Said, Bad> {
 
 /// The draft as bytes, if a policy can be built of it.
 fn examine(draft: &Draft, around: &Around) -> Result<Vec<u8>, Diagnostics> {
-    let Err(mut found) = draft.clone().build(&around.sources()?) else { return draft.to_bytes() };
+    let Err(mut found) = draft.clone().build(&around.sources(draft)?) else { return draft.to_bytes() };
     let later = |code: &str| LATER.contains(&code);
     if found.iter().all(|one| later(one.code) || one.severity == palisade_diag::Severity::Warning) {
         return draft.to_bytes();

@@ -9,9 +9,11 @@ use palisade_event::Kind;
 use palisade_guard::{Providers, Secrets, SigningSecret, signing_problems};
 use palisade_policy::{
     Built, CsrfStrength, Draft, Environment, IdentityProvider, Limit, Method, Methods, Overrides, Policy, Route,
-    Signature, SignatureScheme, Sources, dated_secrets, environment_problems, live_secrets, start_problems,
+    Schema, Signature, SignatureScheme, Sources, Want, dated_secrets, environment_problems, live_secrets,
+    start_problems,
 };
 
+use crate::checked::Checked;
 use crate::verify::RustCrypto;
 use crate::wire::{Bad, Reader};
 
@@ -31,6 +33,18 @@ pub(crate) struct Around {
     manifest: Option<String>,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) seconds: i64,
+}
+
+/// What wrappers add to a policy.
+pub(crate) enum More {
+    Nothing,
+    /// A route that the policy does not name.
+    Route(Box<Route>),
+    /// A schema for the input of one that it does.
+    Input {
+        method: String,
+        path: String,
+    },
 }
 
 /// A policy that may be enforced, with what it takes.
@@ -64,13 +78,16 @@ impl Around {
     ///
     /// # Errors
     /// There is no such environment.
-    pub(crate) fn sources(&self) -> Result<Sources, Diagnostics> {
+    pub(crate) fn sources(&self, draft: &Draft) -> Result<Sources, Diagnostics> {
         let flag = Some(self.environment.as_str()).filter(|name| !name.is_empty());
         let environment = Environment::choose(flag, &self.variables).map_err(Diagnostics::from)?;
+        // Schemas are checked by the app's own: which those of the policy are does not matter here.
+        let any = |want| if let Want::Schema(path) = want { Some((path, Ok("{}".to_owned()))) } else { None };
         let listen = self.variables.get("PALISADE_LISTEN").cloned();
         Ok(Sources {
             variables: self.variables.clone(),
             manifest: self.manifest.clone(),
+            files: draft.wants().into_iter().filter_map(any).collect(),
             overrides: Overrides { listen, ..Overrides::default() },
             ..Sources::new(environment)
         })
@@ -93,18 +110,27 @@ impl Config {
         self.client
     }
 
-    /// Judges policy and variables; `more` is a route beside the policy's own.
+    /// Judges policy and variables; `more` is what wrappers add.
     ///
     /// # Errors
     /// Every problem at once.
-    pub(crate) fn examine(&self, more: Option<Route>) -> Result<Ready, Diagnostics> {
+    pub(crate) fn examine(&self, more: More, checked: &Checked) -> Result<Ready, Diagnostics> {
         let Around { variables, seconds, .. } = &self.around;
-        let draft = more.into_iter().fold(self.draft.clone(), Draft::with_route);
+        let (route, input) = match more {
+            More::Nothing => (None, None),
+            More::Route(route) => (Some(*route), None),
+            More::Input { method, path } => (None, Some((method, path))),
+        };
+        let draft = route.into_iter().fold(self.draft.clone(), Draft::with_route);
         // What the environment lacks is told beside what is wrong with the policy.
-        let Built { policy, mut warnings } = draft.build(&self.around.sources()?).map_err(|mut found| {
+        let sources = self.around.sources(&draft)?;
+        let Built { mut policy, mut warnings } = draft.build(&sources).map_err(|mut found| {
             found.append(environment_problems(&Policy::deny_all(), variables, *seconds));
             found
         })?;
+        if let Some((method, path)) = input {
+            policy.check_input(&method, &path);
+        }
         warnings.append(environment_problems(&policy, variables, *seconds));
         // Which address the server listens at is not known here: nothing is said of it.
         warnings.append(start_problems(&policy, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
@@ -114,7 +140,7 @@ impl Config {
         if warnings.has_errors() {
             return Err(warnings);
         }
-        let providers = self.providers(&policy);
+        let providers = self.providers(&policy, checked);
         Ok(Ready { policy, secrets, providers, warnings })
     }
 
@@ -134,24 +160,34 @@ impl Config {
         }
     }
 
-    fn providers(&self, policy: &Policy) -> Providers {
+    fn providers(&self, policy: &Policy, checked: &Checked) -> Providers {
         let clerk = policy.identity.as_ref().is_some_and(|identity| identity.provider == IdentityProvider::Clerk);
         let value = |name: &str| self.around.variables.get(name).filter(|value| clerk && !value.is_empty()).cloned();
         Providers {
             verify: Some(Arc::new(RustCrypto)),
             clerk_publishable_key: value("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"),
             jwt_key: value("CLERK_JWT_KEY"),
-            schemas: None,
+            schemas: Some(Arc::new(checked.clone())),
         }
     }
 }
 
-/// A wrapper's own route: path, kind, method, limit or nothing, why the origin alone proves enough or nothing, the
+/// What a wrapper adds: 1 and method and path of a request whose input is to be checked, or 0 and a route.
+pub(crate) fn more(message: &mut Reader<'_>) -> Result<Result<More, Diagnostics>, Bad> {
+    if message.byte()? == 1 {
+        let [method, path] = [message.text()?, message.text()?].map(str::to_owned);
+        return Ok(Ok(More::Input { method, path }));
+    }
+    Ok(route(message)?.map(|route| More::Route(Box::new(route))))
+}
+
+/// A wrapper's own route: whether its input is checked, path, kind, method, limit or nothing, why the origin alone proves enough or nothing, the
 /// scheme of its signature or nothing and the variables with its secrets.
 ///
 /// # Errors
 /// What is no kind, method, limit or scheme, for people.
-pub(crate) fn route(message: &mut Reader<'_>) -> Result<Result<Route, Diagnostics>, Bad> {
+fn route(message: &mut Reader<'_>) -> Result<Result<Route, Diagnostics>, Bad> {
+    let checked = message.byte()? == 1;
     let [path, kind, method, limit, because, scheme] =
         [message.text()?, message.text()?, message.text()?, message.text()?, message.text()?, message.text()?];
     let mut secrets = Vec::new();
@@ -165,6 +201,7 @@ pub(crate) fn route(message: &mut Reader<'_>) -> Result<Result<Route, Diagnostic
         return Ok(Err(no("kind-unknown", "there is no such kind, or no such method")));
     };
     let mut route = Route::new(path, kind);
+    route.schema = checked.then(Schema::any);
     if kind != Kind::Webhook {
         route.methods = Methods::NONE.with(method);
     }

@@ -11,11 +11,12 @@ use palisade_event::ORDER;
 use palisade_guard::shared::{Call, Lease, Leased};
 use palisade_guard::{
     Admitted, Ask, BodyFate, BodyHint, Claim, Claimed, Collect, Collected, Fault, KeySet, Keys, Need, Paused, Peer,
-    Plan, Providers, Settle, State, Step, View,
+    Plan, Providers, Settle, State, Step, View, Violation,
 };
 use palisade_policy::{Found, Policy, RouteSource};
 
-use crate::config::{Config, Ready, route};
+use crate::checked::{Checked, Verdict};
+use crate::config::{Config, More, Ready, more};
 use crate::parked::Parked;
 use crate::supplied::Supplied;
 use crate::together::Together;
@@ -27,8 +28,9 @@ use crate::wire::{Bad, Head, Reader};
 pub struct Face {
     base: Option<Base>,
     /// The policy's plan first, then those that wrappers have added to.
-    plans: Vec<Arc<Plan>>,
+    plans: Vec<Decides>,
     parked: Parked<Waiting>,
+    checked: Checked,
 }
 
 /// What a call is to do. The message of each begins with time and random bytes.
@@ -95,6 +97,12 @@ pub enum Said {
     Ask = 12,
 }
 
+/// A plan, and whether a gate before this one would decide the same.
+struct Decides {
+    plan: Arc<Plan>,
+    known: bool,
+}
+
 struct Base {
     config: Config,
     state: Arc<State>,
@@ -113,12 +121,18 @@ struct Passing {
     head: Head,
     peer: Peer,
     hint: BodyHint,
+    /// Whether the handler has a schema of its own.
+    schema: bool,
+    /// What it says of the body.
+    found: Option<Vec<Violation>>,
 }
 
 /// Requests between two calls: each holds its head, a few KiB.
 const ROOM: usize = 16_384;
 /// Plans that wrappers add; a wrapper is a line of code, not a request.
 const MAX_PLANS: usize = 1_000;
+/// The guard tells no more.
+const MAX_VIOLATIONS: u32 = 20;
 
 // === impl Face ===
 
@@ -197,7 +211,7 @@ impl Face {
 
     fn start(&mut self, config: Option<Config>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
         let Some(config) = config else { return Ok(problems(out, &other_version(), &Texts::new())) };
-        let ready = match config.examine(None) {
+        let ready = match config.examine(More::Nothing, &self.checked) {
             Ok(ready) => ready,
             Err(found) => return Ok(problems(out, &found, &Texts::new())),
         };
@@ -210,7 +224,7 @@ impl Face {
             Err(found) => Ok(problems(out, &found, &Texts::new())),
             Ok(plan) => {
                 // A second start is a reload: what waits goes on under the plan it began with.
-                self.plans = vec![plan];
+                self.plans = vec![Decides { plan, known: true }];
                 self.base = Some(Base { config, state, together });
                 Ok(tell(out, Said::Started, facts))
             }
@@ -222,21 +236,23 @@ impl Face {
         if self.plans.len() > MAX_PLANS {
             return Ok(tell(out, Said::Full, Object::default()));
         }
-        let compiled = route(m)?.and_then(|route| config.examine(Some(route))).and_then(|ready| {
+        let more = more(m)?;
+        let known = matches!(more, Ok(More::Input { .. }));
+        let compiled = more.and_then(|more| config.examine(more, &self.checked)).and_then(|ready| {
             let Ready { policy, secrets, providers, warnings: _ } = ready;
             Plan::compile_with(policy, &secrets, state, &providers)
         });
         match compiled {
             Err(found) => Ok(problems(out, &found, &Texts::new())),
             Ok(plan) => {
-                self.plans.push(plan);
+                self.plans.push(Decides { plan, known });
                 Ok(tell(out, Said::Started, Object::default().number("plan", self.plans.len() as u64 - 1)))
             }
         }
     }
 
     fn find(&self, method: &str, path: &str, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let plan = self.plans.first().ok_or(Bad)?;
+        let Decides { plan, .. } = self.plans.first().ok_or(Bad)?;
         let named = |found: &Found<'_>| match found {
             Found::Route(_, route) => route.source != RouteSource::Undeclared,
             Found::Method(_) | Found::Misspelled => true,
@@ -256,25 +272,28 @@ impl Face {
         supplied: &Supplied,
         out: &mut Vec<u8>,
     ) -> Result<Said, Bad> {
-        let plan = Arc::clone(self.plans.get(number as usize).ok_or(Bad)?);
+        let Decides { plan, known } = self.plans.get(number as usize).ok_or(Bad)?;
+        let (plan, known) = (Arc::clone(plan), *known);
         if !self.parked.has_room() {
             return Ok(tell(out, Said::Full, Object::default()));
         }
         let passing = Passing::read(m, &plan)?;
         let env = supplied.env();
         // Another gate knows the policy, and nothing of the routes that wrappers have added.
-        let vouched = if number == 0 { plan.vouched(&passing.view(), &env) } else { None };
+        let vouched = if known { plan.vouched(&passing.view(), &env) } else { None };
         if let Some(vouched) = vouched.filter(|word| ORDER.into_iter().all(|stage| word.passed(stage))) {
             return Ok(tell(out, Said::Vouched, Object::default().maybe("subject", vouched.subject())));
         }
+        self.checked.set(passing.verdict());
         let step = plan.inspect(&passing.view(), &env);
         self.go_on(step, passing, supplied, out)
     }
 
     fn resume(&mut self, handle: u32, m: &mut Reader<'_>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let (how, bytes) = (m.byte()?, m.bytes()?);
+        let (how, bytes, found) = (m.byte()?, m.bytes()?, violations(m)?);
         let Some(Waiting::Asked(asked)) = self.parked.take(handle) else { return Err(Bad) };
-        let (need, passing) = *asked;
+        let (need, mut passing) = *asked;
+        passing.found = found.or(passing.found);
         let resume = match need {
             Need::Collect(ask) => ask.reply(match how {
                 0 | 1 => Collected::Prefix { bytes: Bytes::copy_from_slice(bytes), complete: how == 1 },
@@ -299,6 +318,7 @@ impl Face {
                 ask.reply(leased)
             }
         };
+        self.checked.set(passing.verdict());
         let step = resume.run(&passing.view(), &supplied.env());
         self.go_on(step, passing, supplied, out)
     }
@@ -440,10 +460,11 @@ impl Operation {
 // === impl Passing ===
 
 impl Passing {
-    /// How the peer is known and its address, what is known of the body and its length, then the head.
+    /// The peer's address, what is known of the body and its length, whether the handler has a schema, then the head.
     fn read(m: &mut Reader<'_>, plan: &Plan) -> Result<Passing, Bad> {
         let address = m.text()?;
         let (hint, length) = (m.byte()?, m.number()?);
+        let schema = m.byte()? == 1;
         let head = m.head(&plan.policy().csrf.header)?;
         let hint = match hint {
             0 => BodyHint::Empty,
@@ -451,7 +472,15 @@ impl Passing {
             _ => BodyHint::Chunked,
         };
         let address = if address.is_empty() { unknown(plan) } else { address.parse().map_err(|_| Bad)? };
-        Ok(Passing { head, peer: Peer { address }, hint })
+        Ok(Passing { head, peer: Peer { address }, hint, schema, found: None })
+    }
+
+    fn verdict(&self) -> Verdict {
+        match &self.found {
+            Some(found) => Verdict::Found(found.clone()),
+            None if self.schema => Verdict::Later,
+            None => Verdict::Nobody,
+        }
     }
 
     fn view(&self) -> View<'_> {
@@ -493,6 +522,16 @@ fn question(need: &Need, call: Option<&Call>) -> (Said, Object) {
 /// The server's answer; none where it gave none.
 fn integers(how: u8, bytes: &[u8]) -> Option<Vec<i64>> {
     Reader::list(bytes).ok().filter(|_| how == 1)
+}
+
+/// What the app's schema found in the body: one more than their number, then pointer and text of each. 0: it did not look.
+fn violations(m: &mut Reader<'_>) -> Result<Option<Vec<Violation>>, Bad> {
+    let Some(count) = m.length()?.checked_sub(1) else { return Ok(None) };
+    let mut found = Vec::new();
+    for _ in 0..count.min(MAX_VIOLATIONS) {
+        found.push(Violation { pointer: m.text()?.to_owned(), text: m.text()?.to_owned() });
+    }
+    Ok(Some(found))
 }
 
 /// What JavaScript must know of the policy.

@@ -5,9 +5,10 @@
 //! reader of TOML in it. A request that waits for an answer, or for its response, is parked under
 //! a number; what is parked is bounded.
 //!
-//! What it does not do: it has no engine of JSON Schema, which alone would be five times its size, so a policy with
-//! schemas does not start here. State that gates share is asked for by JavaScript, with the guard's own scripts.
+//! What it does not do: it has no engine of JSON Schema, which alone would be five times its size. Where the policy
+//! names a schema, the app's own judges. State that gates share is asked for by JavaScript, with the guard's own scripts.
 
+mod checked;
 mod compile;
 mod config;
 mod face;

@@ -26,6 +26,21 @@ export function moduleBytes() {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
+/** From beside this file; where a bundler has moved it, from the app's packages. */
+function readerBytes() {
+  const causes = [];
+  for (const from of [() => [import.meta.url, './compiler.cjs'], () => [`${process.cwd()}/palisade.js`, '@palisade-gate/next/compiler']]) {
+    try {
+      const [place, name] = from();
+      return process.getBuiltinModule('node:module').createRequire(place)(name)();
+    } catch (error) {
+      causes.push(error);
+    }
+  }
+  const what = 'palisade: the policy is no compiled one (withPalisade in next.config), and its reader is not here';
+  throw new AggregateError(causes, what);
+}
+
 /** A message under way: numbers are little-endian, a text is its length and its bytes. */
 export class Message {
   constructor() {
@@ -105,13 +120,7 @@ export class Core {
 
   /** The module that reads policy files. It is on the disk of whoever builds or starts from source, and in no bundle. */
   static reader() {
-    try {
-      const { createRequire } = process.getBuiltinModule('node:module');
-      const require = createRequire(`${process.cwd()}/palisade.js`);
-      reads ??= new WebAssembly.Module(require('@palisade-gate/next/compiler')());
-    } catch (cause) {
-      throw new Error('palisade: the policy is no compiled one (withPalisade in next.config), and its reader is not here', { cause });
-    }
+    reads ??= new WebAssembly.Module(readerBytes());
     return new Core(reads);
   }
 
@@ -130,6 +139,11 @@ export class Core {
     new Uint8Array(memory.buffer, at, message.length).set(message.bytes.subarray(0, message.length));
     const said = call(operation, handle);
     return read(said, memory.buffer, answer() >>> 0);
+  }
+
+  /** Bytes of memory the module has taken. It never gives any back. */
+  get memory() {
+    return this.#exports.memory.buffer.byteLength;
   }
 
   #random() {

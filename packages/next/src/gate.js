@@ -12,6 +12,9 @@ const MAX_KEYS_BYTES = 256 * 1024;
 const BODILESS = new Set([101, 204, 205, 304]);
 const SHARED = Symbol.for('palisade-gate.gate');
 
+/** Addresses of connections, where a server's adapter knows them: by request, and whether there is such an adapter. */
+export const PEERS = { of: new WeakMap(), known: false };
+
 /** The gate of this process: bundles of one app load this file several times, and must share what was counted. */
 export function shared() {
   return (globalThis[SHARED] ??= new Gate(surroundings()));
@@ -59,6 +62,11 @@ export class Gate {
     return new Together({ client: this.#options.redis, patience, call, warn: (text) => this.#warn(text) });
   }
 
+  /** Bytes of memory that all state takes. */
+  get memory() {
+    return this.#core?.memory ?? 0;
+  }
+
   #greet({ redis, proxies }) {
     const { platform, address, redis: client } = this.#options;
     if (redis && !client) {
@@ -68,7 +76,7 @@ export class Gate {
     } else if (platform === 'vercel' && !redis) {
       this.#warn('limits and used tokens live in each instance alone, and Vercel runs many: name a [state] redis');
     }
-    if (platform !== 'vercel' && !address && !proxies) {
+    if (platform !== 'vercel' && !address && !proxies && !PEERS.known) {
       this.#warn('nothing says who asks ([clients] trusted_proxies): all clients share one quota');
     }
   }
@@ -83,28 +91,38 @@ export class Gate {
     return this.#call(this.#core, Operation.Find, 0, (message) => message.text(method).text(path)).value;
   }
 
-  /** The plan that has this route beside those of the policy. */
+  /** The plan that has this route beside those of the policy; `checked` if its handler has a schema. */
   plan(route) {
-    this.start();
-    const known = this.#plans.get(route.path);
-    if (known !== undefined) return known;
-    const { path, kind, method, limit = '', because = '', signature } = route;
+    const { path, kind, method, limit = '', because = '', signature, checked } = route;
     const { scheme = '', secrets = [] } = signature ?? {};
-    const { said, value } = this.#call(this.#core, Operation.Extend, 0, (message) => {
+    return this.#extended(path, (message) => {
+      message.byte(0).byte(checked ? 1 : 0);
       for (const text of [path, kind, method, limit, because, scheme]) message.text(String(text));
       message.count(secrets.length);
       for (const name of secrets) message.text(String(name));
     });
+  }
+
+  /** The policy's plan, with the input of that request's route checked by the handler's schema. */
+  checked(key, method, path) {
+    return this.#extended(key, (message) => message.byte(1).text(method).text(path));
+  }
+
+  #extended(key, write) {
+    this.start();
+    const known = this.#plans.get(key);
+    if (known !== undefined) return known;
+    const { said, value } = this.#call(this.#core, Operation.Extend, 0, write);
     if (said !== Said.Started) throw new ConfigError(value?.problems ?? []);
-    this.#plans.set(path, value.plan);
+    this.#plans.set(key, value.plan);
     return value.plan;
   }
 
   /** Takes a request through the gate, and through `handler` if it is admitted. */
-  async handle(request, handler, { plan = () => 0, address } = {}) {
+  async handle(request, handler, { plan = () => 0, address, check } = {}) {
     let verdict;
     try {
-      verdict = await this.decide(request, { plan: plan(), address });
+      verdict = await this.decide(request, { plan: plan(), address, check });
     } catch (error) {
       return this.#broken(error);
     }
@@ -131,14 +149,17 @@ export class Gate {
     }
   }
 
-  /** What becomes of a request: `{ answer }`, `{ admitted }`, or `{ vouched }` by a gate before this one. */
-  async decide(request, { plan = 0, address } = {}) {
+  /**
+   * What becomes of a request: `{ answer }`, `{ admitted }`, or `{ vouched }` by a gate before this one. `check` says of
+   * a whole body what is wrong with it: pairs of JSON pointer and text, or `null` for a body that it cannot read.
+   */
+  async decide(request, { plan = 0, address, check } = {}) {
     const facts = this.start();
     await this.#together?.ready();
     const reading = new Reading(request);
     const core = this.#core;
     const call = (operation, handle, write) => this.#call(core, operation, handle, write);
-    let step = call(Operation.Inspect, plan, (message) => this.#head(message, request, address));
+    let step = call(Operation.Inspect, plan, (message) => this.#head(message, request, address, check));
     try {
       for (;;) {
         const { said, value } = step;
@@ -148,17 +169,18 @@ export class Gate {
         if (said === Said.Vouched) return { vouched: value };
         if (said === Said.Collect) {
           const { how, bytes } = await reading.upTo(value.limit, value.within);
-          step = call(Operation.Resume, value.handle, (message) => message.byte(how).data(bytes));
+          const found = how === 1 ? (check?.(bytes) ?? null) : null;
+          step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(how).data(bytes), found));
         } else if (said === Said.Keys) {
           const keys = await this.#fetchKeys(facts.jwks);
           const how = keys ? 1 : 0;
-          step = call(Operation.Resume, value.handle, (message) => message.byte(how).data(keys ?? new Uint8Array()));
+          step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(how).data(keys ?? new Uint8Array())));
         } else if (said === Said.Ask) {
           const answer = (await this.#together?.ask(value, value.within)) ?? null;
-          step = call(Operation.Resume, value.handle, (message) => message.byte(answer ? 1 : 0).data(answer?.bytes ?? new Uint8Array()));
+          step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(answer ? 1 : 0).data(answer?.bytes ?? new Uint8Array())));
         } else if (said === Said.Pause) {
           await new Promise((resolve) => setTimeout(resolve, value.time));
-          step = call(Operation.Resume, value.handle, (message) => message.byte(1).data(new Uint8Array()));
+          step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(1).data(new Uint8Array())));
         } else if (said === Said.Full) {
           return { answer: plain(503, 'overloaded', 'Service unavailable') };
         } else {
@@ -201,13 +223,13 @@ export class Gate {
     return new Response(content, { status: value.status, statusText, headers });
   }
 
-  #head(message, request, given) {
+  #head(message, request, given, check) {
     const { url, headers, body } = request;
     const target = url.slice(url.indexOf('/', url.indexOf('://') + 3)).split('#', 1)[0];
     const sized = isSized(headers);
     const hint = body === null ? 0 : sized ? 1 : 2;
     const host = headers.has('host') ? '' : `host:${new URL(url).host}\n`;
-    message.text(given ?? this.#options.address?.(request) ?? '').byte(hint).number(sized ? Number(headers.get('content-length')) : 0);
+    message.text(given ?? PEERS.of.get(request) ?? this.#options.address?.(request) ?? '').byte(hint).number(sized ? Number(headers.get('content-length')) : 0).byte(check ? 1 : 0);
     message.latin1(`${request.method} ${target}\n${host}${fields(headers)}`);
   }
 
@@ -250,6 +272,12 @@ async function fetchKeys(url, get) {
   reading.end();
   if (how !== 1) throw new Error(`${url} is too long or too slow`);
   return bytes;
+}
+
+/** What the handler's schema found; nothing where it did not look. */
+function wrong(message, found = null) {
+  message.count(found === null ? 0 : found.length + 1);
+  for (const [pointer, text] of found ?? []) message.text(pointer).text(text);
 }
 
 /** The beginning of a body, read from a copy: the handler finds it whole. */

@@ -113,6 +113,13 @@ export declare function sendAlert(alert: {
   details?: Record<string, unknown>;
 }): Promise<void>;
 
+/** Takes event lines and sends them in batches: `configure({ event: (line) => queue.add(line) })`. */
+export declare function intake(to: { url: string; token: string; fetch?: typeof fetch; warn?: (text: string) => void }): {
+  add(line: string): void;
+  flush(): Promise<void>;
+  readonly dropped: number;
+};
+
 export declare function failure(error?: unknown): Response;
 export declare function invalid(details?: Record<string, string>): Response;
 export declare function unauthorized(): Response;

@@ -8,6 +8,7 @@ import { surroundings } from './surroundings.js';
 export { failure, forbidden, invalid, notFound, unauthorized } from './errors.js';
 export { configure } from './gate.js';
 export { ConfigError } from './problems.js';
+export { intake } from './intake.js';
 export { logSecurityEvent, sendAlert } from './report.js';
 export { csrfRoute, protect, withAuth, withCsrf, withErrors, withRateLimit, withValidation, withWebhook } from './wrap.js';
 
