@@ -29,6 +29,19 @@ impl ClientKey {
         Ipv6Addr::from(self.0).to_ipv4_mapped()
     }
 
+    /// The address: of an IPv6 client the first of its /64.
+    #[must_use]
+    pub fn address(self) -> IpAddr {
+        Ipv6Addr::from(self.0).to_canonical()
+    }
+
+    /// Reads what [`ClientKey`] prints: `192.0.2.7`, `2001:db8:1:2::/64`; a plain IPv6 address stands for its /64.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<ClientKey> {
+        let address = text.strip_suffix("/64").filter(|text| text.contains(':')).unwrap_or(text);
+        address.parse().ok().map(ClientKey::of)
+    }
+
     /// The network that is counted beside the key: the /48 of an IPv6 client, none for IPv4.
     #[must_use]
     pub fn wider(self) -> Option<u128> {
@@ -74,5 +87,10 @@ mod tests {
     fn prints_as_people_write_it() {
         assert_eq!(key("192.0.2.7").to_string(), "192.0.2.7");
         assert_eq!(key("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
+        for text in ["192.0.2.7", "2001:db8:1:2::/64"] {
+            assert_eq!(ClientKey::from_text(text).map(|key| key.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!(ClientKey::from_text("192.0.2.7/64"), None);
+        assert_eq!(key("2001:db8:1:2::1").address(), key("2001:db8:1:2::9").address());
     }
 }

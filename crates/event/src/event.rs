@@ -26,6 +26,15 @@ impl Decision {
             Decision::Answer => "answer",
         }
     }
+
+    /// Every decision.
+    pub const ALL: [Decision; 4] = [Decision::Admit, Decision::Refuse, Decision::WouldRefuse, Decision::Answer];
+
+    /// The decision of that name.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Decision> {
+        Decision::ALL.into_iter().find(|known| known.id() == id)
+    }
 }
 
 /// How a sign-in ended, as far as the gate can tell. ECS calls it `event.outcome`, and OpenTelemetry has no name for it.
@@ -48,6 +57,15 @@ impl Outcome {
             Outcome::Failure => "failure",
             Outcome::Unknown => "unknown",
         }
+    }
+
+    /// Every outcome.
+    pub const ALL: [Outcome; 3] = [Outcome::Success, Outcome::Failure, Outcome::Unknown];
+
+    /// The outcome of that name.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|known| known.id() == id)
     }
 }
 
@@ -102,6 +120,12 @@ impl Tag {
     pub const fn bit(self) -> u8 {
         1 << self as u8
     }
+
+    /// The tag of that name.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Tag> {
+        Tag::ALL.into_iter().find(|known| known.id() == id)
+    }
 }
 
 /// What an attack looks like that the input of a request resembles. A signal is a hint for the detector, not a verdict:
@@ -141,6 +165,12 @@ impl Signal {
     #[must_use]
     pub const fn bit(self) -> u8 {
         1 << self as u8
+    }
+
+    /// The signal of that name.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Signal> {
+        Signal::ALL.into_iter().find(|known| known.id() == id)
     }
 }
 
@@ -194,93 +224,6 @@ pub struct Event<'a> {
     pub attributable: bool,
     /// How many equal refusals this line stands for; 1 for a request of its own.
     pub count: u32,
-}
-
-/// The names of an event's fields, as written. OpenTelemetry's names where it has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Field {
-    /// RFC 3339, microseconds, UTC.
-    Timestamp,
-    /// [`Event::service`].
-    Service,
-    /// [`Event::decision`].
-    Decision,
-    /// [`Event::stage`].
-    Stage,
-    /// [`Event::code`].
-    Code,
-    /// [`Event::kind`].
-    Kind,
-    /// [`Event::route`].
-    Route,
-    /// [`Event::method`].
-    Method,
-    /// [`Event::path`].
-    Path,
-    /// [`Event::status`].
-    Status,
-    /// [`Event::client_address`].
-    ClientAddress,
-    /// [`Event::client`].
-    ClientKey,
-    /// [`Event::request_id`].
-    RequestId,
-    /// [`Event::user_agent`].
-    UserAgent,
-    /// [`Event::session`].
-    Session,
-    /// [`Event::user`].
-    User,
-    /// [`Event::outcome`].
-    Outcome,
-    /// [`Event::duration_micros`].
-    Duration,
-    /// [`Event::tags`].
-    Tags,
-    /// [`Event::signals`], by name.
-    Signals,
-    /// [`Event::attributable`], written only when false.
-    Attributable,
-    /// [`Event::count`], written only above one.
-    Count,
-}
-
-impl Field {
-    /// The field's name in the JSON line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        let (name, _) = self.key().split_at(self.key().len() - 2);
-        name.split_at(2).1
-    }
-
-    /// The name as it stands in a line: after a comma, quoted, before its value. In one piece, as an event is written
-    /// for every request.
-    pub(crate) const fn key(self) -> &'static str {
-        match self {
-            Field::Timestamp => ",\"timestamp\":",
-            Field::Service => ",\"service.name\":",
-            Field::Decision => ",\"palisade.decision\":",
-            Field::Stage => ",\"palisade.stage\":",
-            Field::Code => ",\"palisade.code\":",
-            Field::Kind => ",\"palisade.kind\":",
-            Field::Route => ",\"http.route\":",
-            Field::Method => ",\"http.request.method\":",
-            Field::Path => ",\"url.path\":",
-            Field::Status => ",\"http.response.status_code\":",
-            Field::ClientAddress => ",\"client.address\":",
-            Field::ClientKey => ",\"client.key\":",
-            Field::RequestId => ",\"palisade.request_id\":",
-            Field::UserAgent => ",\"user_agent.original\":",
-            Field::Session => ",\"session.id\":",
-            Field::User => ",\"user.id\":",
-            Field::Outcome => ",\"event.outcome\":",
-            Field::Duration => ",\"http.server.request.duration_us\":",
-            Field::Tags => ",\"palisade.tags\":",
-            Field::Signals => ",\"palisade.signals\":",
-            Field::Attributable => ",\"palisade.attributable\":",
-            Field::Count => ",\"palisade.count\":",
-        }
-    }
 }
 
 impl Event<'_> {

@@ -61,6 +61,12 @@ impl Stage {
             Stage::Claim => "claim",
         }
     }
+
+    /// The stage of that name.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Stage> {
+        ORDER.into_iter().find(|stage| stage.id() == id)
+    }
 }
 
 impl fmt::Display for Stage {
