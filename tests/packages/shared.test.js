@@ -140,6 +140,27 @@ test('a message is handled by one server, and the other hears of it', async () =
   assert.equal((await send(one)).status, 400, 'done, and known by its signature');
 });
 
+test('who is shut out by another gate is shut out here', async () => {
+  const asked = [];
+  const spy = {
+    defineCommand() {},
+    evalsha: (digest, count, ...rest) => (asked.push(rest.slice(0, count)), redis.evalsha(digest, count, ...rest)),
+    eval: (...all) => redis.eval(...all),
+  };
+  const { send } = inside({ client: spy });
+  assert.equal((await send('/api/csrf')).status, 200);
+  const [blocks, version] = asked.find(([first]) => first.endsWith('blocks'));
+  // As a gate writes it: the client's number, and until when.
+  await redis.zadd(blocks, Date.now() + 60_000, 'c00000000000000000000ffffcb007107');
+  await redis.incr(version);
+  const refused = await eventually('shut out', async () => {
+    const answer = await send('/api/csrf');
+    return answer.status === 403 && answer;
+  });
+  assert.equal((await refused.json()).code, 'blocked');
+  assert.equal((await send('/api/csrf', { headers: { 'x-forwarded-for': '203.0.113.8' } })).status, 200);
+});
+
 test('without the server each goes on as its outage mode says, and is told once', async () => {
   const own = await RedisServer.start();
   const client = new Redis(own.url, { retryStrategy: () => 50, maxRetriesPerRequest: 0 });

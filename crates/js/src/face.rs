@@ -55,7 +55,7 @@ pub enum Operation {
     Drop = 8,
     /// Say what the sign of life is that the shared server is to be given.
     Beat = 9,
-    /// Take its answer to that.
+    /// Take its answer to that. [`Said::Ask`] asks who is shut out elsewhere.
     Beaten = 10,
     /// Say what the server is to be told of what was decided without it: [`Said::Ask`], or [`Said::Finished`].
     Late = 11,
@@ -63,6 +63,8 @@ pub enum Operation {
     Told = 12,
     /// From now on the server is asked (1), or is out (0).
     Reach = 13,
+    /// Take the answer to [`Operation::Beaten`]'s question.
+    Blocked = 14,
 }
 
 /// What an answer is.
@@ -165,9 +167,12 @@ impl Face {
                 drop(self.parked.take(handle));
                 Ok(tell(out, Said::Finished, Object::default()))
             }
-            Operation::Beat | Operation::Beaten | Operation::Late | Operation::Told | Operation::Reach => {
-                self.together(operation, m, &supplied, out)
-            }
+            Operation::Beat
+            | Operation::Beaten
+            | Operation::Late
+            | Operation::Told
+            | Operation::Reach
+            | Operation::Blocked => self.together(operation, m, &supplied, out),
         }
     }
 
@@ -192,6 +197,12 @@ impl Face {
                     Object::default().number("alone", alone).number("replayed", replayed),
                 ));
             }
+            Operation::Blocked => {
+                if !together.blocked(&m.integers()?, state, supplied.now().mono) {
+                    return Err(Bad);
+                }
+                None
+            }
             Operation::Told => {
                 together.told(&m.integers()?);
                 None
@@ -200,7 +211,7 @@ impl Face {
                 if !together.beaten(&m.integers()?) {
                     return Err(Bad);
                 }
-                None
+                together.ask_blocks()
             }
         };
         Ok(match asked {
@@ -354,7 +365,10 @@ impl Face {
             step = resume.run(&passing.view(), &supplied.env());
         }
         match step {
-            Step::Answer(answer) => Ok(written(out, answer, &supplied.env())),
+            Step::Answer(mut answer) => {
+                let late = self.settle(answer.settle(), supplied);
+                Ok(written(out, answer, late, &supplied.env()))
+            }
             Step::Admit(admitted) => self.admit(admitted, passing, &supplied.env(), out),
             Step::Need(need) => {
                 let (said, question) = question(&need, call.as_ref());
@@ -430,7 +444,7 @@ impl Base {
             (_, None) => Err(self.state.claim(&ask.question, supplied.now())),
             (Some(together), Some(_)) => together.claim(&ask.question),
             // Of a policy with shared state and an app without a client: the server is out.
-            (None, Some(_)) => Err(Claimed::Unavailable),
+            (None, Some(_)) => Err(Claimed::Unavailable { nodes: 1 }),
         }
     }
 
@@ -451,8 +465,10 @@ impl Operation {
     /// The operation of that number.
     #[must_use]
     pub fn from_id(id: u32) -> Option<Operation> {
-        use Operation::{Beat, Beaten, Drop, Extend, Fail, Find, Finish, Inspect, Late, Reach, Resume, Start, Told};
-        let all = [Start, Extend, Find, Inspect, Resume, Finish, Fail, Drop, Beat, Beaten, Late, Told, Reach];
+        use Operation::{
+            Beat, Beaten, Blocked, Drop, Extend, Fail, Find, Finish, Inspect, Late, Reach, Resume, Start, Told,
+        };
+        let all = [Start, Extend, Find, Inspect, Resume, Finish, Fail, Drop, Beat, Beaten, Late, Told, Reach, Blocked];
         all.into_iter().find(|it| *it as u32 == id)
     }
 }

@@ -1,8 +1,10 @@
 //! What several gates share, as this gate knows it. JavaScript carries the questions to the server through a client
 //! that the app already has; what is asked, and what an answer means, is [`palisade_guard::shared`]'s.
 
-use palisade_guard::shared::{Beat, Call, Late, Lease, Leased, Space};
-use palisade_guard::{Claim, Claimed, Env, State};
+use std::time::Duration;
+
+use palisade_guard::shared::{Beat, Call, Late, Lease, Leased, Space, read_blocks};
+use palisade_guard::{Claim, Claimed, Env, MonoMicros, State};
 use palisade_policy::Policy;
 
 /// One gate's view of the server.
@@ -15,6 +17,9 @@ pub(crate) struct Together {
     up: bool,
     nodes: u32,
     since_millis: u64,
+    /// Which of the server's blocks it has, and which are known here.
+    blocks: i64,
+    known: Option<i64>,
     /// What is to be told, the last first.
     late: Late,
     /// Tokens that this gate took alone, and those of them that another gate took too, since that was last told.
@@ -34,6 +39,8 @@ impl Together {
             up: false,
             nodes: 1,
             since_millis: 0,
+            blocks: 0,
+            known: None,
             late: Late::default(),
             alone: 0,
             replayed: 0,
@@ -48,7 +55,22 @@ impl Together {
     /// What the server said to it; whether that was an answer.
     pub(crate) fn beaten(&mut self, answer: &[i64]) -> bool {
         let Some(beat) = Beat::read(answer) else { return false };
-        (self.nodes, self.since_millis) = (beat.nodes, beat.since_millis);
+        (self.nodes, self.since_millis, self.blocks) = (beat.nodes, beat.since_millis, beat.blocks);
+        true
+    }
+
+    /// The question who is shut out, where the server has other blocks than those known here.
+    pub(crate) fn ask_blocks(&self) -> Option<Call> {
+        (self.known != Some(self.blocks)).then(|| self.space.blocks())
+    }
+
+    /// Takes in its answer; whether that was one.
+    pub(crate) fn blocked(&mut self, answer: &[i64], state: &State, now: MonoMicros) -> bool {
+        let Some(list) = read_blocks(answer) else { return false };
+        let micros = |left: Duration| u64::try_from(left.as_micros()).unwrap_or(u64::MAX);
+        let end = |left| MonoMicros(now.0.saturating_add(micros(left)));
+        state.blocks.replace(list.into_iter().map(|(net, left)| (net, end(left))), now);
+        self.known = Some(self.blocks);
         true
     }
 
@@ -84,7 +106,7 @@ impl Together {
 
     /// What the server's answer means; none is that it is out.
     pub(crate) fn claimed(&self, claim: &Claim, answer: Option<&[i64]>) -> Claimed {
-        answer.and_then(|answer| claim.read(answer)).unwrap_or(Claimed::Unavailable)
+        answer.and_then(|answer| claim.read(answer)).unwrap_or(Claimed::Unavailable { nodes: self.nodes })
     }
 
     /// What is to be told next: tokens that were taken without asking, ends of messages.
@@ -144,8 +166,8 @@ mod tests {
             client: ClientKey::of([192, 0, 2, 1].into()),
         });
         assert_eq!(shared.lease(&lease).err(), Some(Leased::Unavailable { nodes: 1 }));
-        assert_eq!(shared.claim(&spend).err(), Some(Claimed::Unavailable));
-        assert!(!shared.beaten(&[1]) && shared.beaten(&[3, 50]));
+        assert_eq!(shared.claim(&spend).err(), Some(Claimed::Unavailable { nodes: 1 }));
+        assert!(!shared.beaten(&[1]) && shared.beaten(&[3, 50, 1]));
         shared.reach(true);
         assert!(shared.lease(&lease).is_ok() && shared.claim(&spend).is_ok());
         assert_eq!(shared.leased(&lease, Some(&[1, 9])), Leased::Told(Told { granted: 1, debt: 9 }));
@@ -154,6 +176,15 @@ mod tests {
         }
         shared.reach(false);
         assert!(shared.lease(&lease).is_err());
+    }
+
+    #[test]
+    fn blocks_are_asked_for_when_they_are_others() {
+        let (mut shared, state) = together();
+        assert!(shared.beaten(&[1, 50, 7]) && shared.ask_blocks().is_some());
+        assert!(!shared.blocked(&[1], &state, MonoMicros(0)) && shared.ask_blocks().is_some());
+        assert!(shared.blocked(&[], &state, MonoMicros(0)) && shared.ask_blocks().is_none());
+        assert!(shared.beaten(&[1, 50, 8]) && shared.ask_blocks().is_some());
     }
 
     #[test]

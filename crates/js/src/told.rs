@@ -78,11 +78,11 @@ pub(crate) fn problems(out: &mut Vec<u8>, found: &Diagnostics, texts: &Sources) 
     tell(out, Said::Problems, Object::default().raw("problems", &json(found, texts)))
 }
 
-/// Tells an answer of the gate's own.
-pub(crate) fn written(out: &mut Vec<u8>, answer: Answer, env: &Env<'_>) -> Said {
+/// Tells an answer of the gate's own; `late` if the shared server is to be told something.
+pub(crate) fn written(out: &mut Vec<u8>, answer: Answer, late: bool, env: &Env<'_>) -> Said {
     let (response, record) = answer.into_response(env);
     let (head, body) = response.into_parts();
-    respond(out, Said::Answer, &head, Shape { replaced: true, late: false }, &body, &record)
+    respond(out, Said::Answer, &head, Shape { replaced: true, late }, &body, &record)
 }
 
 /// Tells a response.

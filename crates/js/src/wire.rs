@@ -24,8 +24,8 @@ pub(crate) struct Head {
 /// one name; where such a field was doubled, the guard must see it.
 const SINGLE: [&str; 6] =
     ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "x-palisade-admitted", "x-request-id"];
-/// No script answers more.
-const MAX_INTEGERS: usize = 8;
+/// No script answers more: six for each of the blocks there may be.
+const MAX_INTEGERS: usize = 6 * palisade_guard::MAX_BLOCKS;
 /// 2^53: what JavaScript counts to without loss.
 const SAFE: f64 = 9_007_199_254_740_992.0;
 
@@ -72,6 +72,9 @@ impl<'a> Reader<'a> {
     /// Whole numbers in decimal, with commas between: what a script answers.
     pub(crate) fn list(bytes: &[u8]) -> Result<Vec<i64>, Bad> {
         let text = std::str::from_utf8(bytes).map_err(|_| Bad)?;
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
         text.split(',').take(MAX_INTEGERS).map(|number| number.parse().map_err(|_| Bad)).collect()
     }
 

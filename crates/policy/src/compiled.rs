@@ -164,7 +164,7 @@ record! {
     Cors { origins, methods, headers, credentials, max_age }
     Limits {
         buffered, body, header_bytes, connections, connections_per_client, header_timeout, body_timeout, body_rate,
-        in_flight, idle_timeout, upstream_timeout, drain_timeout, limiter_slots
+        in_flight, in_flight_per_client, read_rate, idle_timeout, upstream_timeout, drain_timeout, limiter_slots
     }
     Listen { address, admin, intake, tls, redirect, proxy_protocol }
     Tls { cert, key }

@@ -4,7 +4,7 @@ import base64 from './wasm.js';
 
 export const Operation = {
   Start: 1, Extend: 2, Find: 3, Inspect: 4, Resume: 5, Finish: 6, Fail: 7, Drop: 8, Beat: 9, Beaten: 10, Late: 11, Told: 12,
-  Reach: 13,
+  Reach: 13, Blocked: 14,
 };
 export const Said = {
   Started: 0, Problems: 1, Found: 2, Answer: 3, Admit: 4, Collect: 5, Keys: 6, Vouched: 7, Finished: 8, Bad: 9, Full: 10,

@@ -126,7 +126,10 @@ export class Gate {
     } catch (error) {
       return this.#broken(error);
     }
-    if (verdict.answer) return verdict.answer;
+    if (verdict.answer) {
+      await this.settled();
+      return verdict.answer;
+    }
     if (verdict.vouched) return handler(request, callerOf(request.headers));
     try {
       return await this.#admit(request, verdict.admitted, handler);

@@ -102,7 +102,13 @@ export class Together {
     this.#tried = performance.now();
     let why = 'it does not answer in time';
     const answer = await this.#carry(this.#call(Operation.Beat).value, this.#patience, (error) => (why = reason(error)));
-    if (answer === null || this.#call(Operation.Beaten, answer).said !== Said.Finished) return this.#fell(why);
+    const beaten = answer === null ? null : this.#call(Operation.Beaten, answer);
+    if (beaten === null || beaten.said === Said.Bad) return this.#fell(why);
+    // Who is shut out elsewhere is shut out here. What fails is tried again with the next sign of life.
+    if (beaten.said === Said.Ask) {
+      const blocks = await this.#carry(beaten.value, this.#patience);
+      if (blocks !== null) this.#call(Operation.Blocked, blocks);
+    }
     if (this.#up || !(await this.caughtUp())) return;
     const { alone, replayed } = this.#reach(true);
     // Requests that found it out a moment ago may have decided alone since.
@@ -151,7 +157,7 @@ export class Together {
 
 /** Whole numbers as the module reads them; `null` for anything else. */
 function listed(answer) {
-  if (!Array.isArray(answer) || answer.length === 0) return null;
+  if (!Array.isArray(answer)) return null;
   // Some clients are set to bring large numbers as texts.
   const numbers = answer.map((item) => (typeof item === 'string' && /^-?[0-9]{1,16}$/.test(item) ? Number(item) : item));
   if (!numbers.every(Number.isSafeInteger)) return null;
