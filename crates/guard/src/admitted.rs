@@ -105,7 +105,9 @@ impl Admitted {
         let upgrade = exchange.asks.upgrade.then(|| head.headers.get(header::UPGRADE).cloned()).flatten();
         let told = exchange.vouched.is_some().then(|| outer(&head.headers));
         headers::strip_request(&mut head.headers);
-        cookie::strip_admin(&mut head.headers);
+        if exchange.asks.cookies {
+            cookie::strip_admin(&mut head.headers);
+        }
         if let Some(told) = told {
             head.headers.extend(told);
         }
@@ -114,7 +116,7 @@ impl Admitted {
             head.headers.insert(header::UPGRADE, upgrade);
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        if head.method != http::Method::POST {
+        if exchange.asks.action && head.method != http::Method::POST {
             head.headers.remove(NEXT_ACTION);
         }
         forwarded(exchange, head);
@@ -238,7 +240,9 @@ fn forwarded(exchange: &Exchange, head: &mut request::Parts) {
         head.headers.insert(X_FORWARDED_FOR, address);
     }
     if let Some(host) = exchange.plan.authorities.get(usize::from(exchange.host)) {
-        head.headers.entry(header::HOST).or_insert_with(|| host.clone());
+        if !head.headers.contains_key(header::HOST) {
+            head.headers.insert(header::HOST, host.clone());
+        }
         head.headers.insert(X_FORWARDED_HOST, host.clone());
     }
     head.headers.insert(X_FORWARDED_PROTO, proto);

@@ -6,6 +6,7 @@
 mod advise;
 mod app_routes;
 mod builder;
+mod compiled;
 mod defaults;
 mod environment;
 mod file;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use palisade_diag::{Diagnostics, Span};
 
 use crate::app_routes;
+use crate::builder::named;
 use crate::file::draft::{Draft, OriginSource, SchemaFrom, VERCEL};
 use crate::file::values;
 use crate::manifest;
@@ -86,7 +87,7 @@ impl Draft {
         self.list_variables(sources.environment);
         self.builder = self.builder.presets(&sources.variables);
         self.read_manifest(sources, &mut problems);
-        let Draft { builder, places, bad, partial, mut found, .. } = self;
+        let Draft { builder, places, bad, partial, mut found, textless, .. } = self;
         let (policy, mut more) = builder.build_with_places();
         more.items.retain(|problem| !(origins_told && problem.diagnostic.code == "public-origin-missing"));
         problems.items.extend(more.items);
@@ -101,7 +102,9 @@ impl Draft {
                 continue;
             }
             let mut diagnostic = problem.diagnostic;
-            if let Some(span) = span_of(&places, place) {
+            if textless {
+                diagnostic = named(&policy, place, diagnostic);
+            } else if let Some(span) = span_of(&places, place) {
                 diagnostic = diagnostic.at(span, "");
             }
             if let Some((span, text)) = problem.related.and_then(|(place, text)| Some((span_of(&places, place)?, text)))
