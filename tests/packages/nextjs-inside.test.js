@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../support-js/processes.js';
+import { browserCases } from './cases-browser.js';
 import { Inside, TABLE } from './inside.js';
 
 const PROTECTING = ['x-content-type-options', 'content-security-policy', 'x-request-id', 'referrer-policy'];
@@ -13,6 +14,7 @@ for (const bundler of ['turbopack', 'webpack']) {
     let app;
     before(async () => (app = await Inside.start(bundler)));
     after(() => app?.stop());
+    if (bundler === 'turbopack') browserCases(() => app);
 
     test('A15: the wrappers inside answer the table of gateway and layer', async () => {
       assert.ok(TABLE.length > 20);

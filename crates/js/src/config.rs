@@ -1,28 +1,50 @@
-//! What a gate starts with: the policy's text, and what lies around it.
+//! What a gate starts with: a policy that was read already, and what lies around it.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-
-use palisade_diag::{Diagnostics, FileId, Sources as Texts};
-use palisade_guard::{Providers, Secrets, SigningSecret, signing_problems};
-use palisade_policy::{
-    Built, Environment, IdentityProvider, Overrides, Policy, Sources, dated_secrets, environment_problems,
-    live_secrets, parse, start_problems,
-};
 use std::sync::Arc;
 
+use palisade_diag::{Diagnostic, Diagnostics};
+use palisade_event::Kind;
+use palisade_guard::{Providers, Secrets, SigningSecret, signing_problems};
+use palisade_policy::{
+    Built, CsrfStrength, Draft, Environment, IdentityProvider, Limit, Method, Methods, Overrides, Policy, Route,
+    Schema, Signature, SignatureScheme, Sources, Want, dated_secrets, environment_problems, live_secrets,
+    start_problems,
+};
+
+use crate::checked::Checked;
 use crate::verify::RustCrypto;
 use crate::wire::{Bad, Reader};
 
 /// Everything outside of the program. Kept, so that a wrapper may add a route of its own later.
 #[derive(Debug)]
 pub(crate) struct Config {
-    name: String,
-    policy: String,
+    draft: Draft,
+    /// Whether the app has a client for the server that gates share.
+    client: bool,
+    around: Around,
+}
+
+/// What lies around a policy.
+#[derive(Debug)]
+pub(crate) struct Around {
     environment: String,
     manifest: Option<String>,
-    variables: BTreeMap<String, String>,
-    seconds: i64,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) seconds: i64,
+}
+
+/// What wrappers add to a policy.
+pub(crate) enum More {
+    Nothing,
+    /// A route that the policy does not name.
+    Route(Box<Route>),
+    /// A schema for the input of one that it does.
+    Input {
+        method: String,
+        path: String,
+    },
 }
 
 /// A policy that may be enforced, with what it takes.
@@ -35,49 +57,81 @@ pub(crate) struct Ready {
 
 /// More variables than any environment has.
 const MAX_VARIABLES: u32 = 10_000;
+/// More secrets than any webhook has.
+const MAX_SECRETS: u32 = 8;
 
-// === impl Config ===
+// === impl Around ===
 
-impl Config {
-    /// Name of the file, its text, the environment's name or nothing, the manifest or nothing, then pairs of variables.
-    pub(crate) fn read(message: &mut Reader<'_>, wall_seconds: u64) -> Result<Config, Bad> {
-        let [name, policy, environment, manifest] =
-            [message.text()?, message.text()?, message.text()?, message.text()?].map(str::to_owned);
+impl Around {
+    /// The environment's name or nothing, the manifest or nothing, then pairs of variables.
+    pub(crate) fn read(message: &mut Reader<'_>, wall_seconds: u64) -> Result<Around, Bad> {
+        let [environment, manifest] = [message.text()?, message.text()?].map(str::to_owned);
         let mut variables = BTreeMap::new();
         for _ in 0..message.length()?.min(MAX_VARIABLES) {
             variables.insert(message.text()?.to_owned(), message.text()?.to_owned());
         }
         let seconds = i64::try_from(wall_seconds).map_err(|_| Bad)?;
-        let manifest = Some(manifest).filter(|text| !text.is_empty());
-        Ok(Config { name, policy, environment, manifest, variables, seconds })
+        Ok(Around { environment, manifest: Some(manifest).filter(|text| !text.is_empty()), variables, seconds })
     }
 
-    /// The texts that diagnostics point into.
-    pub(crate) fn texts(&self, more: &str) -> Texts {
-        Texts::new().with(FileId(0), self.name.clone(), self.policy.clone() + more)
+    /// What [`Draft::build`] wants to know.
+    ///
+    /// # Errors
+    /// There is no such environment.
+    pub(crate) fn sources(&self, draft: &Draft) -> Result<Sources, Diagnostics> {
+        let flag = Some(self.environment.as_str()).filter(|name| !name.is_empty());
+        let environment = Environment::choose(flag, &self.variables).map_err(Diagnostics::from)?;
+        // Schemas are checked by the app's own: which those of the policy are does not matter here.
+        let any = |want| if let Want::Schema(path) = want { Some((path, Ok("{}".to_owned()))) } else { None };
+        let listen = self.variables.get("PALISADE_LISTEN").cloned();
+        Ok(Sources {
+            variables: self.variables.clone(),
+            manifest: self.manifest.clone(),
+            files: draft.wants().into_iter().filter_map(any).collect(),
+            overrides: Overrides { listen, ..Overrides::default() },
+            ..Sources::new(environment)
+        })
+    }
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The policy's draft as [`crate::compile`] wrote it, whether there is a client for shared state, then [`Around`].
+    /// `None` for a draft of another version.
+    pub(crate) fn read(message: &mut Reader<'_>, wall_seconds: u64) -> Result<Option<Config>, Bad> {
+        let draft = Draft::from_bytes(message.bytes()?);
+        let client = message.byte()? == 1;
+        let around = Around::read(message, wall_seconds)?;
+        Ok(draft.map(|draft| Config { draft, client, around }))
     }
 
-    /// Judges policy and variables; `more` is policy text after the file's own.
+    pub(crate) fn has_client(&self) -> bool {
+        self.client
+    }
+
+    /// Judges policy and variables; `more` is what wrappers add.
     ///
     /// # Errors
     /// Every problem at once.
-    pub(crate) fn examine(&self, more: &str) -> Result<Ready, Diagnostics> {
-        let flag = Some(self.environment.as_str()).filter(|name| !name.is_empty());
-        let environment = Environment::choose(flag, &self.variables).map_err(Diagnostics::from)?;
-        let (draft, _) = parse(FileId(0), &(self.policy.clone() + more));
-        let listen = self.variables.get("PALISADE_LISTEN").cloned();
-        let built = draft.build(&Sources {
-            variables: self.variables.clone(),
-            manifest: self.manifest.clone(),
-            overrides: Overrides { listen, ..Overrides::default() },
-            ..Sources::new(environment)
-        });
-        // What the environment lacks is told beside what is wrong with the file.
-        let Built { policy, mut warnings } = built.map_err(|mut found| {
-            found.append(environment_problems(&Policy::deny_all(), &self.variables, self.seconds));
+    pub(crate) fn examine(&self, more: More, checked: &Checked) -> Result<Ready, Diagnostics> {
+        let Around { variables, seconds, .. } = &self.around;
+        let (route, input) = match more {
+            More::Nothing => (None, None),
+            More::Route(route) => (Some(*route), None),
+            More::Input { method, path } => (None, Some((method, path))),
+        };
+        let draft = route.into_iter().fold(self.draft.clone(), Draft::with_route);
+        // What the environment lacks is told beside what is wrong with the policy.
+        let sources = self.around.sources(&draft)?;
+        let Built { mut policy, mut warnings } = draft.build(&sources).map_err(|mut found| {
+            found.append(environment_problems(&Policy::deny_all(), variables, *seconds));
             found
         })?;
-        warnings.append(environment_problems(&policy, &self.variables, self.seconds));
+        if let Some((method, path)) = input {
+            policy.check_input(&method, &path);
+        }
+        warnings.append(environment_problems(&policy, variables, *seconds));
         // Which address the server listens at is not known here: nothing is said of it.
         warnings.append(start_problems(&policy, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
         let secrets = self.secrets(&policy);
@@ -86,18 +140,19 @@ impl Config {
         if warnings.has_errors() {
             return Err(warnings);
         }
-        let providers = self.providers(&policy);
+        let providers = self.providers(&policy, checked);
         Ok(Ready { policy, secrets, providers, warnings })
     }
 
     fn secrets(&self, policy: &Policy) -> Secrets {
-        let live = |name: &str| live_secrets(&self.variables, name, self.seconds);
+        let Around { variables, seconds, .. } = &self.around;
+        let live = |name: &str| live_secrets(variables, name, *seconds);
         let dated = |(value, ends): (String, Option<i64>)| SigningSecret {
             value,
             until_seconds: ends.map(|end| u64::try_from(end).unwrap_or_default()),
         };
         let names = policy.routes().iter().filter_map(|route| route.signature.as_ref()).flat_map(|it| &it.secrets);
-        let values = |name: &String| dated_secrets(&self.variables, name).into_iter().map(dated).collect();
+        let values = |name: &String| dated_secrets(variables, name).into_iter().map(dated).collect();
         Secrets {
             csrf: live("CSRF_SECRET"),
             session: live("SESSION_SECRET"),
@@ -105,14 +160,65 @@ impl Config {
         }
     }
 
-    fn providers(&self, policy: &Policy) -> Providers {
+    fn providers(&self, policy: &Policy, checked: &Checked) -> Providers {
         let clerk = policy.identity.as_ref().is_some_and(|identity| identity.provider == IdentityProvider::Clerk);
-        let value = |name: &str| self.variables.get(name).filter(|value| clerk && !value.is_empty()).cloned();
+        let value = |name: &str| self.around.variables.get(name).filter(|value| clerk && !value.is_empty()).cloned();
         Providers {
             verify: Some(Arc::new(RustCrypto)),
             clerk_publishable_key: value("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"),
             jwt_key: value("CLERK_JWT_KEY"),
-            schemas: None,
+            schemas: Some(Arc::new(checked.clone())),
         }
     }
+}
+
+/// What a wrapper adds: 1 and method and path of a request whose input is to be checked, or 0 and a route.
+pub(crate) fn more(message: &mut Reader<'_>) -> Result<Result<More, Diagnostics>, Bad> {
+    if message.byte()? == 1 {
+        let [method, path] = [message.text()?, message.text()?].map(str::to_owned);
+        return Ok(Ok(More::Input { method, path }));
+    }
+    Ok(route(message)?.map(|route| More::Route(Box::new(route))))
+}
+
+/// A wrapper's own route: whether its input is checked, path, kind, method, limit or nothing, why the origin alone proves enough or nothing, the
+/// scheme of its signature or nothing and the variables with its secrets.
+///
+/// # Errors
+/// What is no kind, method, limit or scheme, for people.
+fn route(message: &mut Reader<'_>) -> Result<Result<Route, Diagnostics>, Bad> {
+    let checked = message.byte()? == 1;
+    let [path, kind, method, limit, because, scheme] =
+        [message.text()?, message.text()?, message.text()?, message.text()?, message.text()?, message.text()?];
+    let mut secrets = Vec::new();
+    for _ in 0..message.length()?.min(MAX_SECRETS) {
+        secrets.push(message.text()?.to_owned());
+    }
+    let no = |code, what: &str| Diagnostics::from(Diagnostic::error(code, what.to_owned()));
+    // The name that the matrix gives to `expensive` beside its own.
+    let kind = Kind::ALL.into_iter().find(|it| it.id() == if kind == "ai" { "expensive" } else { kind });
+    let (Some(kind), Some(method)) = (kind, Method::from_id(method)) else {
+        return Ok(Err(no("kind-unknown", "there is no such kind, or no such method")));
+    };
+    let mut route = Route::new(path, kind);
+    route.schema = checked.then(Schema::any);
+    if kind != Kind::Webhook {
+        route.methods = Methods::NONE.with(method);
+    }
+    if !limit.is_empty() {
+        match Limit::parse(limit) {
+            Ok(limit) => route.limit = Some(limit),
+            Err(what) => return Ok(Err(no("limit-malformed", what))),
+        }
+    }
+    if !because.is_empty() {
+        (route.csrf, route.csrf_because) = (CsrfStrength::Origin, Some(because.to_owned()));
+    }
+    if !scheme.is_empty() {
+        let Some(scheme) = SignatureScheme::from_id(scheme) else {
+            return Ok(Err(no("scheme-unknown", "there is no such scheme of signatures")));
+        };
+        route.signature = Some(Signature { scheme, secrets });
+    }
+    Ok(Ok(route))
 }

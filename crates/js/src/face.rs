@@ -3,41 +3,43 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Version, response};
-use palisade_diag::{Diagnostics, json};
+use http::{Request, Response, Version};
+use palisade_diag::{Diagnostic, Diagnostics, Sources as Texts, json};
 use palisade_event::ORDER;
-use palisade_guard::shared::Leased;
+use palisade_guard::shared::{Call, Lease, Leased};
 use palisade_guard::{
-    Admitted, Answer, BodyFate, BodyHint, Collected, Env, Fault, KeySet, Keys, Need, Paused, Peer, Plan, Record,
-    Settle, State, Step, View,
+    Admitted, Ask, BodyFate, BodyHint, Claim, Claimed, Collect, Collected, Fault, KeySet, Keys, Need, Paused, Peer,
+    Plan, Providers, Settle, State, Step, View, Violation,
 };
-use palisade_policy::{Found, RouteSource};
-use serde_json::{Value, json};
+use palisade_policy::{Found, Policy, RouteSource};
 
-use crate::config::{Config, Ready};
+use crate::checked::{Checked, Verdict};
+use crate::config::{Config, More, Ready, more};
 use crate::parked::Parked;
 use crate::supplied::Supplied;
-use crate::wire::{self, Bad, Head, Reader};
+use crate::together::Together;
+use crate::told::{Object, Shape, asking, difference, problems, respond, tell, written};
+use crate::wire::{Bad, Head, Reader};
 
 /// A gate behind one call. It starts empty, and refuses to decide anything until it was given a policy.
 #[derive(Default)]
 pub struct Face {
     base: Option<Base>,
     /// The policy's plan first, then those that wrappers have added to.
-    plans: Vec<Arc<Plan>>,
+    plans: Vec<Decides>,
     parked: Parked<Waiting>,
+    checked: Checked,
 }
 
 /// What a call is to do. The message of each begins with time and random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Operation {
-    /// Start: name, text of the policy, environment, manifest, variables. Says [`Said::Started`] or [`Said::Problems`].
+    /// Start with a compiled policy and what lies around it. Says [`Said::Started`] or [`Said::Problems`].
     Start = 1,
-    /// Add routes to the policy, in TOML, under a plan of their own: its number is in the answer.
+    /// Add a route to the policy, under a plan of its own: its number is in the answer.
     Extend = 2,
     /// Say of a method and a path whether the policy declares them.
     Find = 3,
@@ -51,6 +53,18 @@ pub enum Operation {
     Fail = 7,
     /// Forget the request under that number: nobody waits for it any more.
     Drop = 8,
+    /// Say what the sign of life is that the shared server is to be given.
+    Beat = 9,
+    /// Take its answer to that. [`Said::Ask`] asks who is shut out elsewhere.
+    Beaten = 10,
+    /// Say what the server is to be told of what was decided without it: [`Said::Ask`], or [`Said::Finished`].
+    Late = 11,
+    /// Take its answer to that.
+    Told = 12,
+    /// From now on the server is asked (1), or is out (0).
+    Reach = 13,
+    /// Take the answer to [`Operation::Beaten`]'s question.
+    Blocked = 14,
 }
 
 /// What an answer is.
@@ -81,11 +95,21 @@ pub enum Said {
     Full = 10,
     /// Time is wanted.
     Pause = 11,
+    /// A script is to be run by the server that gates share: its text and digest, keys, arguments.
+    Ask = 12,
+}
+
+/// A plan, and whether a gate before this one would decide the same.
+struct Decides {
+    plan: Arc<Plan>,
+    known: bool,
 }
 
 struct Base {
     config: Config,
     state: Arc<State>,
+    /// Where the policy shares its state, and the app has a client for it.
+    together: Option<Together>,
 }
 
 /// A request between two calls.
@@ -99,12 +123,18 @@ struct Passing {
     head: Head,
     peer: Peer,
     hint: BodyHint,
+    /// Whether the handler has a schema of its own.
+    schema: bool,
+    /// What it says of the body.
+    found: Option<Vec<Violation>>,
 }
 
 /// Requests between two calls: each holds its head, a few KiB.
 const ROOM: usize = 16_384;
 /// Plans that wrappers add; a wrapper is a line of code, not a request.
 const MAX_PLANS: usize = 1_000;
+/// The guard tells no more.
+const MAX_VIOLATIONS: u32 = 20;
 
 // === impl Face ===
 
@@ -118,15 +148,16 @@ impl Face {
     /// Answers a message. Never panics on what it says.
     pub fn call(&mut self, operation: u32, handle: u32, message: &[u8], out: &mut Vec<u8>) -> u32 {
         let said = self.answer(operation, handle, &mut Reader::new(message), out);
-        let said = said.unwrap_or_else(|Bad| tell(out, Said::Bad, &Value::Null));
+        let said = said.unwrap_or_else(|Bad| tell(out, Said::Bad, Object::default()));
         said as u32
     }
 
     fn answer(&mut self, operation: u32, handle: u32, m: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<Said, Bad> {
         let supplied = Supplied::read(m)?;
-        match Operation::from_id(operation).ok_or(Bad)? {
+        let operation = Operation::from_id(operation).ok_or(Bad)?;
+        match operation {
             Operation::Start => self.start(Config::read(m, supplied.now().wall.seconds())?, &supplied, out),
-            Operation::Extend => self.extend(m.text()?, out),
+            Operation::Extend => self.extend(m, out),
             Operation::Find => self.find(m.text()?, m.text()?, out),
             Operation::Inspect => self.inspect(handle, m, &supplied, out),
             Operation::Resume => self.resume(handle, m, &supplied, out),
@@ -134,61 +165,105 @@ impl Face {
             Operation::Fail => self.fail(handle, m, &supplied, out),
             Operation::Drop => {
                 drop(self.parked.take(handle));
-                Ok(tell(out, Said::Finished, &Value::Null))
+                Ok(tell(out, Said::Finished, Object::default()))
             }
+            Operation::Beat
+            | Operation::Beaten
+            | Operation::Late
+            | Operation::Told
+            | Operation::Reach
+            | Operation::Blocked => self.together(operation, m, &supplied, out),
         }
     }
 
-    fn start(&mut self, config: Config, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let ready = match config.examine("") {
+    /// What passes between this gate and the shared server outside of requests.
+    fn together(
+        &mut self,
+        what: Operation,
+        m: &mut Reader<'_>,
+        supplied: &Supplied,
+        out: &mut Vec<u8>,
+    ) -> Result<Said, Bad> {
+        let Base { state, together, .. } = self.base.as_mut().ok_or(Bad)?;
+        let together = together.as_mut().ok_or(Bad)?;
+        let asked = match what {
+            Operation::Beat => Some(together.beat(supplied.now().wall.millis())),
+            Operation::Late => together.next(state),
+            Operation::Reach => {
+                let (alone, replayed) = together.reach(m.byte()? == 1);
+                return Ok(tell(
+                    out,
+                    Said::Finished,
+                    Object::default().number("alone", alone).number("replayed", replayed),
+                ));
+            }
+            Operation::Blocked => {
+                if !together.blocked(&m.integers()?, state, supplied.now().mono) {
+                    return Err(Bad);
+                }
+                None
+            }
+            Operation::Told => {
+                together.told(&m.integers()?);
+                None
+            }
+            _ => {
+                if !together.beaten(&m.integers()?) {
+                    return Err(Bad);
+                }
+                together.ask_blocks()
+            }
+        };
+        Ok(match asked {
+            Some(call) => tell(out, Said::Ask, asking(&call)),
+            None => tell(out, Said::Finished, Object::default()),
+        })
+    }
+
+    fn start(&mut self, config: Option<Config>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let Some(config) = config else { return Ok(problems(out, &other_version(), &Texts::new())) };
+        let ready = match config.examine(More::Nothing, &self.checked) {
             Ok(ready) => ready,
-            Err(found) => return Ok(problems(out, &found, &config, "")),
+            Err(found) => return Ok(problems(out, &found, &Texts::new())),
         };
         let state = State::new(&ready.policy.limits, &supplied.env());
         let Ready { policy, secrets, providers, warnings } = ready;
-        let jwks = policy.identity.as_ref().and_then(|identity| identity.jwks.clone());
-        let facts = json!({
-            "name": policy.app.name,
-            "environment": policy.environment.id(),
-            "csrfPath": policy.csrf.path,
-            "csrfHeader": policy.csrf.header,
-            "csrfField": policy.csrf.field,
-            "proxies": !policy.clients.trusted_proxies.is_empty(),
-            "jwks": jwks.filter(|_| providers.jwt_key.is_none()),
-            "redis": policy.state.redis,
-            "warnings": listed(&warnings, &config, ""),
-        });
+        let together =
+            (config.has_client() && policy.state.redis.is_some()).then(|| Together::new(&policy, &supplied.env()));
+        let facts = facts(&policy, &providers, together.is_some()).raw("warnings", &json(&warnings, &Texts::new()));
         match Plan::compile_with(policy, &secrets, &state, &providers) {
-            Err(found) => Ok(problems(out, &found, &config, "")),
+            Err(found) => Ok(problems(out, &found, &Texts::new())),
             Ok(plan) => {
                 // A second start is a reload: what waits goes on under the plan it began with.
-                self.plans = vec![plan];
-                self.base = Some(Base { config, state });
-                Ok(tell(out, Said::Started, &facts))
+                self.plans = vec![Decides { plan, known: true }];
+                self.base = Some(Base { config, state, together });
+                Ok(tell(out, Said::Started, facts))
             }
         }
     }
 
-    fn extend(&mut self, more: &str, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let Base { config, state } = self.base.as_ref().ok_or(Bad)?;
+    fn extend(&mut self, m: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<Said, Bad> {
+        let Base { config, state, .. } = self.base.as_ref().ok_or(Bad)?;
         if self.plans.len() > MAX_PLANS {
-            return Ok(tell(out, Said::Full, &Value::Null));
+            return Ok(tell(out, Said::Full, Object::default()));
         }
-        let compiled = config.examine(more).and_then(|ready| {
+        let more = more(m)?;
+        let known = matches!(more, Ok(More::Input { .. }));
+        let compiled = more.and_then(|more| config.examine(more, &self.checked)).and_then(|ready| {
             let Ready { policy, secrets, providers, warnings: _ } = ready;
             Plan::compile_with(policy, &secrets, state, &providers)
         });
         match compiled {
-            Err(found) => Ok(problems(out, &found, config, more)),
+            Err(found) => Ok(problems(out, &found, &Texts::new())),
             Ok(plan) => {
-                self.plans.push(plan);
-                Ok(tell(out, Said::Started, &json!({ "plan": self.plans.len() - 1 })))
+                self.plans.push(Decides { plan, known });
+                Ok(tell(out, Said::Started, Object::default().number("plan", self.plans.len() as u64 - 1)))
             }
         }
     }
 
     fn find(&self, method: &str, path: &str, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let plan = self.plans.first().ok_or(Bad)?;
+        let Decides { plan, .. } = self.plans.first().ok_or(Bad)?;
         let named = |found: &Found<'_>| match found {
             Found::Route(_, route) => route.source != RouteSource::Undeclared,
             Found::Method(_) | Found::Misspelled => true,
@@ -198,7 +273,7 @@ impl Face {
         // A path that nobody declared refuses methods too; what it says of a GET tells it from a declared one.
         let declared = named(&found) && named(&plan.policy().find("GET", path));
         let kind = if let Found::Route(_, route) = found { Some(route.kind.id()) } else { None };
-        Ok(tell(out, Said::Found, &json!({ "declared": declared, "kind": kind })))
+        Ok(tell(out, Said::Found, Object::default().flag("declared", declared).maybe("kind", kind)))
     }
 
     fn inspect(
@@ -208,25 +283,28 @@ impl Face {
         supplied: &Supplied,
         out: &mut Vec<u8>,
     ) -> Result<Said, Bad> {
-        let plan = Arc::clone(self.plans.get(number as usize).ok_or(Bad)?);
+        let Decides { plan, known } = self.plans.get(number as usize).ok_or(Bad)?;
+        let (plan, known) = (Arc::clone(plan), *known);
         if !self.parked.has_room() {
-            return Ok(tell(out, Said::Full, &Value::Null));
+            return Ok(tell(out, Said::Full, Object::default()));
         }
         let passing = Passing::read(m, &plan)?;
         let env = supplied.env();
         // Another gate knows the policy, and nothing of the routes that wrappers have added.
-        let vouched = if number == 0 { plan.vouched(&passing.view(), &env) } else { None };
+        let vouched = if known { plan.vouched(&passing.view(), &env) } else { None };
         if let Some(vouched) = vouched.filter(|word| ORDER.into_iter().all(|stage| word.passed(stage))) {
-            return Ok(tell(out, Said::Vouched, &json!({ "subject": vouched.subject() })));
+            return Ok(tell(out, Said::Vouched, Object::default().maybe("subject", vouched.subject())));
         }
+        self.checked.set(passing.verdict());
         let step = plan.inspect(&passing.view(), &env);
         self.go_on(step, passing, supplied, out)
     }
 
     fn resume(&mut self, handle: u32, m: &mut Reader<'_>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let (how, bytes) = (m.byte()?, m.bytes()?);
+        let (how, bytes, found) = (m.byte()?, m.bytes()?, violations(m)?);
         let Some(Waiting::Asked(asked)) = self.parked.take(handle) else { return Err(Bad) };
-        let (need, passing) = *asked;
+        let (need, mut passing) = *asked;
+        passing.found = found.or(passing.found);
         let resume = match need {
             Need::Collect(ask) => ask.reply(match how {
                 0 | 1 => Collected::Prefix { bytes: Bytes::copy_from_slice(bytes), complete: how == 1 },
@@ -240,24 +318,45 @@ impl Face {
                 ask.reply(keys.map_or(Keys::Unavailable, Keys::Are))
             }
             Need::Pause(ask) => ask.reply(Paused),
-            // Answered at once in `go_on`, never parked.
-            Need::Claim(_) | Need::Lease(_) => return Err(Bad),
+            Need::Claim(ask) => {
+                let together = self.base.as_ref().and_then(|base| base.together.as_ref()).ok_or(Bad)?;
+                let claimed = together.claimed(&ask.question, integers(how, bytes).as_deref());
+                ask.reply(claimed)
+            }
+            Need::Lease(ask) => {
+                let together = self.base.as_ref().and_then(|base| base.together.as_ref()).ok_or(Bad)?;
+                let leased = together.leased(&ask.question, integers(how, bytes).as_deref());
+                ask.reply(leased)
+            }
         };
+        self.checked.set(passing.verdict());
         let step = resume.run(&passing.view(), &supplied.env());
         self.go_on(step, passing, supplied, out)
     }
 
     /// Parks what waits and tells what it waits for.
     fn go_on(&mut self, mut step: Step, passing: Passing, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
-        let state = &self.base.as_ref().ok_or(Bad)?.state;
-        // What this process knows by itself. Of a policy with shared state it says that the server is out.
+        let base = self.base.as_ref().ok_or(Bad)?;
+        let mut call = None;
+        // What is known without asking anybody.
         loop {
             let resume = match step {
-                Step::Need(Need::Claim(ask)) => {
-                    let claimed = state.claim(&ask.question, supplied.now());
-                    ask.reply(claimed)
-                }
-                Step::Need(Need::Lease(ask)) => ask.reply(Leased::Unavailable { nodes: 1 }),
+                Step::Need(Need::Claim(ask)) => match base.claim(&ask, supplied) {
+                    Err(claimed) => ask.reply(claimed),
+                    Ok(question) => {
+                        call = Some(question);
+                        step = Step::Need(Need::Claim(ask));
+                        break;
+                    }
+                },
+                Step::Need(Need::Lease(ask)) => match base.lease(&ask) {
+                    Err(leased) => ask.reply(leased),
+                    Ok(question) => {
+                        call = Some(question);
+                        step = Step::Need(Need::Lease(ask));
+                        break;
+                    }
+                },
                 other => {
                     step = other;
                     break;
@@ -266,16 +365,16 @@ impl Face {
             step = resume.run(&passing.view(), &supplied.env());
         }
         match step {
-            Step::Answer(answer) => Ok(written(out, answer, &supplied.env())),
+            Step::Answer(mut answer) => {
+                let late = self.settle(answer.settle(), supplied);
+                Ok(written(out, answer, late, &supplied.env()))
+            }
             Step::Admit(admitted) => self.admit(admitted, passing, &supplied.env(), out),
             Step::Need(need) => {
-                let (said, mut question) = question(&need);
+                let (said, question) = question(&need, call.as_ref());
                 let waiting = Waiting::Asked(Box::new((need, passing)));
-                let Ok(handle) = self.parked.park(waiting) else { return Ok(tell(out, Said::Full, &Value::Null)) };
-                if let Value::Object(fields) = &mut question {
-                    fields.insert("handle".to_owned(), handle.into());
-                }
-                Ok(tell(out, said, &question))
+                let Ok(handle) = self.parked.park(waiting) else { return Ok(tell(out, Said::Full, Object::default())) };
+                Ok(tell(out, said, question.number("handle", handle.into())))
             }
         }
     }
@@ -284,18 +383,18 @@ impl Face {
         &mut self,
         mut admitted: Admitted,
         passing: Passing,
-        env: &Env<'_>,
+        env: &palisade_guard::Env<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Said, Bad> {
         let Head { method, uri, headers: before } = passing.head;
         let (mut head, ()) = Request::new(()).into_parts();
         (head.method, head.uri, head.headers) = (method, uri, before.clone());
         let plan = admitted.forward(&mut head, env);
-        let (set, remove) = difference(&before, &head.headers);
+        let changed = difference(&before, &head.headers);
         let Ok(handle) = self.parked.park(Waiting::Admitted(Box::new(admitted))) else {
-            return Ok(tell(out, Said::Full, &Value::Null));
+            return Ok(tell(out, Said::Full, Object::default()));
         };
-        Ok(tell(out, Said::Admit, &json!({ "handle": handle, "set": set, "remove": remove, "cap": plan.cap })))
+        Ok(tell(out, Said::Admit, changed.number("handle", handle.into()).number("cap", plan.cap)))
     }
 
     fn finish(&mut self, handle: u32, m: &mut Reader<'_>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
@@ -305,12 +404,12 @@ impl Face {
         let status = u16::try_from(status).map_err(|_| Bad)?;
         (head.status, head.headers) = (http::StatusCode::from_u16(status).map_err(|_| Bad)?, headers);
         let finish = admitted.finish(&mut head, &supplied.env());
-        self.settle(finish.settle, supplied);
+        let late = self.settle(finish.settle, supplied);
         let (replaced, body) = match finish.body {
             BodyFate::Keep => (false, Bytes::new()),
             BodyFate::Replace(body) => (true, body),
         };
-        Ok(respond(out, Said::Finished, &head, replaced, &body, &finish.record))
+        Ok(respond(out, Said::Finished, &head, Shape { replaced, late }, &body, &finish.record))
     }
 
     fn fail(&mut self, handle: u32, m: &mut Reader<'_>, supplied: &Supplied, out: &mut Vec<u8>) -> Result<Said, Bad> {
@@ -321,14 +420,36 @@ impl Face {
         };
         let Some(Waiting::Admitted(admitted)) = self.parked.take(handle) else { return Err(Bad) };
         let (head, body, record, settle) = admitted.fail(fault, &supplied.env());
-        self.settle(settle, supplied);
-        Ok(respond(out, Said::Finished, &head, true, &body, &record))
+        let late = self.settle(settle, supplied);
+        Ok(respond(out, Said::Finished, &head, Shape { replaced: true, late }, &body, &record))
     }
 
-    fn settle(&self, settle: Option<Settle>, supplied: &Supplied) {
-        if let (Some(settle), Some(base)) = (settle, &self.base) {
-            base.state.settle(&settle, supplied.now());
+    /// Whether the shared server is to be told.
+    fn settle(&self, settle: Option<Settle>, supplied: &Supplied) -> bool {
+        let (Some(settle), Some(base)) = (settle, &self.base) else { return false };
+        match &base.together {
+            Some(_) => base.state.alone.settled(settle),
+            None => base.state.settle(&settle, supplied.now()),
         }
+        base.together.is_some()
+    }
+}
+
+// === impl Base ===
+
+impl Base {
+    /// What the shared server is asked; or the answer, where nothing is shared or nobody can be asked.
+    fn claim(&self, ask: &Ask<Claim>, supplied: &Supplied) -> Result<Call, Claimed> {
+        match (&self.together, ask.patience()) {
+            (_, None) => Err(self.state.claim(&ask.question, supplied.now())),
+            (Some(together), Some(_)) => together.claim(&ask.question),
+            // Of a policy with shared state and an app without a client: the server is out.
+            (None, Some(_)) => Err(Claimed::Unavailable { nodes: 1 }),
+        }
+    }
+
+    fn lease(&self, ask: &Ask<Lease>) -> Result<Call, Leased> {
+        self.together.as_ref().map_or(Err(Leased::Unavailable { nodes: 1 }), |together| together.lease(&ask.question))
     }
 }
 
@@ -344,18 +465,22 @@ impl Operation {
     /// The operation of that number.
     #[must_use]
     pub fn from_id(id: u32) -> Option<Operation> {
-        use Operation::{Drop, Extend, Fail, Find, Finish, Inspect, Resume, Start};
-        [Start, Extend, Find, Inspect, Resume, Finish, Fail, Drop].into_iter().find(|it| *it as u32 == id)
+        use Operation::{
+            Beat, Beaten, Blocked, Drop, Extend, Fail, Find, Finish, Inspect, Late, Reach, Resume, Start, Told,
+        };
+        let all = [Start, Extend, Find, Inspect, Resume, Finish, Fail, Drop, Beat, Beaten, Late, Told, Reach, Blocked];
+        all.into_iter().find(|it| *it as u32 == id)
     }
 }
 
 // === impl Passing ===
 
 impl Passing {
-    /// How the peer is known and its address, what is known of the body and its length, then the head.
+    /// The peer's address, what is known of the body and its length, whether the handler has a schema, then the head.
     fn read(m: &mut Reader<'_>, plan: &Plan) -> Result<Passing, Bad> {
         let address = m.text()?;
         let (hint, length) = (m.byte()?, m.number()?);
+        let schema = m.byte()? == 1;
         let head = m.head(&plan.policy().csrf.header)?;
         let hint = match hint {
             0 => BodyHint::Empty,
@@ -363,7 +488,15 @@ impl Passing {
             _ => BodyHint::Chunked,
         };
         let address = if address.is_empty() { unknown(plan) } else { address.parse().map_err(|_| Bad)? };
-        Ok(Passing { head, peer: Peer { address }, hint })
+        Ok(Passing { head, peer: Peer { address }, hint, schema, found: None })
+    }
+
+    fn verdict(&self) -> Verdict {
+        match &self.found {
+            Some(found) => Verdict::Found(found.clone()),
+            None if self.schema => Verdict::Later,
+            None => Verdict::Nobody,
+        }
     }
 
     fn view(&self) -> View<'_> {
@@ -386,71 +519,53 @@ fn unknown(plan: &Plan) -> IpAddr {
     net.addr()
 }
 
-fn question(need: &Need) -> (Said, Value) {
-    match need {
+/// What JavaScript is asked.
+fn question(need: &Need, call: Option<&Call>) -> (Said, Object) {
+    let patience = match need {
+        Need::Claim(ask) => ask.patience(),
+        Need::Lease(ask) => ask.patience(),
         Need::Collect(ask) => {
-            (Said::Collect, json!({ "limit": ask.question.limit, "within": millis(ask.question.within) }))
+            let Collect { limit, within } = ask.question;
+            return (Said::Collect, Object::default().number("limit", limit as u64).time("within", within));
         }
-        Need::Pause(ask) => (Said::Pause, json!({ "time": millis(ask.question.time) })),
-        Need::Keys(_) | Need::Claim(_) | Need::Lease(_) => (Said::Keys, json!({})),
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Which fields the application sees anew, and which no more.
-fn difference(before: &HeaderMap, after: &HeaderMap) -> (Value, Value) {
-    let gone = before.keys().filter(|name| !after.contains_key(*name)).map(|name| Value::from(name.as_str()));
-    let same = |name: &http::HeaderName| before.get_all(name).iter().eq(after.get_all(name).iter());
-    let line = |name: &http::HeaderName| {
-        let values: Vec<String> = after.get_all(name).iter().map(latin1).collect();
-        json!([name.as_str(), values.join(", ")])
+        Need::Pause(ask) => return (Said::Pause, Object::default().time("time", ask.question.time)),
+        Need::Keys(_) => return (Said::Keys, Object::default()),
     };
-    let set = after.keys().filter(|name| !same(name)).map(line).collect();
-    (set, gone.collect())
+    let asked = call.map(asking).unwrap_or_default();
+    (Said::Ask, asked.time("within", patience.unwrap_or_default()))
 }
 
-/// A field's bytes as JavaScript keeps them: one character a byte.
-fn latin1(value: &http::HeaderValue) -> String {
-    value.as_bytes().iter().copied().map(char::from).collect()
+/// The server's answer; none where it gave none.
+fn integers(how: u8, bytes: &[u8]) -> Option<Vec<i64>> {
+    Reader::list(bytes).ok().filter(|_| how == 1)
 }
 
-fn written(out: &mut Vec<u8>, answer: Answer, env: &Env<'_>) -> Said {
-    let (response, record) = answer.into_response(env);
-    let (head, body) = response.into_parts();
-    respond(out, Said::Answer, &head, true, &body, &record)
-}
-
-fn respond(
-    out: &mut Vec<u8>,
-    said: Said,
-    head: &response::Parts,
-    replaced: bool,
-    body: &[u8],
-    record: &Record,
-) -> Said {
-    let headers: Vec<Value> = head.headers.iter().map(|(name, value)| json!([name.as_str(), latin1(value)])).collect();
-    let text = json!({ "status": head.status.as_u16(), "headers": headers, "replaced": replaced }).to_string();
-    let mut event = Vec::new();
-    // A stranger can cause these faster than they are worth lines.
-    if !record.quiet() {
-        record.event().encode(&mut event);
+/// What the app's schema found in the body: one more than their number, then pointer and text of each. 0: it did not look.
+fn violations(m: &mut Reader<'_>) -> Result<Option<Vec<Violation>>, Bad> {
+    let Some(count) = m.length()?.checked_sub(1) else { return Ok(None) };
+    let mut found = Vec::new();
+    for _ in 0..count.min(MAX_VIOLATIONS) {
+        found.push(Violation { pointer: m.text()?.to_owned(), text: m.text()?.to_owned() });
     }
-    wire::answer(out, text.as_bytes(), &event, body);
-    said
+    Ok(Some(found))
 }
 
-fn problems(out: &mut Vec<u8>, found: &Diagnostics, config: &Config, more: &str) -> Said {
-    tell(out, Said::Problems, &json!({ "problems": listed(found, config, more) }))
+/// What JavaScript must know of the policy.
+fn facts(policy: &Policy, providers: &Providers, shared: bool) -> Object {
+    let jwks = policy.identity.as_ref().and_then(|identity| identity.jwks.as_deref());
+    let facts = Object::default()
+        .text("name", &policy.app.name)
+        .text("environment", policy.environment.id())
+        .text("csrfPath", &policy.csrf.path)
+        .text("csrfHeader", &policy.csrf.header)
+        .text("csrfField", &policy.csrf.field)
+        .flag("proxies", !policy.clients.trusted_proxies.is_empty())
+        .maybe("jwks", jwks.filter(|_| providers.jwt_key.is_none()))
+        .maybe("redis", policy.state.redis.as_deref());
+    if shared { facts.time("patience", policy.state.timeout) } else { facts.maybe("patience", None) }
 }
 
-fn listed(found: &Diagnostics, config: &Config, more: &str) -> Value {
-    serde_json::from_str(&json(found, &config.texts(more))).unwrap_or_default()
-}
-
-fn tell(out: &mut Vec<u8>, said: Said, text: &Value) -> Said {
-    wire::answer(out, text.to_string().as_bytes(), &[], &[]);
-    said
+fn other_version() -> Diagnostics {
+    let what = "the policy was compiled by another version of this package";
+    Diagnostic::error("policy-version", what).fix("build the app again").into()
 }

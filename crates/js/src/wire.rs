@@ -24,6 +24,8 @@ pub(crate) struct Head {
 /// one name; where such a field was doubled, the guard must see it.
 const SINGLE: [&str; 6] =
     ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "x-palisade-admitted", "x-request-id"];
+/// No script answers more: six for each of the blocks there may be.
+const MAX_INTEGERS: usize = 6 * palisade_guard::MAX_BLOCKS;
 /// 2^53: what JavaScript counts to without loss.
 const SAFE: f64 = 9_007_199_254_740_992.0;
 
@@ -65,6 +67,20 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn text(&mut self) -> Result<&'a str, Bad> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Bad)
+    }
+
+    /// Whole numbers in decimal, with commas between: what a script answers.
+    pub(crate) fn list(bytes: &[u8]) -> Result<Vec<i64>, Bad> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Bad)?;
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        text.split(',').take(MAX_INTEGERS).map(|number| number.parse().map_err(|_| Bad)).collect()
+    }
+
+    /// [`Reader::list`] of what comes next.
+    pub(crate) fn integers(&mut self) -> Result<Vec<i64>, Bad> {
+        Reader::list(self.bytes()?)
     }
 
     /// `METHOD TARGET\n`, then `name:value\n` for each field; `csrf` is one more field that stands once.

@@ -488,6 +488,16 @@ impl From<Origin> for Upstream {
     }
 }
 
+// === impl Schema ===
+
+impl Schema {
+    /// The schema that takes everything.
+    #[must_use]
+    pub fn any() -> Schema {
+        Schema::Inline { text: "{}".to_owned(), span: None }
+    }
+}
+
 // === impl Access ===
 
 impl Access {

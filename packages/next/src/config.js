@@ -1,12 +1,18 @@
-// For next.config: the policy's text goes into the build, and the headers that need no request.
+// For next.config: the policy goes into the build, read already, and the headers that need no request.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { compile } from './compile.js';
 
-/** Puts `palisade.toml` into the build, for servers without the project's files. */
+/**
+ * Puts `palisade.toml` into the build, for servers without the project's files. A mistake in it fails the build; what
+ * depends on variables is judged when the server starts.
+ */
 export function withPalisade(config = {}, { policy = 'palisade.toml', directory = process.cwd() } = {}) {
   const text = readFileSync(path.join(directory, policy), 'utf8');
-  return { ...config, poweredByHeader: false, env: { ...config.env, PALISADE_POLICY: text } };
+  const compiled = compile({ name: policy, policy: text, variables: process.env });
+  const PALISADE_POLICY = Buffer.from(compiled).toString('base64');
+  return { ...config, poweredByHeader: false, env: { ...config.env, PALISADE_POLICY } };
 }
 
 /**

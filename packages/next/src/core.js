@@ -2,10 +2,13 @@
 
 import base64 from './wasm.js';
 
-export const Operation = { Start: 1, Extend: 2, Find: 3, Inspect: 4, Resume: 5, Finish: 6, Fail: 7, Drop: 8 };
+export const Operation = {
+  Start: 1, Extend: 2, Find: 3, Inspect: 4, Resume: 5, Finish: 6, Fail: 7, Drop: 8, Beat: 9, Beaten: 10, Late: 11, Told: 12,
+  Reach: 13, Blocked: 14,
+};
 export const Said = {
   Started: 0, Problems: 1, Found: 2, Answer: 3, Admit: 4, Collect: 5, Keys: 6, Vouched: 7, Finished: 8, Bad: 9, Full: 10,
-  Pause: 11,
+  Pause: 11, Ask: 12,
 };
 
 const SEED_BYTES = 32;
@@ -15,11 +18,27 @@ const HEAD_START_MICROS = 3_600_000_000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-let compiled;
+let decides;
+let reads;
 
 /** The bytes of the module. */
 export function moduleBytes() {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+/** From beside this file; where a bundler has moved it, from the app's packages. */
+function readerBytes() {
+  const causes = [];
+  for (const from of [() => [import.meta.url, './compiler.cjs'], () => [`${process.cwd()}/palisade.js`, '@palisade-gate/next/compiler']]) {
+    try {
+      const [place, name] = from();
+      return process.getBuiltinModule('node:module').createRequire(place)(name)();
+    } catch (error) {
+      causes.push(error);
+    }
+  }
+  const what = 'palisade: the policy is no compiled one (withPalisade in next.config), and its reader is not here';
+  throw new AggregateError(causes, what);
 }
 
 /** A message under way: numbers are little-endian, a text is its length and its bytes. */
@@ -88,16 +107,21 @@ export class Message {
   }
 }
 
-/** One instance of the module. */
+/** One instance of a module: of the one that decides, unless told otherwise. */
 export class Core {
   #exports;
   #message = new Message();
   #pool = new Uint8Array(POOL_BYTES);
   #used = POOL_BYTES;
 
-  constructor() {
-    compiled ??= new WebAssembly.Module(moduleBytes());
-    this.#exports = new WebAssembly.Instance(compiled, {}).exports;
+  constructor(module = (decides ??= new WebAssembly.Module(moduleBytes()))) {
+    this.#exports = new WebAssembly.Instance(module, {}).exports;
+  }
+
+  /** The module that reads policy files. It is on the disk of whoever builds or starts from source, and in no bundle. */
+  static reader() {
+    reads ??= new WebAssembly.Module(readerBytes());
+    return new Core(reads);
   }
 
   /**
@@ -115,6 +139,11 @@ export class Core {
     new Uint8Array(memory.buffer, at, message.length).set(message.bytes.subarray(0, message.length));
     const said = call(operation, handle);
     return read(said, memory.buffer, answer() >>> 0);
+  }
+
+  /** Bytes of memory the module has taken. It never gives any back. */
+  get memory() {
+    return this.#exports.memory.buffer.byteLength;
   }
 
   #random() {

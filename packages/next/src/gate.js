@@ -1,7 +1,10 @@
 // Drives the guard over one request: answers its questions, hands on what is admitted, finishes every response.
 
+import { around, compile } from './compile.js';
 import { Core, Operation, Said } from './core.js';
+import { ConfigError, line } from './problems.js';
 import { surroundings } from './surroundings.js';
+import { Together } from './together.js';
 
 const KEYS_WITHIN_MS = 5_000;
 const KEYS_COOLDOWN_MS = 30_000;
@@ -9,20 +12,8 @@ const MAX_KEYS_BYTES = 256 * 1024;
 const BODILESS = new Set([101, 204, 205, 304]);
 const SHARED = Symbol.for('palisade-gate.gate');
 
-/** What is wrong with policy and variables, all at once. */
-export class ConfigError extends Error {
-  constructor(problems) {
-    super(`palisade: the gate cannot start\n${problems.map(line).join('\n')}`);
-    this.name = 'ConfigError';
-    this.problems = problems;
-  }
-}
-
-/** One problem for people. */
-export function line({ file, line: row, column, severity, code, message, fix }) {
-  const place = file ? `${file}:${row}:${column}: ` : '';
-  return `  ${place}${severity}[${code}]: ${message}${fix ? ` (${fix})` : ''}`;
-}
+/** Addresses of connections, where a server's adapter knows them: by request, and whether there is such an adapter. */
+export const PEERS = { of: new WeakMap(), known: false };
 
 /** The gate of this process: bundles of one app load this file several times, and must share what was counted. */
 export function shared() {
@@ -41,6 +32,10 @@ export class Gate {
   #options;
   #plans = new Map();
   #keys = { asked: -Infinity, fetching: null };
+  #together = null;
+  /** Whether the shared server is to be told something. */
+  #late = false;
+  #settling = null;
 
   constructor(options) {
     this.#options = options;
@@ -50,20 +45,38 @@ export class Gate {
   start() {
     if (this.#core) return this.#facts;
     const core = new Core();
-    const { said, value } = core.call(Operation.Start, 0, (message) => describe(message, this.#options));
+    const { said, value } = begin(core, this.#options);
     if (said !== Said.Started) throw new ConfigError(value.problems ?? []);
     this.#core = core;
     this.#plans.clear();
+    this.#together = this.#shares(core, value);
     for (const warning of value.warnings) this.#warn(line(warning).trim());
     if (!this.#facts) this.#greet(value);
     return (this.#facts = value);
   }
 
+  /** The way to the server that gates share, where the policy names one and the app has a client. */
+  #shares(core, { patience }) {
+    if (patience === null) return null;
+    const call = (operation, write) => this.#call(core, operation, 0, write);
+    return new Together({ client: this.#options.redis, patience, call, warn: (text) => this.#warn(text) });
+  }
+
+  /** Bytes of memory that all state takes. */
+  get memory() {
+    return this.#core?.memory ?? 0;
+  }
+
   #greet({ redis, proxies }) {
-    const { platform, address } = this.#options;
-    if (redis) this.#warn(`[state] redis is not used here yet: this process counts for itself`);
-    else if (platform === 'vercel') this.#warn('limits and used tokens live in each instance alone, and Vercel runs many');
-    if (platform !== 'vercel' && !address && !proxies) {
+    const { platform, address, redis: client } = this.#options;
+    if (redis && !client) {
+      this.#warn(`[state] redis is in the policy and no client was given (configure({ redis })): its outage mode holds`);
+    } else if (client && !redis) {
+      this.#warn('a redis client was given and the policy has no [state] redis: this process counts for itself');
+    } else if (platform === 'vercel' && !redis) {
+      this.#warn('limits and used tokens live in each instance alone, and Vercel runs many: name a [state] redis');
+    }
+    if (platform !== 'vercel' && !address && !proxies && !PEERS.known) {
       this.#warn('nothing says who asks ([clients] trusted_proxies): all clients share one quota');
     }
   }
@@ -78,28 +91,54 @@ export class Gate {
     return this.#call(this.#core, Operation.Find, 0, (message) => message.text(method).text(path)).value;
   }
 
-  /** The plan that has these routes beside those of the policy. */
-  plan(toml) {
+  /** The plan that has this route beside those of the policy; `checked` if its handler has a schema. */
+  plan(route) {
+    const { path, kind, method, limit = '', because = '', signature, checked } = route;
+    const { scheme = '', secrets = [] } = signature ?? {};
+    return this.#extended(path, (message) => {
+      message.byte(0).byte(checked ? 1 : 0);
+      for (const text of [path, kind, method, limit, because, scheme]) message.text(String(text));
+      message.count(secrets.length);
+      for (const name of secrets) message.text(String(name));
+    });
+  }
+
+  /** The policy's plan, with the input of that request's route checked by the handler's schema. */
+  checked(key, method, path) {
+    return this.#extended(key, (message) => message.byte(1).text(method).text(path));
+  }
+
+  #extended(key, write) {
     this.start();
-    const known = this.#plans.get(toml);
+    const known = this.#plans.get(key);
     if (known !== undefined) return known;
-    const { said, value } = this.#call(this.#core, Operation.Extend, 0, (message) => message.text(`\n${toml}\n`));
+    const { said, value } = this.#call(this.#core, Operation.Extend, 0, write);
     if (said !== Said.Started) throw new ConfigError(value?.problems ?? []);
-    this.#plans.set(toml, value.plan);
+    this.#plans.set(key, value.plan);
     return value.plan;
   }
 
   /** Takes a request through the gate, and through `handler` if it is admitted. */
-  async handle(request, handler, { plan = () => 0, address } = {}) {
+  async handle(request, handler, { plan = () => 0, address, check } = {}) {
     let verdict;
     try {
-      verdict = await this.decide(request, { plan: plan(), address });
+      verdict = await this.decide(request, { plan: plan(), address, check });
     } catch (error) {
       return this.#broken(error);
     }
-    if (verdict.answer) return verdict.answer;
+    if (verdict.answer) {
+      await this.settled();
+      return verdict.answer;
+    }
     if (verdict.vouched) return handler(request, callerOf(request.headers));
-    const { admitted } = verdict;
+    try {
+      return await this.#admit(request, verdict.admitted, handler);
+    } finally {
+      await this.settled();
+    }
+  }
+
+  async #admit(request, admitted, handler) {
     const passing = shape(request, admitted);
     try {
       return this.finish(admitted, await handler(passing.request, callerOf(passing.request.headers)));
@@ -113,13 +152,17 @@ export class Gate {
     }
   }
 
-  /** What becomes of a request: `{ answer }`, `{ admitted }`, or `{ vouched }` by a gate before this one. */
-  async decide(request, { plan = 0, address } = {}) {
+  /**
+   * What becomes of a request: `{ answer }`, `{ admitted }`, or `{ vouched }` by a gate before this one. `check` says of
+   * a whole body what is wrong with it: pairs of JSON pointer and text, or `null` for a body that it cannot read.
+   */
+  async decide(request, { plan = 0, address, check } = {}) {
     const facts = this.start();
+    await this.#together?.ready();
     const reading = new Reading(request);
     const core = this.#core;
     const call = (operation, handle, write) => this.#call(core, operation, handle, write);
-    let step = call(Operation.Inspect, plan, (message) => this.#head(message, request, address));
+    let step = call(Operation.Inspect, plan, (message) => this.#head(message, request, address, check));
     try {
       for (;;) {
         const { said, value } = step;
@@ -129,14 +172,18 @@ export class Gate {
         if (said === Said.Vouched) return { vouched: value };
         if (said === Said.Collect) {
           const { how, bytes } = await reading.upTo(value.limit, value.within);
-          step = call(Operation.Resume, value.handle, (message) => message.byte(how).data(bytes));
+          const found = how === 1 ? (check?.(bytes) ?? null) : null;
+          step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(how).data(bytes), found));
         } else if (said === Said.Keys) {
           const keys = await this.#fetchKeys(facts.jwks);
           const how = keys ? 1 : 0;
-          step = call(Operation.Resume, value.handle, (message) => message.byte(how).data(keys ?? new Uint8Array()));
+          step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(how).data(keys ?? new Uint8Array())));
+        } else if (said === Said.Ask) {
+          const answer = (await this.#together?.ask(value, value.within)) ?? null;
+          step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(answer ? 1 : 0).data(answer?.bytes ?? new Uint8Array())));
         } else if (said === Said.Pause) {
           await new Promise((resolve) => setTimeout(resolve, value.time));
-          step = call(Operation.Resume, value.handle, (message) => message.byte(1).data(new Uint8Array()));
+          step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(1).data(new Uint8Array())));
         } else if (said === Said.Full) {
           return { answer: plain(503, 'overloaded', 'Service unavailable') };
         } else {
@@ -157,6 +204,13 @@ export class Gate {
     return this.#response(step, response.body, response.statusText);
   }
 
+  /** Waits until the shared server knows how messages ended: on some platforms nothing runs after the answer. */
+  async settled() {
+    if (this.#late) this.#settling = this.#together?.caughtUp();
+    this.#late = false;
+    await this.#settling;
+  }
+
   /** Answers in place of the application: 0 its body was too large, 1 its body broke, 2 it failed. */
   fail(admitted, fault) {
     return this.#response(this.#call(admitted.core, Operation.Fail, admitted.handle, (message) => message.byte(fault)));
@@ -164,6 +218,7 @@ export class Gate {
 
   #response({ value, body, event }, theirs = null, statusText = '') {
     if (event) this.#options.event(event);
+    if (value.late) this.#late = true;
     const headers = new Headers();
     for (const [name, text] of value.headers) headers.append(name, text);
     const ours = body.length > 0 ? body : null;
@@ -171,13 +226,13 @@ export class Gate {
     return new Response(content, { status: value.status, statusText, headers });
   }
 
-  #head(message, request, given) {
+  #head(message, request, given, check) {
     const { url, headers, body } = request;
     const target = url.slice(url.indexOf('/', url.indexOf('://') + 3)).split('#', 1)[0];
     const sized = isSized(headers);
     const hint = body === null ? 0 : sized ? 1 : 2;
     const host = headers.has('host') ? '' : `host:${new URL(url).host}\n`;
-    message.text(given ?? this.#options.address?.(request) ?? '').byte(hint).number(sized ? Number(headers.get('content-length')) : 0);
+    message.text(given ?? PEERS.of.get(request) ?? this.#options.address?.(request) ?? '').byte(hint).number(sized ? Number(headers.get('content-length')) : 0).byte(check ? 1 : 0);
     message.latin1(`${request.method} ${target}\n${host}${fields(headers)}`);
   }
 
@@ -220,6 +275,12 @@ async function fetchKeys(url, get) {
   reading.end();
   if (how !== 1) throw new Error(`${url} is too long or too slow`);
   return bytes;
+}
+
+/** What the handler's schema found; nothing where it did not look. */
+function wrong(message, found = null) {
+  message.count(found === null ? 0 : found.length + 1);
+  for (const [pointer, text] of found ?? []) message.text(pointer).text(text);
 }
 
 /** The beginning of a body, read from a copy: the handler finds it whole. */
@@ -335,8 +396,9 @@ function plain(status, code, title) {
   return new Response(JSON.stringify(problem), { status, headers });
 }
 
-export function describe(message, { name, policy, environment, manifest, variables }) {
-  const pairs = Object.entries(variables).filter(([, value]) => typeof value === 'string');
-  message.text(name).text(policy).text(environment ?? '').text(manifest ?? '').count(pairs.length);
-  for (const [key, value] of pairs) message.text(key).text(value);
+/** Gives a module a policy, its text or what `withPalisade` has made of it, and what lies around it. */
+export function begin(core, options) {
+  const { policy, redis } = options;
+  const compiled = typeof policy === 'string' ? compile(options) : policy;
+  return core.call(Operation.Start, 0, (message) => around(message.data(compiled).byte(redis ? 1 : 0), options));
 }

@@ -74,8 +74,8 @@ export declare class ConfigError extends Error {
   readonly problems: Problem[];
 }
 export interface Surroundings {
-  /** The policy's text, and the name that problems call it by. */
-  policy?: string;
+  /** The policy's text, or what `withPalisade` made of it, and the name that problems call it by. */
+  policy?: string | Uint8Array;
   name?: string;
   environment?: 'development' | 'staging' | 'production';
   variables?: Record<string, string | undefined>;
@@ -89,6 +89,8 @@ export interface GateOptions extends Surroundings {
   event?: (line: string) => void;
   warn?: (text: string) => void;
   error?: (text: unknown) => void;
+  /** A client of `ioredis`, `redis` or `@upstash/redis`: what `[state] redis` shares is asked through it. */
+  redis?: object;
   /** Fetches the issuer's keys. */
   fetch?: typeof fetch;
 }
@@ -110,6 +112,13 @@ export declare function sendAlert(alert: {
   ip?: string;
   details?: Record<string, unknown>;
 }): Promise<void>;
+
+/** Takes event lines and sends them in batches: `configure({ event: (line) => queue.add(line) })`. */
+export declare function intake(to: { url: string; token: string; fetch?: typeof fetch; warn?: (text: string) => void }): {
+  add(line: string): void;
+  flush(): Promise<void>;
+  readonly dropped: number;
+};
 
 export declare function failure(error?: unknown): Response;
 export declare function invalid(details?: Record<string, string>): Response;

@@ -1,11 +1,14 @@
 // @palisade-gate/next: the Palisade gate inside a Next.js app, or any server that speaks fetch.
 
-import { Core, Operation, Said } from './core.js';
-import { ConfigError, callerOf, describe, shared } from './gate.js';
+import { Core, Said } from './core.js';
+import { begin, callerOf, shared } from './gate.js';
+import { ConfigError } from './problems.js';
 import { surroundings } from './surroundings.js';
 
 export { failure, forbidden, invalid, notFound, unauthorized } from './errors.js';
-export { ConfigError, configure } from './gate.js';
+export { configure } from './gate.js';
+export { ConfigError } from './problems.js';
+export { intake } from './intake.js';
 export { logSecurityEvent, sendAlert } from './report.js';
 export { csrfRoute, protect, withAuth, withCsrf, withErrors, withRateLimit, withValidation, withWebhook } from './wrap.js';
 
@@ -13,7 +16,7 @@ const ANSWERED = new WeakMap();
 
 /** Judges policy and variables without starting anything; throws {@link ConfigError} that names every problem. */
 export function validateConfig(options = {}) {
-  const { said, value } = new Core().call(Operation.Start, 0, (message) => describe(message, { ...surroundings(), ...options }));
+  const { said, value } = begin(new Core(), { ...surroundings(), ...options });
   if (said !== Said.Started) throw new ConfigError(value.problems ?? []);
   return { name: value.name, environment: value.environment, warnings: value.warnings };
 }
@@ -30,6 +33,7 @@ export async function guardRequest(request, options) {
     const { admitted } = verdict;
     const { headers } = shared().finish(admitted, new Response(null));
     ANSWERED.set(request, { headers, caller: callerOf(new Headers(admitted.set)) });
+    await shared().settled();
   }
   return null;
 }

@@ -38,6 +38,7 @@ export function createProxy({ leave = [] } = {}) {
     for (const [name, value] of gate.finish(admitted, new Response(null)).headers) {
       if (!NOT_OURS.has(name)) next.headers.append(name, value);
     }
+    await gate.settled();
     return next;
   };
 }

@@ -1,6 +1,6 @@
 // What an app reports by itself: the operations guide's own lines, one JSON object each, for `palisade watch`.
 
-import { print } from './surroundings.js';
+import { emit } from './surroundings.js';
 
 const TYPES = ['RATE_LIMIT', 'CSRF_FAILURE', 'AUTH_FAILURE', 'VALIDATION_FAILURE'];
 const SEVERITIES = ['LOW', 'MEDIUM', 'HIGH'];
@@ -22,7 +22,7 @@ export async function sendAlert({ severity, message, ip, details }) {
 
 function write(event) {
   const environment = process.env.VERCEL_ENV ?? process.env.NODE_ENV;
-  print(`${JSON.stringify(clean({ timestamp: new Date().toISOString(), environment, ...event }, MAX_DEPTH))}\n`);
+  emit(`${JSON.stringify(clean({ timestamp: new Date().toISOString(), environment, ...event }, MAX_DEPTH))}\n`);
 }
 
 function clean(value, depth) {

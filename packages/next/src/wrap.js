@@ -65,17 +65,38 @@ async function run(chain, request, ctx) {
   const gate = shared();
   const method = request.method;
   const path = pathOf(request.url);
-  const answer = (admitted, caller) => guarded(chain, admitted, ctx, caller);
-  return gate.handle(request, answer, { plan: () => planFor(gate, chain, method, path) });
+  const judged = chain.options.schema && isJson(request) ? judge(chain.options.schema) : null;
+  const answer = (admitted, caller) => guarded(chain, admitted, ctx, caller, judged?.checked ?? null);
+  return gate.handle(request, answer, { plan: () => planFor(gate, chain, method, path), check: judged?.check });
+}
+
+/** The schema over a body that the gate has read: what is wrong before anything is spent, and its output after. */
+function judge(schema) {
+  const judged = { checked: null };
+  judged.check = (bytes) => {
+    try {
+      judged.checked = schema.safeParse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
+    } catch {
+      // No JSON, which the gate refuses by itself; or a schema that waits, which fails the request in its handler's turn.
+      return null;
+    }
+    return judged.checked.success ? [] : Object.entries(details(judged.checked.error));
+  };
+  return judged;
+}
+
+function isJson(request) {
+  return /^application\/(?:[a-z0-9.+-]+\+)?json\b/i.test(request.headers.get('content-type') ?? '');
 }
 
 /** What is left to do once the gate has admitted the request. */
-async function guarded(chain, request, ctx, caller) {
+async function guarded(chain, request, ctx, caller, before) {
   const { names, handler, options } = chain;
   if (names.includes('withAuth') && caller === null) return unauthorized();
   try {
     if (!names.includes('withValidation')) return await handler(request, ctx);
-    const checked = options.schema.safeParse(await request.clone().json().catch(() => undefined));
+    // The gate has not read what a gate before it has decided, or what is no JSON.
+    const checked = before ?? options.schema.safeParse(await request.clone().json().catch(() => undefined));
     if (!checked.success) return invalid(details(checked.error));
     return await handler(request, { ...ctx, input: checked.data });
   } catch (error) {
@@ -99,32 +120,51 @@ function details(error) {
 /** The policy's plan where it names the route; where it does not, one for this line of code, said once. */
 function planFor(gate, chain, method, path) {
   const known = chain.plans.get(method);
-  if (known?.gate === gate) return gate.plan(known.toml);
-  if (gate.find(method, path).declared) return 0;
-  const toml = routeOf(chain, method);
-  chain.plans.set(method, { gate, toml });
-  console.warn(`palisade: no [[route]] of the policy names ${method} ${path}; until one does, it is decided by\n${toml}`);
-  return gate.plan(toml);
+  if (known?.gate === gate) return gate.plan(known.route);
+  // A schema is asked in the gate's own turn, before a token is spent. Other methods and other bodies are left as they are.
+  if (gate.find(method, path).declared) return chain.options.schema && !SAFE.has(method) ? checkedPlan(gate, chain, method, path) : 0;
+  const route = routeOf(chain, method);
+  chain.plans.set(method, { gate, route });
+  console.warn(`palisade: no [[route]] of the policy names ${method} ${path}; until one does, it is decided by\n${written({ ...route, path })}`);
+  return gate.plan(route);
+}
+
+/** One for each handler and method: a handler belongs to one route. */
+function checkedPlan(gate, chain, method, path) {
+  chain.number ??= ++wrappers;
+  return gate.checked(`checked ${chain.number} ${method}`, method, path);
 }
 
 let wrappers = 0;
+/** Two processes number their wrappers differently: where state is shared, each counts these routes for itself. */
+let own;
 
 /** A route for a handler that the policy does not name. Its path takes all: only this handler's requests are asked. */
 function routeOf({ names, options }, method) {
   const { limit, signature } = options;
+  own ??= crypto.randomUUID().slice(0, 8);
   const has = (name) => names.includes(name);
   const safe = SAFE.has(method);
   const kind = options.kind ?? defaultKind(has, safe);
-  const lines = ['[[route]]', `path = "/{*wrapped${++wrappers}}"`, `kind = ${quoted(kind)}`];
+  const lax = kind === 'public-form' && !options.kind && !has('withCsrf');
+  return {
+    path: `/{*wrapped-${own}-${++wrappers}}`,
+    kind,
+    method,
+    limit: limit ?? (safe && has('withRateLimit') ? '5/min' : undefined),
+    because: lax ? 'the handler is not wrapped in withCsrf' : undefined,
+    signature,
+    checked: Boolean(options.schema) && !safe,
+  };
+}
+
+/** The route as the policy would have it. */
+function written({ path, kind, method, limit, because, signature }) {
+  const lines = ['[[route]]', `path = ${quoted(path)}`, `kind = ${quoted(kind)}`];
   if (kind !== 'webhook') lines.push(`methods = [${quoted(method)}]`);
-  if (limit ?? (safe && has('withRateLimit'))) lines.push(`limit = ${quoted(limit ?? '5/min')}`);
-  if (kind === 'public-form' && !options.kind && !has('withCsrf')) {
-    lines.push('csrf = { strength = "origin", because = "the handler is not wrapped in withCsrf" }');
-  }
-  if (signature) {
-    const secrets = signature.secrets.map(quoted).join(', ');
-    lines.push(`signature = { scheme = ${quoted(signature.scheme)}, secrets = [${secrets}] }`);
-  }
+  if (limit) lines.push(`limit = ${quoted(limit)}`);
+  if (because) lines.push(`csrf = { strength = "origin", because = ${quoted(because)} }`);
+  if (signature) lines.push(`signature = { scheme = ${quoted(signature.scheme)}, secrets = [${signature.secrets.map(quoted).join(', ')}] }`);
   return lines.join('\n');
 }
 

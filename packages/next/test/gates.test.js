@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigError, Gate } from '../src/gate.js';
+import { Gate } from '../src/gate.js';
+import { ConfigError } from '../src/problems.js';
 import { guardRequest, logSecurityEvent, protect, protectionHeaders, sendAlert, validateConfig, withRateLimit, withValidation } from '../src/index.js';
 import { securityHeaders } from '../src/config.js';
 import { POLICY, ask, gate, variables } from './support.js';

@@ -9,6 +9,13 @@ test('the module imports nothing: no clock, no randomness, no network reaches a 
   assert.deepEqual(names.sort(), ['answer', 'call', 'memory', 'reserve']);
 });
 
+test('the module does not grow', (t) => {
+  const bytes = moduleBytes().length;
+  t.diagnostic(`wasm: ${bytes} bytes`);
+  // The design's bar is 600 KiB and is not met: docs/inside-nextjs.md says what the rest is.
+  assert.ok(bytes < 1_000_000, `${bytes}`);
+});
+
 test('a module that was given no policy decides nothing', () => {
   const core = new Core();
   for (const operation of Object.values(Operation).filter((it) => it !== Operation.Drop)) {
