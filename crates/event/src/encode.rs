@@ -90,7 +90,7 @@ pub fn rfc3339(micros: u64, line: &mut Vec<u8>) {
 /// Decimal digits. `core::fmt` costs ten times as much, and a line has a dozen numbers.
 pub(crate) fn digits(line: &mut Vec<u8>, mut value: u64) {
     if value < 10 {
-        return line.push(b'0' + value as u8);
+        return line.push(b'0' + (value % 10) as u8);
     }
     let mut text = [b'0'; 20];
     let mut from = text.len();

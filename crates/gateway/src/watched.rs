@@ -330,7 +330,7 @@ impl Pulse {
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
         self.stuck.store(written.is_pending(), Relaxed);
         if let Poll::Ready(written) = written {
-            let bytes = written.as_ref().map_or(0, |bytes| *bytes as u32);
+            let bytes = written.as_ref().map_or(0, |bytes| u32::try_from(*bytes).unwrap_or(u32::MAX));
             self.taken.store(self.taken.load(Relaxed).wrapping_add(bytes), Relaxed);
             self.writes.store(self.writes.load(Relaxed).wrapping_add(1), Relaxed);
         }

@@ -1,6 +1,6 @@
 //! Who takes his time, and who asks for too much at once: bounded, and nobody else waits for it.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests fail the test")]
 
 #[path = "support/sharing.rs"]
 #[allow(dead_code, reason = "each test uses its part")]

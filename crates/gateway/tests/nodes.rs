@@ -27,7 +27,7 @@ fn limit(text: &str) -> Option<Limit> {
 }
 
 /// Two gates that verify tokens and schemas, with bounds of their own.
-fn pair(redis: &Redis, upstream: &Upstream, limits: Limits, rules: impl Fn() -> PolicyBuilder) -> [RunningGate; 2] {
+fn pair(redis: &Redis, upstream: &Upstream, limits: &Limits, rules: impl Fn() -> PolicyBuilder) -> [RunningGate; 2] {
     [(); 2].map(|()| {
         let gate = RunningGate::sharing(policy(TIMEOUT).limits(limits.clone()), &upstream.origin(), 1, &redis.url());
         identity::verify(&gate, rules().limits(limits.clone()).identity(identity::issuer()), upstream);
@@ -76,7 +76,7 @@ fn writes() -> PolicyBuilder {
 #[test]
 fn a_token_is_spent_by_no_stage_before_the_last_whichever_gate_refuses() {
     let (redis, upstream) = (Redis::start(), failing());
-    let gates = pair(&redis, &upstream, Limits::default(), writes);
+    let gates = pair(&redis, &upstream, &Limits::default(), writes);
     let [live, over] = [600, -600].map(|seconds| format!("__session={}", identity::token("anna", seconds)));
     let mut line = gates[0].client();
     line.send(format!("GET /api/csrf HTTP/1.1\r\nHost: {HOST}\r\nCookie: {live}\r\n\r\n"));
@@ -125,7 +125,7 @@ fn a_message_that_some_stage_refused_or_the_application_failed_over_may_come_aga
         body: 100,
         ..route("/few-hooks", Kind::Webhook, &[Method::Post])
     };
-    let gates = pair(&redis, &upstream, Limits::default(), || policy(TIMEOUT).route(few()));
+    let gates = pair(&redis, &upstream, &Limits::default(), || policy(TIMEOUT).route(few()));
     let forged = hook("{\"n\":1}").replace("sha256=", "sha256=0");
     assert_eq!(told(&gates[0], forged), refused(400, "signature-invalid"));
     let to_few = |body: &str| hook(body).replace("POST /hook ", "POST /few-hooks ");
@@ -210,7 +210,7 @@ fn trickle(gates: &[RunningGate; 2], clients: &mut [Client]) {
 fn strangers_bodies_cost_memory_within_the_budget_and_reach_nobody_before_the_verdict() {
     let (redis, upstream) = (Redis::start(), Upstream::fixed("ok"));
     let limits = Limits { connections_per_client: 10_000, buffered: BUDGET, ..Limits::default() };
-    let gates = pair(&redis, &upstream, limits, bodies);
+    let gates = pair(&redis, &upstream, &limits, bodies);
     for (kind, status) in BODIES {
         let Some(status) = status else { continue };
         let mut clients = begin(&gates, kind, "");
@@ -273,7 +273,7 @@ fn passed(lines: &mut [Client; 2], clients: impl Iterator<Item = String>) -> usi
 #[test]
 fn floods_through_two_gates_give_no_client_more_than_its_limit() {
     let (redis, upstream) = (Redis::start(), Upstream::fixed("ok"));
-    let gates = pair(&redis, &upstream, small(), crowded);
+    let gates = pair(&redis, &upstream, &small(), crowded);
     let mut lines = [gates[0].client(), gates[1].client()];
     let real: Vec<String> = (1..=5).map(|n| format!("192.0.2.{n}")).collect();
     let began = Instant::now();
@@ -301,7 +301,7 @@ fn floods_through_two_gates_give_no_client_more_than_its_limit() {
 #[test]
 fn behind_one_address_nobody_is_refused_for_what_verified_neighbours_do() {
     let (redis, upstream) = (Redis::start(), Upstream::fixed("ok"));
-    let gates = pair(&redis, &upstream, small(), crowded);
+    let gates = pair(&redis, &upstream, &small(), crowded);
     let mut lines = [gates[0].client(), gates[1].client()];
     let mine = |subject: &str| {
         let bearer = identity::token(subject, 600);
@@ -335,7 +335,7 @@ fn what_a_hostile_client_sends_through_one_gate_spoils_no_request_of_the_other()
         // Answers before the body has come, and goes on with the connection.
         "/kinds/delegated?early" => exchange.reply(200, &[], "early"),
         "/open?101" => {
-            exchange.raw("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
+            exchange.raw("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
         }
         "/open?103" => {
             exchange.raw("HTTP/1.1 103 Early Hints\r\nSet-Cookie: hint=1\r\nLink: </x>\r\n\r\n");
@@ -346,7 +346,7 @@ fn what_a_hostile_client_sends_through_one_gate_spoils_no_request_of_the_other()
             exchange.reply(200, &[], "clean");
         }
     });
-    let gates = pair(&redis, &upstream, Limits::default(), bodies);
+    let gates = pair(&redis, &upstream, &Limits::default(), bodies);
     let line = |target: &str, fields: &str| format!("{target} HTTP/1.1\r\nHost: {HOST}\r\n{fields}\r\n");
     let smuggled = "GET /admin HTTP/1.1\r\nHost: shop.example\r\nX-Smuggled: 1\r\n\r\n";
     let hostile = [

@@ -1,6 +1,6 @@
 //! SECURITY.md 10: a tunnel opens on routes that take one, for pages of this origin, on the right answer, and ends.
 
-#![allow(clippy::expect_used, reason = "helpers of tests fail the test")]
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 #[path = "support/identity.rs"]
 mod identity;

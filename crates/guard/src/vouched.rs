@@ -208,3 +208,31 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<Option<&'a str>> {
     };
     lines.next().is_none().then_some(Some(first))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_signed_does_not_depend_on_how_it_is_handed_over() {
+        for length in (0..800).step_by(7) {
+            let target = "x".repeat(length);
+            let fields = Fields {
+                id: "1",
+                method: "GET",
+                target: &target,
+                host: "shop.example",
+                subject: "",
+                signed: "v1.1.7ff",
+            };
+            let texts = ["1", "GET", &target, "shop.example", "", "v1.1.7ff"];
+            let expect: Vec<u8> = texts
+                .iter()
+                .flat_map(|text| {
+                    [&u32::try_from(text.len()).expect("short").to_be_bytes()[..], text.as_bytes()].concat()
+                })
+                .collect();
+            assert_eq!(fields.with(|parts| parts.concat()), expect, "{length}");
+        }
+    }
+}

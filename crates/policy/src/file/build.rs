@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use palisade_diag::{Diagnostics, Span};
 
+use crate::app_routes;
 use crate::builder::named;
 use crate::file::draft::{Draft, OriginSource, SchemaFrom, VERCEL};
 use crate::file::values;
@@ -24,6 +25,8 @@ pub struct Sources {
     pub files: BTreeMap<String, Result<String, String>>,
     /// The framework's manifest of server actions, when there is one.
     pub manifest: Option<String>,
+    /// The framework's list of routes, when there is one: what the policy does not declare of it is warned of.
+    pub routes: Option<String>,
     /// Flags and `PALISADE_*` variables.
     pub overrides: Overrides,
 }
@@ -61,6 +64,7 @@ impl Sources {
             variables: BTreeMap::new(),
             files: BTreeMap::new(),
             manifest: None,
+            routes: None,
             overrides: Overrides::default(),
         }
     }
@@ -87,6 +91,9 @@ impl Draft {
         let (policy, mut more) = builder.build_with_places();
         more.items.retain(|problem| !(origins_told && problem.diagnostic.code == "public-origin-missing"));
         problems.items.extend(more.items);
+        if let Some(routes) = &sources.routes {
+            app_routes::compare(&policy, routes, &mut problems);
+        }
         for problem in problems.items {
             let place = problem.place;
             let absent = partial.contains(&place) && problem.diagnostic.code.ends_with("-missing");

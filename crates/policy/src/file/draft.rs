@@ -33,6 +33,8 @@ pub enum Want {
     Schema(String),
     /// The text of the framework's manifest of server actions, by its path relative to the policy file.
     Manifest(String),
+    /// The text of the framework's list of routes, by its path relative to the policy file.
+    Routes(String),
     /// The value of a variable, if it is set.
     Variable(String),
 }
@@ -80,6 +82,8 @@ impl SchemaSource {
 
 /// Where Next.js puts the list of server actions, below the project's directory.
 const MANIFEST: &str = ".next/server/server-reference-manifest.json";
+/// And the list of the App Router's routes.
+const ROUTES: &str = ".next/app-path-routes-manifest.json";
 
 /// Variables by which Vercel tells an app where it is served.
 pub(super) const VERCEL: [&str; 3] = ["VERCEL_PROJECT_PRODUCTION_URL", "VERCEL_URL", "VERCEL_BRANCH_URL"];
@@ -113,21 +117,26 @@ impl Draft {
     }
 
     /// What [`Draft::build`] wants to know, each once: files relative to the policy file, and variables. Whoever
-    /// collects it opens files without following links, inside the policy's folder (the manifest: below
+    /// collects it opens files without following links, inside the policy's folder (what was built: below
     /// `[app] directory`).
     #[must_use]
     pub fn wants(&self) -> Vec<Want> {
         let mut wants: BTreeSet<Want> = self.schemas.iter().filter_map(SchemaSource::file).map(Want::Schema).collect();
         wants.extend(self.manifest_path().map(Want::Manifest));
+        wants.extend(self.built_path(ROUTES).map(Want::Routes));
         wants.extend(self.variables().into_iter().map(Want::Variable));
         wants.into_iter().collect()
     }
 
     /// The manifest of the framework, if it has one.
     pub(super) fn manifest_path(&self) -> Option<String> {
+        self.built_path(MANIFEST)
+    }
+
+    fn built_path(&self, file: &str) -> Option<String> {
         let Framework::NextJs = self.builder.app.framework?;
         let directory = self.builder.app.directory.as_deref().unwrap_or(".").trim_end_matches('/');
-        Some(if matches!(directory, "" | ".") { MANIFEST.to_owned() } else { format!("{directory}/{MANIFEST}") })
+        Some(if matches!(directory, "" | ".") { file.to_owned() } else { format!("{directory}/{file}") })
     }
 
     /// Every variable that the file or its presets speak of, in any environment.
