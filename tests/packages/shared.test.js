@@ -18,7 +18,7 @@ import { Upstream } from '../support-js/upstream.js';
 const ADDRESS = '203.0.113.7';
 const secret = () => randomBytes(32).toString('hex');
 const SECRETS = { CSRF_SECRET: secret(), SESSION_SECRET: secret(), GITHUB_WEBHOOK_SECRET: 'It is a secret' };
-const policy = (origin, state = '') => `
+const policy = (origin, state = '', patience = '1s') => `
 [app]
 name = "shared"
 public_origin = "${origin}"
@@ -26,7 +26,7 @@ public_origin = "${origin}"
 trusted_proxies = ["127.0.0.1/32"]
 [state]
 redis = "REDIS_URL"
-timeout = "500ms"
+timeout = "${patience}"
 ${state}
 [[route]]
 path = "/api/quick"
@@ -65,11 +65,11 @@ after(async () => {
 });
 
 /** One server of the app; what it says is kept. */
-function inside({ client = redis, origin = ORIGIN, state } = {}) {
+function inside({ client = redis, origin = ORIGIN, state, patience } = {}) {
   const told = [];
   const variables = { ...SECRETS, PALISADE_ENV: 'development', REDIS_URL: server.url };
   const gate = new Inside({
-    name: 'palisade.toml', policy: policy(origin, state), variables, redis: client,
+    name: 'palisade.toml', policy: policy(origin, state, patience), variables, redis: client,
     event: () => {}, warn: (text) => told.push(text), error: (text) => told.push(String(text)),
   });
   const send = (target, { method = 'GET', headers = {}, body } = {}, handler = () => new Response('ok')) => {
@@ -190,7 +190,7 @@ test('without the server each goes on as its outage mode says, and is told once'
 
 test('a server that never answers costs its patience, and then nothing', async () => {
   const never = { defineCommand() {}, evalsha: () => new Promise(() => {}), eval: () => new Promise(() => {}) };
-  const { send } = inside({ client: never, state: 'outage = "closed"' });
+  const { send } = inside({ client: never, state: 'outage = "closed"', patience: '200ms' });
   const started = performance.now();
   assert.deepEqual(await statuses(5, () => send('/api/quick')), [503, 503, 503, 503, 503]);
   assert.ok(performance.now() - started < 5_000);

@@ -123,6 +123,13 @@ macro_rules! word {
     )*};
 }
 
+/// One after the other.
+macro_rules! in_order {
+    ($out:ident: $($field:ident),*) => {
+        $($field.write($out);)*
+    };
+}
+
 /// Numbers, little-endian.
 macro_rules! number {
     ($($type:ty),*) => {$(
@@ -381,21 +388,10 @@ impl Coded for PolicyBuilder {
             csp,
             routes,
         } = self;
-        app.write(out);
-        clients.write(out);
-        csrf.write(out);
-        cors.write(out);
-        limits.write(out);
-        listen.write(out);
-        identity.write(out);
-        state.write(out);
-        undeclared.write(out);
-        undeclared_kind.write(out);
-        required_variables.write(out);
-        optional_variables.write(out);
-        actions.write(out);
-        csp.write(out);
-        routes.write(out);
+        in_order!(
+            out: app, clients, csrf, cors, limits, listen, identity, state, undeclared, undeclared_kind,
+            required_variables, optional_variables, actions, csp, routes
+        );
     }
     fn read(from: &mut Bytes<'_>) -> Option<PolicyBuilder> {
         let mut builder = Policy::builder("", Vec::new());
@@ -445,11 +441,10 @@ impl Coded for Route {
             identifier,
             source,
         } = self;
-        (path.write(out), kind.write(out), methods.write(out), methods_because.write(out));
-        (limit.write(out), cost.write(out), mode.write(out), csrf.write(out), csrf_because.write(out));
-        (identity.write(out), body.write(out), signals.write(out), access.write(out), signature.write(out));
-        (media_types.write(out), websocket.write(out), trailers.write(out), csp.write(out));
-        (success.write(out), identifier.write(out), source.write(out));
+        in_order!(
+            out: path, kind, methods, methods_because, limit, cost, mode, csrf, csrf_because, identity, body, signals,
+            access, signature, media_types, websocket, trailers, csp, success, identifier, source
+        );
     }
     fn read(from: &mut Bytes<'_>) -> Option<Route> {
         Some(Route {

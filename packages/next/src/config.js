@@ -12,7 +12,8 @@ export function withPalisade(config = {}, { policy = 'palisade.toml', directory 
   const text = readFileSync(path.join(directory, policy), 'utf8');
   const compiled = compile({ name: policy, policy: text, variables: process.env });
   const PALISADE_POLICY = Buffer.from(compiled).toString('base64');
-  return { ...config, poweredByHeader: false, env: { ...config.env, PALISADE_POLICY } };
+  const PALISADE_MANIFEST = `${config.distDir ?? '.next'}/server/server-reference-manifest.json`;
+  return { ...config, poweredByHeader: false, env: { ...config.env, PALISADE_POLICY, PALISADE_MANIFEST } };
 }
 
 /**

@@ -13,7 +13,8 @@ export function surroundings() {
     name: FILE,
     // Bundlers put it here where `withPalisade` told them; elsewhere the file is read.
     policy: compiled(process.env.PALISADE_POLICY) ?? readText(FILE) ?? '',
-    manifest: readText(MANIFEST),
+    // Next's list of server actions, where the build has put it.
+    manifest: readText(process.env.PALISADE_MANIFEST ?? MANIFEST),
     variables,
     platform,
     // Vercel writes this header itself, whatever a client sends.

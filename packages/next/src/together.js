@@ -11,6 +11,8 @@ const BEAT_EVERY_MS = 2_000;
 const PROBE_EVERY_MS = 250;
 /** So many questions in a row without an answer, and the server is out. */
 const FAILURES = 3;
+/** How long a client may take to connect. No request waits for it longer than twice its own time. */
+const DIAL_MS = 2_000;
 /** Questions under way; what is beyond would only wait for its time to be over. */
 const MAX_UNDER_WAY = 1024;
 
@@ -56,6 +58,8 @@ export class Together {
   #up = false;
   #tried = -Infinity;
   #known = false;
+  /** Whether the last sign of life was answered: the client is connected. */
+  #met = false;
   #turning = null;
   #telling = Promise.resolve(true);
   #failures = 0;
@@ -79,14 +83,14 @@ export class Together {
         this.#known = true;
       });
     }
-    return this.#known ? null : this.#turning;
+    return this.#known ? null : within(2 * this.#patience, this.#turning);
   }
 
-  /** Asks, for no longer than `within` milliseconds. The answer as the module reads it, or `null`. */
-  async ask(question, within) {
-    if (!this.#up || within <= 0 || this.#underWay >= MAX_UNDER_WAY) return null;
+  /** Asks, for no longer than `patience` milliseconds. The answer as the module reads it, or `null`. */
+  async ask(question, patience) {
+    if (!this.#up || patience <= 0 || this.#underWay >= MAX_UNDER_WAY) return null;
     this.#underWay++;
-    const answer = await this.#carry(question, within);
+    const answer = await this.#carry(question, patience);
     this.#underWay--;
     if (answer !== null) this.#failures = 0;
     else if (++this.#failures >= FAILURES) this.#fell('questions are not answered');
@@ -101,7 +105,9 @@ export class Together {
   async #turn() {
     this.#tried = performance.now();
     let why = 'it does not answer in time';
-    const answer = await this.#carry(this.#call(Operation.Beat).value, this.#patience, (error) => (why = reason(error)));
+    const patience = this.#met ? this.#patience : Math.max(this.#patience, DIAL_MS);
+    const answer = await this.#carry(this.#call(Operation.Beat).value, patience, (error) => (why = reason(error)));
+    this.#met = answer !== null;
     const beaten = answer === null ? null : this.#call(Operation.Beaten, answer);
     if (beaten === null || beaten.said === Said.Bad) return this.#fell(why);
     // Who is shut out elsewhere is shut out here. What fails is tried again with the next sign of life.
@@ -140,18 +146,24 @@ export class Together {
   }
 
   /** One script there, its integers back; `null` where none come in time. */
-  async #carry(question, within, failed) {
-    let timer;
+  async #carry(question, patience, failed) {
     try {
-      const late = new Promise((resolve) => (timer = setTimeout(resolve, within, null)));
-      const answer = await Promise.race([this.#run(question), late]);
-      return listed(answer);
+      return listed(await within(patience, this.#run(question)));
     } catch (error) {
       failed?.(error);
       return null;
-    } finally {
-      clearTimeout(timer);
     }
+  }
+}
+
+/** What comes of a promise in that time, in milliseconds; else `null`. */
+async function within(time, promise) {
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, time, null)));
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
