@@ -140,10 +140,8 @@ impl Engine {
     /// What a rule holds in memory, by its place among [`Rules::rules`].
     #[must_use]
     pub fn tables(&self, rule: usize) -> Tables {
-        self.shards.iter().map(|shard| shard.counters(rule)).fold(Tables::default(), |sum, [live, evicted, refused]| Tables {
-            live: sum.live + live,
-            evicted: sum.evicted + evicted,
-            refused: sum.refused + refused,
+        self.shards.iter().map(|shard| shard.counters(rule)).fold(Tables::default(), |sum, [live, evicted, refused]| {
+            Tables { live: sum.live + live, evicted: sum.evicted + evicted, refused: sum.refused + refused }
         })
     }
 

@@ -49,7 +49,8 @@ impl Rules {
     #[must_use]
     pub fn explain(&self, rule: &Rule, seen: &Seen<'_>) -> Explanation {
         let group = rule.inputs.first().map(|input| &input.group).into_iter().flatten();
-        let group = group.map(|column| (column.name().to_owned(), column.text(seen).map(|text| text.into_owned()))).collect();
+        let group =
+            group.map(|column| (column.name().to_owned(), column.text(seen).map(|text| text.into_owned()))).collect();
         let inputs = rule.inputs.iter().map(|input| self.asked(input, seen)).collect();
         Explanation { inputs, group, window: Vec::new() }
     }
@@ -74,7 +75,8 @@ impl Rules {
             Correlation::Distinct { of, .. } => of.iter().all(column) && rule.inputs.iter().any(possible),
             Correlation::NewValue(new) => new.of.iter().all(column) && rule.inputs.iter().any(possible),
             Correlation::Temporal { condition, .. } => {
-                condition.holds(&|role| rule.inputs.get(role).is_some_and(possible)) || rule.inputs.first().is_some_and(possible)
+                condition.holds(&|role| rule.inputs.get(role).is_some_and(possible))
+                    || rule.inputs.first().is_some_and(possible)
             }
             _ => rule.inputs.first().is_some_and(possible),
         };
@@ -84,7 +86,8 @@ impl Rules {
     fn asked(&self, input: &Input, seen: &Seen<'_>) -> Asked {
         let mut ids = Vec::new();
         input.expr.atoms(&mut ids);
-        let comparisons = ids.into_iter().filter_map(|id| self.atoms.get(id)).map(|atom| compared(atom, seen)).collect();
+        let comparisons =
+            ids.into_iter().filter_map(|id| self.atoms.get(id)).map(|atom| compared(atom, seen)).collect();
         let holds = match input.expr {
             Expr::Always => true,
             ref expr => expr.holds(&mut |id| self.atom_holds(id, seen)),

@@ -119,7 +119,9 @@ impl Expr {
             Expr::Atom(id) if out.contains(id) => {}
             Expr::Atom(id) => out.push(*id),
             Expr::Not(inner) => inner.atoms(out),
-            Expr::All(items) | Expr::Any(items) | Expr::AtLeast(_, items) => items.iter().for_each(|item| item.atoms(out)),
+            Expr::All(items) | Expr::Any(items) | Expr::AtLeast(_, items) => {
+                items.iter().for_each(|item| item.atoms(out))
+            }
         }
     }
 

@@ -86,7 +86,8 @@ impl Pattern {
             Unit::One => "?".to_owned(),
         };
         let parts: Vec<String> = self.parts.iter().map(|part| part.iter().map(unit).collect()).collect();
-        let (start, end) = (if self.open_start { "*" } else { "" }, if self.open_end && !parts.is_empty() { "*" } else { "" });
+        let (start, end) =
+            (if self.open_start { "*" } else { "" }, if self.open_end && !parts.is_empty() { "*" } else { "" });
         format!("{start}{}{end}", parts.join("*"))
     }
 

@@ -94,7 +94,8 @@ impl State {
                 let wanted = bound.threshold() as usize;
                 let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
                 slot.state.add(now, hit.count, wanted);
-                let found = slot.state.full(now, *span, wanted).filter(|_| bound.holds(u32::MAX.min(bound.threshold())));
+                let found =
+                    slot.state.full(now, *span, wanted).filter(|_| bound.holds(u32::MAX.min(bound.threshold())));
                 found.map_or(Verdict::Quiet, |since| holds(since, wanted.max(hit.count as usize) as u64, None, None))
             }
             (State::Tumbling(table), Correlation::Count { bound, span }) => {
@@ -110,7 +111,9 @@ impl State {
                 let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
                 slot.state.add(now, hit.value, wanted);
                 let found = slot.state.full(now, *span, wanted);
-                found.map_or(Verdict::Quiet, |since| holds(since, wanted as u64, Some(("distinct", wanted as f64)), None))
+                found.map_or(Verdict::Quiet, |since| {
+                    holds(since, wanted as u64, Some(("distinct", wanted as f64)), None)
+                })
             }
             (State::Ratio(table), Correlation::Ratio { order, wanted, total, span }) => {
                 let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
@@ -120,7 +123,12 @@ impl State {
                 if over < u64::from(*total) || !order.holds(ratio, *wanted) {
                     return Verdict::Broken;
                 }
-                holds(slot.since.max(now.saturating_sub(*span)), of, Some(("ratio", ratio)), Some(("total", over as f64)))
+                holds(
+                    slot.since.max(now.saturating_sub(*span)),
+                    of,
+                    Some(("ratio", ratio)),
+                    Some(("total", over as f64)),
+                )
             }
             (State::Temporal(table), Correlation::Temporal { .. }) => temporal(table, rule, role, hit, start),
             (State::Ordered(table), Correlation::Ordered { least, span }) => ordered(table, least, *span, role, hit),
@@ -139,7 +147,9 @@ impl State {
                 let news = slot.state.add(shape, now, start, event, hit.count);
                 news.map_or(Verdict::Quiet, |since| holds(since, u64::from(shape.least), None, None))
             }
-            (State::Absence(table), Correlation::Absence { expected, span }) => absence(table, *expected, *span, role, hit, sample),
+            (State::Absence(table), Correlation::Absence { expected, span }) => {
+                absence(table, *expected, *span, role, hit, sample)
+            }
             _ => holds(now, u64::from(hit.count), None, None),
         }
     }
@@ -150,7 +160,9 @@ impl State {
             (State::Tumbling(table), Correlation::Count { bound, .. }) => {
                 let Some(slot) = table.get(group) else { return (Verdict::Quiet, Vec::new()) };
                 let state = std::mem::take(&mut slot.state);
-                let Some(began) = state.began.filter(|_| bound.holds(state.count)) else { return (Verdict::Broken, Vec::new()) };
+                let Some(began) = state.began.filter(|_| bound.holds(state.count)) else {
+                    return (Verdict::Broken, Vec::new());
+                };
                 (holds(began, u64::from(state.count), None, None), state.sample)
             }
             (State::Absence(table), Correlation::Absence { span, .. }) => {
@@ -179,12 +191,22 @@ impl State {
             }
             (State::Distinct(table), Correlation::Distinct { bound, span, .. }) => {
                 let within = table.get(group).map_or(0, |slot| slot.state.within(now, *span));
-                vec![("different", within as f64), ("wanted", f64::from(bound.threshold())), ("seconds", seconds(*span))]
+                vec![
+                    ("different", within as f64),
+                    ("wanted", f64::from(bound.threshold())),
+                    ("seconds", seconds(*span)),
+                ]
             }
             (State::Ratio(table), Correlation::Ratio { wanted, total, span, .. }) => {
                 let [of, over] = table.get(group).map_or([0, 0], |slot| slot.state.totals());
                 let least = f64::from(*total);
-                vec![("of", of as f64), ("over", over as f64), ("wanted_ratio", *wanted), ("min_total", least), ("seconds", seconds(*span))]
+                vec![
+                    ("of", of as f64),
+                    ("over", over as f64),
+                    ("wanted_ratio", *wanted),
+                    ("min_total", least),
+                    ("seconds", seconds(*span)),
+                ]
             }
             (State::Temporal(table), Correlation::Temporal { least, span, .. }) => {
                 let lost = table.may_have_lost(group);
@@ -211,7 +233,13 @@ impl State {
                 let compared = table.get(group).map(|slot| slot.state.clone().add(shape, now, start, 0, 0));
                 let (count, usual) = compared.map_or((0, 0.0), |compared| (compared.count, compared.usual));
                 let days = seconds(now.saturating_sub(start)) / 86_400.0;
-                vec![("count", f64::from(count)), ("usual", usual), ("factor", shape.factor), ("min_count", f64::from(shape.least)), ("days_watched", days)]
+                vec![
+                    ("count", f64::from(count)),
+                    ("usual", usual),
+                    ("factor", shape.factor),
+                    ("min_count", f64::from(shape.least)),
+                    ("days_watched", days),
+                ]
             }
             (State::NewValue(_), Correlation::NewValue(shape)) => {
                 vec![("watched_seconds", seconds(now.saturating_sub(start))), ("learn_seconds", seconds(shape.learn))]

@@ -92,7 +92,8 @@ fn every_modifier_and_construct_means_what_sigma_says() {
     let wrong: Vec<_> = CASES
         .iter()
         .filter(|(selection, expected)| {
-            let text = format!("id: x\nlogsource: {{category: webserver}}\ndetection:\n  s: {selection}\n  condition: s\n");
+            let text =
+                format!("id: x\nlogsource: {{category: webserver}}\ndetection:\n  s: {selection}\n  condition: s\n");
             fires(&rules(&text), &seen) != *expected
         })
         .collect();
@@ -154,7 +155,8 @@ level: high
         let mut engine = Engine::new(Arc::clone(&rules), Settings::default());
         let mut out = Vec::new();
         for (second, status) in statuses.iter().enumerate() {
-            let line = format!(r#"{{"timestamp":"2026-06-01T12:00:{second:02}Z","c-ip":"203.0.113.7","sc-status":{status}}}"#);
+            let line =
+                format!(r#"{{"timestamp":"2026-06-01T12:00:{second:02}Z","c-ip":"203.0.113.7","sc-status":{status}}}"#);
             engine.observe(&decode(line.as_bytes()).expect("an event"), None, &mut out);
         }
         engine.finish(&mut out);
@@ -197,8 +199,16 @@ title: nothing
     );
     let codes: Vec<_> = found.iter().map(|problem| problem.code).collect();
     for code in [
-        "key-unknown", "modifier-unknown", "regex-malformed", "selection-unknown", "rule-twice", "value-wrong", "network-malformed",
-        "condition-malformed", "correlation-unknown", "rule-empty",
+        "key-unknown",
+        "modifier-unknown",
+        "regex-malformed",
+        "selection-unknown",
+        "rule-twice",
+        "value-wrong",
+        "network-malformed",
+        "condition-malformed",
+        "correlation-unknown",
+        "rule-empty",
     ] {
         assert!(codes.contains(&code), "{code} is missing from {codes:?}");
     }
@@ -212,7 +222,8 @@ title: nothing
 fn exceptions_and_modes_are_kept() {
     let text = "id: x\nmode: MODE\nexcept: [{c-ip|cidr: 203.0.113.0/24}, {cs-method: GET}]\ndetection: {s: {sc-status: 200}, condition: s}\n";
     let event = |address: &str| {
-        let line = format!(r#"{{"timestamp":"2026-06-01T12:00:00Z","c-ip":"{address}","cs-method":"POST","sc-status":200}}"#);
+        let line =
+            format!(r#"{{"timestamp":"2026-06-01T12:00:00Z","c-ip":"{address}","cs-method":"POST","sc-status":200}}"#);
         decode(line.as_bytes()).expect("an event").into_owned()
     };
     let alert = rules(&text.replace("MODE", "alert"));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use palisade_detect::{Engine, Mode, Rules, Settings};
-use palisade_event::{Evidence, EventTime, Incident, IncidentKey, Seen, Untrusted, rfc3339};
+use palisade_event::{EventTime, Evidence, Incident, IncidentKey, Seen, Untrusted, rfc3339};
 use palisade_policy::Overrides;
 use palisade_watch::lines::{Enrich, Format as LogFormat, MAX_LINE, Reader, Tally, detect};
 
@@ -44,7 +44,9 @@ pub(crate) fn run(args: &Replay, format: Format) -> anyhow::Result<Exit> {
         Format::Json => output::result(&as_json(&logs.tally, &engine, &incidents)?),
         Format::Human => people(&logs.tally, &engine, &incidents, &loaded.rules),
     }
-    let findings = incidents.iter().any(|incident| loaded.rules.find(&incident.rule).is_none_or(|rule| rule.mode() == Mode::Alert));
+    let findings = incidents
+        .iter()
+        .any(|incident| loaded.rules.find(&incident.rule).is_none_or(|rule| rule.mode() == Mode::Alert));
     Ok(if findings { Exit::Findings } else { Exit::Fine })
 }
 
@@ -89,7 +91,8 @@ impl Logs {
         let enrich = enrich(args)?;
         let named = args.log_format.as_deref().map(LogFormat::from_name).transpose();
         let named = named.map_err(|error| anyhow!("--log-format: {error}"))?;
-        let files = args.files.iter().map(|path| Log::open(path, named.as_ref(), &enrich)).collect::<anyhow::Result<_>>()?;
+        let files =
+            args.files.iter().map(|path| Log::open(path, named.as_ref(), &enrich)).collect::<anyhow::Result<_>>()?;
         Ok(Logs { files, tally: Tally::default() })
     }
 
@@ -129,7 +132,8 @@ impl Logs {
     /// Rules that cannot fire on what these logs say, told once, as nobody should wait for them.
     fn say_what_cannot_fire(&self, rules: &Rules) {
         for log in &self.files {
-            let never: Vec<_> = rules.never_fire(|field| log.reader.format().carries(field)).iter().map(|rule| rule.id()).collect();
+            let never: Vec<_> =
+                rules.never_fire(|field| log.reader.format().carries(field)).iter().map(|rule| rule.id()).collect();
             if !never.is_empty() {
                 let (name, format) = (&log.name, log.reader.format().id());
                 output::note(&format!("{name}: {format} logs cannot show: {}", never.join(", ")));
@@ -156,7 +160,8 @@ impl Log {
             bail!("{name} is compressed; unpack it: zcat {name} | palisade replay -");
         }
         let whole = head.iter().rposition(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
-        let format = named.cloned().or_else(|| detect(head.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n')));
+        let format =
+            named.cloned().or_else(|| detect(head.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n')));
         let Some(format) = format else {
             bail!("the format of {name} is not known; say it by --log-format, or give nginx's log_format");
         };
@@ -239,7 +244,10 @@ fn as_json(tally: &Tally, engine: &Engine, incidents: &[Incident]) -> anyhow::Re
 
 /// Groups whose state was given up, over all rules.
 fn evicted(engine: &Engine) -> u64 {
-    (0..engine.rules().rules().len()).map(|rule| engine.tables(rule)).map(|tables| tables.evicted + tables.refused).sum()
+    (0..engine.rules().rules().len())
+        .map(|rule| engine.tables(rule))
+        .map(|tables| tables.evicted + tables.refused)
+        .sum()
 }
 
 fn people(tally: &Tally, engine: &Engine, incidents: &[Incident], rules: &Rules) {
@@ -268,14 +276,28 @@ fn shown(incident: &Incident, rules: &Rules) -> String {
         let text = String::from_utf8_lossy(&text).into_owned();
         text.get(..19).unwrap_or_default().replace('T', " ")
     };
-    let group: Vec<_> = incident.group.iter().map(|(field, value)| format!("{}={}", field.name(), Untrusted::new(value).cut(60).terminal())).collect();
+    let group: Vec<_> = incident
+        .group
+        .iter()
+        .map(|(field, value)| format!("{}={}", field.name(), Untrusted::new(value).cut(60).terminal()))
+        .collect();
     let (first, last) = (time(incident.first_seen), time(incident.last_seen));
     let mut text = format!(
         "{}  {}  {}\n    {} .. {}, {} events  {}",
-        incident.priority.id(), incident.rule, incident.title, first, last, incident.count, group.join(" ")
+        incident.priority.id(),
+        incident.rule,
+        incident.title,
+        first,
+        last,
+        incident.count,
+        group.join(" ")
     );
     let Evidence { paths, .. } = &incident.evidence;
-    let top: Vec<_> = paths.iter().take(3).map(|(path, count)| format!("{} ({count})", Untrusted::new(path).cut(60).terminal())).collect();
+    let top: Vec<_> = paths
+        .iter()
+        .take(3)
+        .map(|(path, count)| format!("{} ({count})", Untrusted::new(path).cut(60).terminal()))
+        .collect();
     if !top.is_empty() {
         text.push_str(&format!("\n    paths: {}", top.join(", ")));
     }
@@ -311,4 +333,3 @@ impl Progress {
         }
     }
 }
-

@@ -29,9 +29,14 @@ pub(crate) fn load(files: &RulesFiles) -> anyhow::Result<Loaded> {
     let texts = |list: &[(String, String)]| list.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>();
     let replaced = ids(&texts(&own));
     let built_in = BUILT_IN.iter().filter(|(name, _)| !replaced.iter().any(|id| name.strip_suffix(".yml") == Some(id)));
-    let built_in = built_in.filter(|_| !files.no_built_in).map(|(name, text)| (format!("built-in/{name}"), (*text).to_owned()));
+    let built_in =
+        built_in.filter(|_| !files.no_built_in).map(|(name, text)| (format!("built-in/{name}"), (*text).to_owned()));
     let all: Vec<_> = built_in.chain(own).collect();
-    let numbered: Vec<_> = all.iter().enumerate().map(|(at, (name, text))| (FileId(u16::try_from(at).unwrap_or(u16::MAX)), name, text)).collect();
+    let numbered: Vec<_> = all
+        .iter()
+        .enumerate()
+        .map(|(at, (name, text))| (FileId(u16::try_from(at).unwrap_or(u16::MAX)), name, text))
+        .collect();
     let sources = numbered.iter().fold(Sources::new(), |sources, (id, name, text)| sources.with(*id, *name, *text));
     match Rules::parse(&numbered.iter().map(|(id, _, text)| (*id, text.as_str())).collect::<Vec<_>>()) {
         Ok((rules, warnings)) => {
@@ -46,7 +51,11 @@ pub(crate) fn load(files: &RulesFiles) -> anyhow::Result<Loaded> {
 }
 
 fn ids(texts: &[String]) -> Vec<String> {
-    let files: Vec<_> = texts.iter().enumerate().map(|(at, text)| (FileId(u16::try_from(at).unwrap_or(u16::MAX)), text.as_str())).collect();
+    let files: Vec<_> = texts
+        .iter()
+        .enumerate()
+        .map(|(at, text)| (FileId(u16::try_from(at).unwrap_or(u16::MAX)), text.as_str()))
+        .collect();
     // Their problems are told when all rules are read together.
     Rules::parse_leniently(&files).0.rules().iter().map(|rule| rule.id().to_owned()).collect()
 }
@@ -55,7 +64,8 @@ fn ids(texts: &[String]) -> Vec<String> {
 fn collect(path: &Path, out: &mut Vec<(String, String)>) -> anyhow::Result<()> {
     let named = || path.display().to_string();
     if path.is_dir() {
-        let mut entries: Vec<PathBuf> = fs::read_dir(path).with_context(named)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
+        let mut entries: Vec<PathBuf> =
+            fs::read_dir(path).with_context(named)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
         entries.sort();
         for entry in entries {
             let rule = entry.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
@@ -119,7 +129,8 @@ pub(crate) fn test(files: &RulesFiles, format: Format) -> anyhow::Result<Exit> {
     match format {
         Format::Json => output::result(&serde_json::to_string_pretty(&results)?),
         Format::Human => {
-            let untested: Vec<_> = loaded.rules.rules().iter().filter(|rule| rule.tests().is_empty()).map(Rule::id).collect();
+            let untested: Vec<_> =
+                loaded.rules.rules().iter().filter(|rule| rule.tests().is_empty()).map(Rule::id).collect();
             if !untested.is_empty() {
                 output::note(&format!("without a test: {}", untested.join(", ")));
             }
@@ -150,9 +161,12 @@ pub(crate) fn explain(args: &RulesExplain, format: Format) -> anyhow::Result<Exi
     engine.finish(&mut out);
     let Some(seen) = taken.or(last) else { bail!("the log has no event") };
     let Some(explanation) = engine.explain(rule.id(), &seen) else { bail!("the rule does not run") };
-    let fired: std::collections::BTreeSet<_> = out.iter().filter(|incident| *incident.rule == *rule.id()).map(|incident| incident.key).collect();
+    let fired: std::collections::BTreeSet<_> =
+        out.iter().filter(|incident| *incident.rule == *rule.id()).map(|incident| incident.key).collect();
     match format {
-        Format::Json => output::result(&serde_json::to_string_pretty(&as_json(rule, &seen, &explanation, fired.len()))?),
+        Format::Json => {
+            output::result(&serde_json::to_string_pretty(&as_json(rule, &seen, &explanation, fired.len()))?)
+        }
         Format::Human => people(rule, &seen, &explanation, fired.len()),
     }
     Ok(Exit::Fine)
@@ -171,8 +185,10 @@ fn as_json(rule: &Rule, seen: &Seen<'_>, explanation: &Explanation, incidents: u
             json!({ "name": input.name, "holds": input.holds, "comparisons": comparisons })
         })
         .collect();
-    let window: Vec<_> = explanation.window.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
-    let group: Vec<_> = explanation.group.iter().map(|(field, value)| json!({ "field": field, "value": value })).collect();
+    let window: Vec<_> =
+        explanation.window.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    let group: Vec<_> =
+        explanation.group.iter().map(|(field, value)| json!({ "field": field, "value": value })).collect();
     json!({
         "rule": rule.id(), "type": rule.kind(), "incidents": incidents, "event": event(seen), "inputs": inputs,
         "group": group, "window": window,
@@ -193,13 +209,19 @@ fn people(rule: &Rule, seen: &Seen<'_>, explanation: &Explanation, incidents: us
     for input in &explanation.inputs {
         output::result(&format!("input   {}: {}", input.name, if input.holds { "yes" } else { "no" }));
         for one in &input.comparisons {
-            let found = one.found.as_deref().map_or_else(|| "-".to_owned(), |text| Untrusted::new(text).cut(80).terminal().to_string());
+            let found = one
+                .found
+                .as_deref()
+                .map_or_else(|| "-".to_owned(), |text| Untrusted::new(text).cut(80).terminal().to_string());
             let mark = if one.holds { "+" } else { "-" };
             output::result(&format!("        {mark} {} {} (here: {found})", one.field, one.wanted));
         }
     }
     for (field, value) in &explanation.group {
-        let value = value.as_deref().map_or_else(|| "missing, so the event is in no group".to_owned(), |text| Untrusted::new(text).cut(80).terminal().to_string());
+        let value = value.as_deref().map_or_else(
+            || "missing, so the event is in no group".to_owned(),
+            |text| Untrusted::new(text).cut(80).terminal().to_string(),
+        );
         output::result(&format!("group   {field} = {value}"));
     }
     for (name, value) in &explanation.window {
