@@ -1,0 +1,203 @@
+//! All of it on one thread: match, put in order, count.
+
+use std::sync::Arc;
+
+use palisade_event::{EventTime, Incident, Seen};
+
+use crate::partition::Told;
+use crate::reorder::Reorder;
+use crate::rules::{Matcher, Matches, Rules};
+use crate::shard::{Shard, partition};
+
+/// How an engine runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Groups are hashed by it. A random one where strangers choose groups; a fixed one to repeat a run.
+    pub seed: u64,
+    /// How many seconds late an event may come and still be counted; at most 600.
+    pub lateness_seconds: u64,
+    /// How many hits may wait for late ones. Beyond it the oldest second is counted early.
+    pub waiting: usize,
+    /// Among how many shards the groups are shared.
+    pub shards: usize,
+}
+
+/// What an engine has seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events taken.
+    pub events: u64,
+    /// Events that came too late to be counted.
+    pub late: u64,
+    /// Events whose time was ahead of when they were received.
+    pub ahead: u64,
+    /// Times that a condition held while its group cooled down, or had no room.
+    pub held_back: u64,
+}
+
+/// What one rule holds in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Groups with state.
+    pub live: u64,
+    /// Groups whose state was given up for others.
+    pub evicted: u64,
+    /// Groups that found no room and came only once.
+    pub refused: u64,
+}
+
+/// A detector: events in, incidents out.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Arc<Rules>,
+    matcher: Matcher,
+    matches: Matches,
+    reorder: Reorder,
+    shards: Vec<Shard>,
+    counters: Counters,
+    began: Option<EventTime>,
+    told: Vec<Told>,
+}
+
+// === impl Settings ===
+
+impl Default for Settings {
+    /// For files: 10 seconds late, a fixed seed, one shard.
+    fn default() -> Settings {
+        Settings { seed: 0x7061_6c69_7361_6465, lateness_seconds: 10, waiting: 65_536, shards: 1 }
+    }
+}
+
+// === impl Engine ===
+
+impl Engine {
+    /// An engine that has seen nothing.
+    #[must_use]
+    pub fn new(rules: Arc<Rules>, settings: Settings) -> Engine {
+        let count = settings.shards.clamp(1, crate::shard::PARTITIONS);
+        Engine {
+            matcher: rules.matcher(settings.seed),
+            matches: Matches::default(),
+            reorder: Reorder::new(settings.lateness_seconds, settings.waiting),
+            shards: (0..count).map(|_| Shard::new(Arc::clone(&rules), count)).collect(),
+            counters: Counters::default(),
+            began: None,
+            told: Vec::new(),
+            rules,
+        }
+    }
+
+    /// The rules it runs.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// Says since when everything was seen, where that is before the first event: rules that ask for what did not happen
+    /// believe nothing about the time before.
+    pub fn began(&mut self, at: EventTime) {
+        self.began = self.began.or(Some(at));
+    }
+
+    /// Takes an event. What it completes is appended to `out` once nothing earlier is waited for.
+    ///
+    /// `received` is the clock where there is one: a stamp ahead of it becomes it.
+    pub fn observe(&mut self, seen: &Seen<'_>, received: Option<EventTime>, out: &mut Vec<Incident>) {
+        self.counters.events += 1;
+        if let Some(now) = received.filter(|now| seen.time > *now) {
+            self.counters.ahead += 1;
+            let seen = Seen { time: now, ..seen.clone() };
+            return self.take(&seen, out);
+        }
+        self.take(seen, out);
+    }
+
+    /// Says how late it is, where no event does: timers run, seconds that are over are counted.
+    pub fn tick(&mut self, now: EventTime, out: &mut Vec<Incident>) {
+        self.release(now, out);
+    }
+
+    /// The end: everything that waits is counted, open incidents are told as they are.
+    pub fn finish(&mut self, out: &mut Vec<Incident>) {
+        while let Some(mut bucket) = self.reorder.drain() {
+            self.count(&mut bucket);
+            self.reorder.give_back(bucket);
+        }
+        let now = before(self.reorder.watermark());
+        for shard in &mut self.shards {
+            shard.advance(now, &mut self.told);
+            shard.tell_all(now, &mut self.told);
+        }
+        self.tell(out);
+    }
+
+    /// What it has seen.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters { held_back: self.shards.iter().map(Shard::held_back).sum(), ..self.counters }
+    }
+
+    /// What a rule holds in memory, by its place among [`Rules::rules`].
+    #[must_use]
+    pub fn tables(&self, rule: usize) -> Tables {
+        self.shards.iter().map(|shard| shard.counters(rule)).fold(Tables::default(), |sum, [live, evicted, refused]| Tables {
+            live: sum.live + live,
+            evicted: sum.evicted + evicted,
+            refused: sum.refused + refused,
+        })
+    }
+
+    fn take(&mut self, seen: &Seen<'_>, out: &mut Vec<Incident>) {
+        if self.reorder.is_late(seen.time) {
+            self.counters.late += 1;
+            return;
+        }
+        self.rules.matches(seen, &mut self.matcher, &mut self.matches);
+        // Lets go of what is over before the new event, so that a jump ahead finds room.
+        self.release(seen.time, out);
+        self.reorder.put(seen, &self.matches);
+    }
+
+    fn release(&mut self, now: EventTime, out: &mut Vec<Incident>) {
+        let mut any = false;
+        while let Some(mut bucket) = self.reorder.next(now) {
+            any = true;
+            self.count(&mut bucket);
+            self.reorder.give_back(bucket);
+        }
+        if any {
+            let watermark = before(self.reorder.watermark());
+            for shard in &mut self.shards {
+                shard.advance(watermark, &mut self.told);
+            }
+            self.tell(out);
+        }
+    }
+
+    fn count(&mut self, bucket: &mut crate::reorder::Bucket) {
+        // No earlier event can come once its second is over.
+        if bucket.second >= self.reorder.earliest {
+            let began = self.began.unwrap_or_else(|| EventTime::from_micros(self.reorder.earliest * 1_000_000));
+            self.shards.iter_mut().for_each(|shard| shard.start(began));
+        }
+        let (shards, rules) = (&mut self.shards, &self.rules);
+        let count = shards.len();
+        bucket.ordered(|hit, exhibit| {
+            let rule = rules.feeds.get(hit.feed as usize).map_or(0, |feed| feed.rule);
+            if let Some(shard) = shards.get_mut(partition(rule, hit.group) % count) {
+                shard.observe(hit, exhibit);
+            }
+        });
+    }
+
+    /// In the order of time, then of rules, then of keys: the same for any number of shards.
+    fn tell(&mut self, out: &mut Vec<Incident>) {
+        self.told.sort_by_key(|told| (told.at, told.rule, told.incident.key));
+        out.extend(self.told.drain(..).map(|told| told.incident));
+    }
+}
+
+/// The last moment before a time: what is due at a time comes with that time's events.
+fn before(time: EventTime) -> EventTime {
+    EventTime::from_micros(time.micros().saturating_sub(1))
+}
