@@ -18,7 +18,7 @@ use crate::limiter::Charge;
 use crate::login::Login;
 use crate::plan::{Plan, RoutePlan};
 use crate::schema::Violation;
-use crate::stage::Sharing;
+use crate::stage::{NEXT_ACTION, Sharing};
 use crate::state::Reserved;
 use crate::step::{Claimed, Collected};
 use crate::token::{Session, Token};
@@ -109,6 +109,10 @@ pub(crate) struct Asks {
     pub(crate) prefetch: bool,
     /// Another site caused the request.
     pub(crate) foreign: bool,
+    /// Something says where it comes from: `Origin` or `Sec-Fetch-Site`, once or more.
+    pub(crate) placed: bool,
+    /// It names a server action.
+    pub(crate) action: bool,
     /// A header comes that only scanners of known holes send.
     pub(crate) exploit: bool,
     /// The session is new to the browser.
@@ -240,7 +244,12 @@ impl Asks {
                 "x-middleware-subrequest" => asks.exploit = true,
                 "sec-fetch-dest" => dest = Some(value.as_bytes()),
                 "sec-fetch-mode" => mode = Some(value.as_bytes()),
-                "sec-fetch-site" => site = Some(value.as_bytes()),
+                "sec-fetch-site" => {
+                    site = Some(value.as_bytes());
+                    asks.placed = true;
+                }
+                "origin" => asks.placed = true,
+                NEXT_ACTION => asks.action = true,
                 // React Server Component requests ask for a part of a page, not for a document.
                 "rsc" | "next-router-prefetch" | "next-router-segment-prefetch" => partial = true,
                 "purpose" | "sec-purpose" | "x-moz" => asks.prefetch = true,

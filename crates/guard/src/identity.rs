@@ -11,7 +11,6 @@ mod cache;
 mod clerk;
 mod fault;
 mod issuer;
-mod json;
 mod jws;
 mod key;
 mod verified;

@@ -42,6 +42,14 @@ pub fn read_json(text: &[u8]) -> Result<Value, BadJson> {
     Ok(value)
 }
 
+/// The object that `text` is; nothing where it is anything else or would be refused. So tokens and key sets are read.
+pub(crate) fn object(text: &[u8]) -> Option<Map<String, Value>> {
+    match read_json(text) {
+        Ok(Value::Object(object)) => Some(object),
+        _ => None,
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Strict<'c> {
     depth: usize,
@@ -216,6 +224,19 @@ mod tests {
         let list = |values: usize| format!("[{}0]", "0,".repeat(values - 1));
         assert!(read_json(list(MAX_JSON_VALUES - 1).as_bytes()).is_ok());
         assert_eq!(read_json(list(MAX_JSON_VALUES).as_bytes()), Err(BadJson::TooManyValues));
+    }
+
+    #[test]
+    fn a_token_is_an_object_in_which_each_key_stands_once() {
+        for (text, good) in [
+            (r#"{"a":1,"b":{"a":[true,null,"x",1.5,-1]}}"#, true),
+            (r#"{"o":{"per":"a","per":"b"}}"#, false),
+            (r#"{"a":1} {}"#, false),
+            ("[]", false),
+            ("", false),
+        ] {
+            assert_eq!(object(text.as_bytes()).is_some(), good, "{text}");
+        }
     }
 
     proptest! {

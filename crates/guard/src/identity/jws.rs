@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::identity::fault::TokenFault;
-use crate::identity::json;
 use crate::identity::key::{Alg, KeySet, Verify};
+use crate::json;
 
 /// The longest token that is read, in characters.
 pub const MAX_TOKEN: usize = 16 << 10;

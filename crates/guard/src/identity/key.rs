@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::identity::json;
+use crate::json;
 
 /// A signature algorithm (RFC 7518, RFC 8037). Asymmetric ones alone: with an HMAC the published key would sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -37,7 +37,7 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>) -> Flow {
     if *view.method == Method::OPTIONS {
         return options(exchange, view);
     }
-    let provenance = provenance(exchange, view.headers);
+    let provenance = if exchange.asks.placed { provenance(exchange, view.headers) } else { Provenance::Silent };
     if provenance == Provenance::Malformed {
         return Flow::refuse(Stage::Origin, Code::HeaderMalformed);
     }
