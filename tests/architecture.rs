@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crates that decide and never act: time and entropy are their arguments.
-const SANS_IO: &[&str] = &["diag", "event", "policy", "guard", "detect", "check"];
+const SANS_IO: &[&str] = &["diag", "event", "policy", "guard", "detect", "check", "js"];
 
 /// Calls that the `clippy.toml` of a sans-IO crate refuses by name.
 const SANS_IO_REFUSES: &[&str] = &["Instant::now", "SystemTime::now", "File::open"];

@@ -27,6 +27,11 @@ export class Process {
     }
   }
 
+  /** Its last output. */
+  get said() {
+    return this.#said;
+  }
+
   get ended() {
     return this.failure !== null || this.child.exitCode !== null || this.child.signalCode !== null;
   }

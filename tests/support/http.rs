@@ -28,7 +28,7 @@ pub(crate) struct Answer {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Running {
-    /// Starts a program that says `http://ADDRESS` on stderr once it listens.
+    /// Starts a program that says `http://ADDRESS` or `https://ADDRESS` on stderr once it listens.
     pub(crate) fn start(command: &mut Command) -> Running {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stderr = BufReader::new(child.stderr.take().expect("stderr"));
@@ -39,7 +39,7 @@ impl Running {
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 heard.lock().expect("lock").push(line.clone());
-                let after = line.split("http://").nth(1).unwrap_or_default();
+                let after = line.split("://").nth(1).unwrap_or_default();
                 let end = after.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(after.len());
                 if let Ok(address) = after[..end].parse::<SocketAddr>() {
                     let _ = tell.send(address);

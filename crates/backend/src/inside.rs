@@ -1,7 +1,7 @@
 //! The gate within an axum app.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use palisade_tower::{Ambient, Gate, GateLayer, PeerOf};
 use crate::jwks::Jwks;
 use crate::local::Local;
 use crate::schemas::providers;
+use crate::shared::{Address, Linked, Notice, Shared};
 use crate::system::{SystemEntropy, now};
 
 /// A whole gate in an app's own process. Behind `palisade serve` with the same secrets it does not do again what that one
@@ -37,9 +38,9 @@ pub struct Inside {
     builder: PolicyBuilder,
     secrets: Secrets,
     providers: Providers,
-    jwks: Option<Jwks>,
     state: Arc<State>,
     plan: Arc<Plan>,
+    backend: Linked,
     ambient: InsideAmbient,
 }
 
@@ -75,15 +76,32 @@ impl Inside {
         let jwks = Jwks::of(&policy, &providers, &state)
             .map_err(|error| Diagnostics::from(Diagnostic::error("identity-jwks", error.to_string())))?;
         let plan = Plan::compile_inside(policy, &secrets, &state, &providers)?;
+        let backend = Linked::open(Local::new(Arc::clone(&state)).with_jwks(jwks), None);
         Ok(Inside {
             builder,
             secrets,
             providers,
-            jwks,
             state,
             plan,
+            backend,
             ambient: InsideAmbient { events: Arc::new(print) },
         })
+    }
+
+    /// Shares limits, tokens, webhooks, failed sign-ins and blocks with other gates, by the server at `address` that
+    /// `[state]` names. Without it a policy with `[state] redis` behaves as if the server were out. `tell` is called on a
+    /// thread of its own, and may block. All requests ask over one connection, which belongs to the runtime of the first.
+    ///
+    /// # Errors
+    /// If the policy shares nothing, or no thread can be started.
+    pub fn sharing(mut self, address: Address, tell: impl Fn(&Notice) + Send + 'static) -> io::Result<Inside> {
+        let policy = self.plan.policy();
+        if policy.state.redis.is_none() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the policy has no [state] redis"));
+        }
+        let shared = Shared::start(address, policy, &self.state, tell)?;
+        self.backend = self.backend.with_shared(&shared);
+        Ok(self)
     }
 
     /// Hands each event to `events` instead of printing it. It is called on the request's task and must not block.
@@ -96,7 +114,7 @@ impl Inside {
     /// The layer for a router: every route of the policy, and the token endpoint. Add it last, so that it stands
     /// outside of every other layer.
     #[must_use]
-    pub fn layer(&self) -> GateLayer<Local, InsideAmbient> {
+    pub fn layer(&self) -> GateLayer<Linked, InsideAmbient> {
         self.over(Arc::clone(&self.plan))
     }
 
@@ -107,19 +125,18 @@ impl Inside {
     ///
     /// # Errors
     /// What is wrong with the route.
-    pub fn protect(&self, route: Route) -> Result<GateLayer<Local, InsideAmbient>, Diagnostics> {
+    pub fn protect(&self, route: Route) -> Result<GateLayer<Linked, InsideAmbient>, Diagnostics> {
         let policy = self.builder.clone().route(route).build()?;
         Ok(self.over(Plan::compile_inside(policy, &self.secrets, &self.state, &self.providers)?))
     }
 
-    fn over(&self, plan: Arc<Plan>) -> GateLayer<Local, InsideAmbient> {
+    fn over(&self, plan: Arc<Plan>) -> GateLayer<Linked, InsideAmbient> {
         // Where axum keeps what its server and its router know.
         let peer: PeerOf = |extensions| {
             let info = extensions.get::<ConnectInfo<SocketAddr>>()?;
             Some(Peer { address: info.0.ip() })
         };
-        let backend = Local::new(Arc::clone(&self.state)).with_jwks(self.jwks.clone());
-        let gate = Gate::new(plan, backend, self.ambient.clone());
+        let gate = Gate::new(plan, self.backend.clone(), self.ambient.clone());
         GateLayer::new(gate, peer, |extensions| Some(extensions.get::<MatchedPath>()?.as_str()))
     }
 }

@@ -22,6 +22,6 @@ pub use issuer::DemoIssuer;
 pub use jwks::{Jwks, JwksTimes};
 pub use local::{Answering, Local};
 pub use schemas::{JsonSchemas, providers};
-pub use shared::{Address, BadAddress, Linked, LinkedAnswer, Notice, Shared};
+pub use shared::{Address, BadAddress, BlockFault, Blocklist, Linked, LinkedAnswer, Notice, Shared};
 pub use system::{SystemEntropy, now};
 pub use verify::AwsLc;

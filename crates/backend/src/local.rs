@@ -47,7 +47,7 @@ impl Backend for Local {
         let claimed = match ask.patience() {
             None => self.state.claim(&ask.question, system::now()),
             // The guard falls back to what is known here, or refuses.
-            Some(_) => Claimed::Unavailable,
+            Some(_) => Claimed::Unavailable { nodes: 1 },
         };
         Answering(Inner::Known(Some(ask.reply(claimed))))
     }

@@ -7,6 +7,7 @@
 //! which any number of questions are under way at a time, up to a bound.
 
 mod address;
+mod blocklist;
 mod keeper;
 mod link;
 mod server;
@@ -23,6 +24,7 @@ use palisade_policy::Policy;
 use tokio::sync::{Notify, watch};
 
 pub use address::{Address, BadAddress};
+pub use blocklist::{BlockFault, Blocklist};
 pub use link::{Linked, LinkedAnswer};
 
 /// The way to the server, for all threads of a gate. Cheap to clone; when the last clone and the last [`Linked`] are

@@ -49,8 +49,9 @@ impl Rules {
     #[must_use]
     pub fn explain(&self, rule: &Rule, seen: &Seen<'_>) -> Explanation {
         let group = rule.inputs.first().map(|input| &input.group).into_iter().flatten();
-        let group =
-            group.map(|column| (column.name().to_owned(), column.text(seen).map(|text| text.into_owned()))).collect();
+        let group = group
+            .map(|column| (column.name().to_owned(), column.text(seen).map(std::borrow::Cow::into_owned)))
+            .collect();
         let inputs = rule.inputs.iter().map(|input| self.asked(input, seen)).collect();
         Explanation { inputs, group, window: Vec::new() }
     }
@@ -114,7 +115,7 @@ impl Engine {
 }
 
 fn compared(atom: &Atom, seen: &Seen<'_>) -> Compared {
-    let found = atom.column.text(seen).map(|text| text.into_owned());
+    let found = atom.column.text(seen).map(std::borrow::Cow::into_owned);
     Compared { field: atom.column.name().to_owned(), wanted: wanted(&atom.test), found, holds: atom.holds(seen) }
 }
 

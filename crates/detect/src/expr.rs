@@ -120,7 +120,7 @@ impl Expr {
             Expr::Atom(id) => out.push(*id),
             Expr::Not(inner) => inner.atoms(out),
             Expr::All(items) | Expr::Any(items) | Expr::AtLeast(_, items) => {
-                items.iter().for_each(|item| item.atoms(out))
+                items.iter().for_each(|item| item.atoms(out));
             }
         }
     }

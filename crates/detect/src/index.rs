@@ -224,7 +224,8 @@ impl TextIndex {
     }
 
     fn remember(&self, text: &str, atoms: &Atoms, desk: &mut Desk) {
-        let place = desk.hasher.hash_one(text.as_bytes()) as usize % REMEMBERED;
+        #[expect(clippy::cast_possible_truncation, reason = "below the number of places")]
+        let place = (desk.hasher.hash_one(text.as_bytes()) % REMEMBERED as u64) as usize;
         let Some(slot) = desk.remembered.get_mut(place) else { return };
         if slot.text != text.as_bytes() || text.is_empty() {
             slot.text.clear();

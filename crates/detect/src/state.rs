@@ -94,8 +94,7 @@ impl State {
                 let wanted = bound.threshold() as usize;
                 let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
                 slot.state.add(now, hit.count, wanted);
-                let found =
-                    slot.state.full(now, *span, wanted).filter(|_| bound.holds(u32::MAX.min(bound.threshold())));
+                let found = slot.state.full(now, *span, wanted);
                 found.map_or(Verdict::Quiet, |since| holds(since, wanted.max(hit.count as usize) as u64, None, None))
             }
             (State::Tumbling(table), Correlation::Count { bound, span }) => {
@@ -115,21 +114,7 @@ impl State {
                     holds(since, wanted as u64, Some(("distinct", wanted as f64)), None)
                 })
             }
-            (State::Ratio(table), Correlation::Ratio { order, wanted, total, span }) => {
-                let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
-                slot.state.add(now, *span, role, hit.count);
-                let [of, over] = slot.state.totals();
-                let ratio = of as f64 / over.max(1) as f64;
-                if over < u64::from(*total) || !order.holds(ratio, *wanted) {
-                    return Verdict::Broken;
-                }
-                holds(
-                    slot.since.max(now.saturating_sub(*span)),
-                    of,
-                    Some(("ratio", ratio)),
-                    Some(("total", over as f64)),
-                )
-            }
+            (State::Ratio(table), Correlation::Ratio { .. }) => ratio(table, rule, role, hit),
             (State::Temporal(table), Correlation::Temporal { .. }) => temporal(table, rule, role, hit, start),
             (State::Ordered(table), Correlation::Ordered { least, span }) => ordered(table, least, *span, role, hit),
             (State::Baseline(table), Correlation::Baseline(shape)) => {
@@ -218,28 +203,16 @@ impl State {
             (State::Ordered(table), Correlation::Ordered { least, span }) => roles(table, group, least, *span, now),
             (State::Baseline(table), Correlation::Baseline(shape)) => {
                 let compared = table.get(group).map(|slot| slot.state.clone().add(shape, now, start, 0, 0));
-                let (count, usual) = compared.map_or((0, 0.0), |compared| (compared.count, compared.usual));
                 let passed = (now / shape.bucket).saturating_sub(start / shape.bucket);
-                vec![
-                    ("count", f64::from(count)),
-                    ("usual", usual),
-                    ("factor", shape.factor),
-                    ("min_count", f64::from(shape.least)),
-                    ("buckets_watched", passed as f64),
-                    ("warmup", shape.warmup as f64),
-                ]
+                let mut all = usual(compared, shape.factor, shape.least);
+                all.extend([("buckets_watched", passed as f64), ("warmup", shape.warmup as f64)]);
+                all
             }
             (State::Profile(table), Correlation::Profile(shape)) => {
                 let compared = table.get(group).map(|slot| slot.state.clone().add(shape, now, start, 0, 0));
-                let (count, usual) = compared.map_or((0, 0.0), |compared| (compared.count, compared.usual));
-                let days = seconds(now.saturating_sub(start)) / 86_400.0;
-                vec![
-                    ("count", f64::from(count)),
-                    ("usual", usual),
-                    ("factor", shape.factor),
-                    ("min_count", f64::from(shape.least)),
-                    ("days_watched", days),
-                ]
+                let mut all = usual(compared, shape.factor, shape.least);
+                all.push(("days_watched", seconds(now.saturating_sub(start)) / 86_400.0));
+                all
             }
             (State::NewValue(_), Correlation::NewValue(shape)) => {
                 vec![("watched_seconds", seconds(now.saturating_sub(start))), ("learn_seconds", seconds(shape.learn))]
@@ -266,6 +239,26 @@ impl State {
             State::Absence(table) => of(table),
         }
     }
+}
+
+/// Role 0 among role 1, within the span.
+fn ratio(table: &mut Table<Sums>, rule: &Rule, role: usize, hit: &Hit) -> Verdict {
+    let Correlation::Ratio { order, wanted, total, span } = &rule.correlation else { return Verdict::Quiet };
+    let now = hit.time;
+    let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
+    slot.state.add(now, *span, role, hit.count);
+    let [of, over] = slot.state.totals();
+    let ratio = of as f64 / over.max(1) as f64;
+    if over < u64::from(*total) || !order.holds(ratio, *wanted) {
+        return Verdict::Broken;
+    }
+    let since = slot.since.max(now.saturating_sub(*span));
+    holds(since, of, Some(("ratio", ratio)), Some(("total", over as f64)))
+}
+
+fn usual(compared: Option<crate::baseline::Compared>, factor: f64, least: u32) -> Vec<(&'static str, f64)> {
+    let (count, usual) = compared.map_or((0, 0.0), |compared| (compared.count, compared.usual));
+    vec![("count", f64::from(count)), ("usual", usual), ("factor", factor), ("min_count", f64::from(least))]
 }
 
 fn roles(table: &mut Table<Vec<Newest>>, group: u64, least: &[u32], span: u64, now: u64) -> Vec<(&'static str, f64)> {

@@ -163,7 +163,7 @@ fn described(node: &Node, found: &mut Diagnostics) -> Option<Described> {
                 described.repeat = text.parse().unwrap_or(1);
             }
             ("at" | "every" | "repeat", _) => {
-                expected(&entry.node, &entry.key, "a time, or a count of at least 1", found)
+                expected(&entry.node, &entry.key, "a time, or a count of at least 1", found);
             }
             (name, Some(text)) => {
                 let plain = entry.node.number().is_some() || matches!(text, "true" | "false");

@@ -69,23 +69,29 @@ pub fn rfc3339(micros: u64, line: &mut Vec<u8>) {
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
-    let parts = [
-        (year, 4, b'-'),
-        (month, 2, b'-'),
-        (day, 2, b'T'),
-        (second / 3600, 2, b':'),
-        (second / 60 % 60, 2, b':'),
-        (second % 60, 2, b'.'),
-        (fraction, 6, b'Z'),
+    let pairs = [
+        (year / 100, None),
+        (year % 100, Some(b'-')),
+        (month, Some(b'-')),
+        (day, Some(b'T')),
+        (second / 3600, Some(b':')),
+        (second / 60 % 60, Some(b':')),
+        (second % 60, Some(b'.')),
+        (fraction / 10_000, None),
+        (fraction / 100 % 100, None),
+        (fraction % 100, Some(b'Z')),
     ];
-    for (value, width, after) in parts {
-        digits(line, value, width);
-        line.push(after);
+    for (value, after) in pairs {
+        line.extend_from_slice(&[b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]);
+        line.extend(after);
     }
 }
 
-/// Decimal digits, at least `width` of them. `core::fmt` costs ten times as much, and a line has a dozen numbers.
-pub(crate) fn digits(line: &mut Vec<u8>, mut value: u64, width: usize) {
+/// Decimal digits. `core::fmt` costs ten times as much, and a line has a dozen numbers.
+pub(crate) fn digits(line: &mut Vec<u8>, mut value: u64) {
+    if value < 10 {
+        return line.push(b'0' + (value % 10) as u8);
+    }
     let mut text = [b'0'; 20];
     let mut from = text.len();
     for place in text.iter_mut().rev() {
@@ -96,7 +102,7 @@ pub(crate) fn digits(line: &mut Vec<u8>, mut value: u64, width: usize) {
             break;
         }
     }
-    line.extend_from_slice(text.get(from.min(text.len().saturating_sub(width))..).unwrap_or_default());
+    line.extend_from_slice(text.get(from..).unwrap_or_default());
 }
 
 /// Days since 1970-01-01 as year, month, day (Howard Hinnant's `civil_from_days`, for days after the epoch).
@@ -118,7 +124,7 @@ pub(crate) fn key(line: &mut Vec<u8>, field: Field) {
 
 pub(crate) fn number(line: &mut Vec<u8>, field: Field, value: u64) {
     key(line, field);
-    digits(line, value, 1);
+    digits(line, value);
 }
 
 pub(crate) fn address(line: &mut Vec<u8>, field: Field, address: IpAddr) {
@@ -127,7 +133,13 @@ pub(crate) fn address(line: &mut Vec<u8>, field: Field, address: IpAddr) {
     let mut before = b'"';
     for octet in v4.octets() {
         line.push(before);
-        digits(line, u64::from(octet), 1);
+        if octet >= 100 {
+            line.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            line.push(b'0' + octet / 10 % 10);
+        }
+        line.push(b'0' + octet % 10);
         before = b'.';
     }
     line.push(b'"');

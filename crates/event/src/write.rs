@@ -88,6 +88,6 @@ fn id(line: &mut Vec<u8>, field: Field, value: Option<&str>) {
 fn size(line: &mut Vec<u8>, field: Field, value: Option<u64>) {
     if let Some(value) = value {
         key(line, field);
-        digits(line, value, 1);
+        digits(line, value);
     }
 }

@@ -1,6 +1,7 @@
 //! How many connections and tunnels are open, in all and of each client.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +12,10 @@ use palisade_policy::{Clients, Limits};
 
 /// Tunnels one client may hold open.
 const TUNNELS_PER_CLIENT: u32 = 32;
+/// Counters of what clients wait for. Clients whose numbers agree share one; at most twice `in_flight` are in use.
+const WAITERS: usize = 4096;
 
-/// Counts over all threads. Asked once a connection, never once a request.
+/// Counts over all threads. Connections are counted under a lock, requests without.
 ///
 /// Its table has an entry for clients with something open and for nobody else, so it is never larger than the number
 /// of connections, which has a limit.
@@ -24,6 +27,11 @@ pub(crate) struct Census {
     open: Mutex<Open>,
     /// Requests that wait for the application.
     waiting: AtomicU32,
+    /// How many of them one client may have, and how many it has.
+    in_flight_per_client: u32,
+    waiters: Box<[AtomicU32]>,
+    /// Which counter is whose, so that nobody can aim at another's.
+    hasher: RandomState,
     /// Connections, to be read without the lock.
     held: AtomicU32,
 }
@@ -68,6 +76,7 @@ pub(crate) struct Permit {
 #[derive(Debug)]
 pub(crate) struct Seat {
     census: Arc<Census>,
+    client: IpAddr,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +96,9 @@ impl Census {
             in_flight: limits.in_flight,
             open: Mutex::new(Open { proxies: clients.trusted_proxies.clone(), ..Open::default() }),
             waiting: AtomicU32::new(0),
+            in_flight_per_client: limits.in_flight_per_client,
+            waiters: std::iter::repeat_with(AtomicU32::default).take(WAITERS).collect(),
+            hasher: RandomState::new(),
             held: AtomicU32::new(0),
         })
     }
@@ -115,21 +127,33 @@ impl Census {
         Some(Permit { census: Arc::clone(self), what: What::Connection(client) })
     }
 
-    /// Whether one more request may go to the application. What is `essential` (it asks itself, for it costs more than
-    /// the rest here) has an eighth of the places to itself.
-    pub(crate) fn has_room(&self, essential: impl FnOnce() -> bool) -> bool {
+    /// Whether one more request may go to the application. What is `essential` has an eighth of the places to itself.
+    /// Who asks, and that, is found out only where it matters: it costs more than the rest here.
+    pub(crate) fn has_room(&self, client: impl FnOnce() -> IpAddr, essential: impl FnOnce() -> bool) -> bool {
         let waiting = self.waiting.load(Relaxed);
-        let reserve = self.in_flight / 8 + 1;
-        waiting < self.in_flight || (waiting - self.in_flight < reserve && essential())
+        // Nobody has more than all have together.
+        let own = if waiting < self.in_flight_per_client { 0 } else { self.waits_of(client()).load(Relaxed) };
+        let within = |count: u32, most: u32| count < most.saturating_add(most / 8 + 1);
+        (waiting < self.in_flight && own < self.in_flight_per_client)
+            || (within(waiting, self.in_flight) && within(own, self.in_flight_per_client) && essential())
     }
 
     /// A place for a request that has passed. Those that were asked for room at the same time and then waited for
-    /// something may be more than the places; never more than twice as many.
-    pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
+    /// something may be more than the places; never more than twice as many, in all or of one client.
+    pub(crate) fn seat(self: &Arc<Self>, client: IpAddr) -> Option<Seat> {
         let before = self.waiting.fetch_add(1, Relaxed);
+        let own = self.waits_of(client).fetch_add(1, Relaxed);
         // Made first, so that a refusal gives the place back.
-        let seat = Seat { census: Arc::clone(self) };
-        (before < self.in_flight.saturating_mul(2)).then_some(seat)
+        let seat = Seat { census: Arc::clone(self), client };
+        let within = |count: u32, most: u32| count < most.saturating_mul(2);
+        (within(before, self.in_flight) && within(own, self.in_flight_per_client)).then_some(seat)
+    }
+
+    /// What a client waits for.
+    fn waits_of(&self, client: IpAddr) -> &AtomicU32 {
+        let hash = self.hasher.hash_one(ClientKey::of(client));
+        let index = usize::try_from(hash % WAITERS as u64).unwrap_or_default();
+        self.waiters.get(index).unwrap_or(&self.waiting)
     }
 
     /// Whether there are so many connections that those who ask nothing must go sooner.
@@ -171,6 +195,7 @@ impl Census {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.census.waiting.fetch_sub(1, Relaxed);
+        self.census.waits_of(self.client).fetch_sub(1, Relaxed);
     }
 }
 
@@ -245,17 +270,40 @@ mod tests {
     fn beyond_the_places_only_what_is_essential_is_taken() {
         let limits = Limits { in_flight: 8, ..Limits::default() };
         let census = Census::new(&limits, &Clients::default());
-        let taken = |essential: bool| census.has_room(|| essential).then(|| census.seat()).flatten();
+        let one = ip("192.0.2.1");
+        let room = |essential: bool| census.has_room(|| one, || essential);
+        let taken = |essential: bool| room(essential).then(|| census.seat(one)).flatten();
         let mut held: Vec<_> = (0..20).filter_map(|_| taken(false)).collect();
         assert_eq!(held.len(), 8);
         held.extend((0..20).filter_map(|_| taken(true)));
         assert_eq!(held.len(), 10);
-        held.extend((0..20).filter_map(|_| census.seat()));
+        held.extend((0..20).filter_map(|_| census.seat(one)));
         assert_eq!(held.len(), 16, "twice as many, whoever was asked before");
         held.truncate(7);
-        assert!(census.has_room(|| unreachable!("there is room")));
+        assert!(census.has_room(|| unreachable!("few wait"), || unreachable!("there is room")));
         drop(held);
         assert_eq!(census.waiting.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn one_client_does_not_have_all_places() {
+        let limits = Limits { in_flight: 100, in_flight_per_client: 8, ..Limits::default() };
+        let census = Census::new(&limits, &Clients::default());
+        let taken = |client: &str, essential: bool| {
+            let client = ip(client);
+            let room = census.has_room(|| client, || essential);
+            room.then(|| census.seat(client)).flatten()
+        };
+        let own: Vec<_> = (0..20).filter_map(|_| taken("2001:db8::1", false)).collect();
+        assert_eq!(own.len(), 8);
+        assert!(taken("2001:db8::2", false).is_none(), "of the same /64");
+        let hooks: Vec<_> = (0..20).filter_map(|_| taken("2001:db8::1", true)).collect();
+        assert_eq!(hooks.len(), 2, "what is essential has an eighth more");
+        // One of them may share its counter; not all.
+        let others: Vec<_> = (1..=10).filter_map(|n| taken(&format!("192.0.2.{n}"), false)).collect();
+        assert!(others.len() > 7, "{}", others.len());
+        drop((own, hooks, others));
+        assert!(census.waiters.iter().all(|count| count.load(Relaxed) == 0));
     }
 
     #[test]

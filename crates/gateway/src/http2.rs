@@ -6,7 +6,8 @@
 
 mod flood;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -48,33 +49,46 @@ const GOODBYE: Duration = Duration::from_secs(1);
 struct Here;
 
 /// What goes on in a connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Activity {
     /// Requests being answered.
     running: Cell<u32>,
-    /// Responses of which the client takes nothing.
-    stuck: Cell<u32>,
     /// Grows with everything that moves, wrapping.
     moved: Cell<u32>,
+    /// Those responses, by a number of their own: one that moves does not excuse another.
+    lags: RefCell<BTreeMap<u32, Lag>>,
+    numbered: Cell<u32>,
     /// A request was refused in a way that ends the connection.
     ending: Cell<bool>,
+}
+
+/// A response that waits for the client.
+#[derive(Debug, Default)]
+struct Lag {
+    /// Bytes taken since the last look.
+    taken: u64,
+    /// Looks in a row at which they were too few.
+    quiet: u8,
 }
 
 /// The body of a response, and what its connection knows of it.
 struct Reply<B> {
     body: B,
     running: Running,
-    /// The client could take more, and does not.
-    stuck: bool,
+    /// Its number, while the client could take more, and does not.
+    stuck: Option<u32>,
 }
 
 /// A request that is being answered.
 struct Running(Rc<Activity>);
 
-/// Ends a connection on which nothing moves, by one timer that looks at quarters of `idle_timeout`.
+/// Ends a connection on which nothing moves, or some response is taken too slowly, by one timer that looks at quarters of
+/// `idle_timeout`.
 struct Quiet {
     sleep: Pin<Box<Sleep>>,
     quarter: Duration,
+    /// Bytes of a response that a client takes in a quarter at least.
+    least: u64,
     /// What had moved at the last look.
     moved: u32,
     /// Looks since something did.
@@ -98,8 +112,7 @@ pub(crate) async fn serve<A: Answers, S: Stream>(
     link: Link,
     mut place: Place,
 ) {
-    let activity =
-        Rc::new(Activity { running: Cell::new(0), stuck: Cell::new(0), moved: Cell::new(0), ending: Cell::new(false) });
+    let activity = Rc::<Activity>::default();
     let service = {
         let (activity, head) = (Rc::clone(&activity), limits.header_bytes);
         service_fn(move |request: Request<Incoming>| {
@@ -252,13 +265,40 @@ impl Activity {
     fn moves(&self) {
         self.moved.set(self.moved.get().wrapping_add(1));
     }
+
+    /// A response waits for the client from now on, under the number that is returned.
+    fn waits(&self) -> u32 {
+        let number = self.numbered.get();
+        self.numbered.set(number.wrapping_add(1));
+        self.lags.borrow_mut().insert(number, Lag::default());
+        number
+    }
+
+    fn took(&self, number: u32, bytes: usize) {
+        if let Some(lag) = self.lags.borrow_mut().get_mut(&number) {
+            lag.taken = lag.taken.saturating_add(bytes as u64);
+        }
+    }
+
+    /// Whether the client has taken less than `least` of some response for four looks; they are counted anew then.
+    fn lags_behind(&self, least: u64) -> bool {
+        let mut lags = self.lags.borrow_mut();
+        for lag in lags.values_mut() {
+            lag.quiet = if std::mem::take(&mut lag.taken) < least { lag.quiet + 1 } else { 0 };
+        }
+        let behind = lags.values().any(|lag| lag.quiet >= 4);
+        if behind {
+            lags.values_mut().for_each(|lag| lag.quiet = 0);
+        }
+        behind
+    }
 }
 
 // === impl Reply ===
 
 impl<B: Body> Reply<B> {
     fn new(body: B, running: Running) -> Reply<B> {
-        let mut reply = Reply { stuck: false, running, body };
+        let mut reply = Reply { stuck: None, running, body };
         reply.stands(!reply.body.is_end_stream());
         reply
     }
@@ -266,13 +306,15 @@ impl<B: Body> Reply<B> {
 
 impl<B> Reply<B> {
     fn stands(&mut self, stuck: bool) {
-        let all = &self.running.0.stuck;
-        match (self.stuck, stuck) {
-            (false, true) => all.set(all.get() + 1),
-            (true, false) => all.set(all.get().saturating_sub(1)),
+        let activity = &self.running.0;
+        match self.stuck {
+            None if stuck => self.stuck = Some(activity.waits()),
+            Some(number) if !stuck => {
+                activity.lags.borrow_mut().remove(&number);
+                self.stuck = None;
+            }
             _ => {}
         }
-        self.stuck = stuck;
     }
 }
 
@@ -291,6 +333,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Reply<B> {
         // h2 asks for more only where the client takes more.
         this.running.0.moves();
         let frame = Pin::new(&mut this.body).poll_frame(context);
+        if let (Some(number), Poll::Ready(Some(Ok(frame)))) = (this.stuck, &frame) {
+            this.running.0.took(number, frame.data_ref().map_or(0, Bytes::len));
+        }
         this.stands(matches!(frame, Poll::Ready(Some(Ok(_)))) && !this.body.is_end_stream());
         frame
     }
@@ -310,18 +355,24 @@ impl Quiet {
     fn new(limits: &Limits) -> Quiet {
         let quarter = (limits.idle_timeout / 4).max(Duration::from_millis(1));
         // The first request must come as soon as a head over HTTP/1.1 must.
-        Quiet { sleep: Box::pin(sleep(limits.header_timeout)), quarter, moved: 0, still: 3, told: false }
+        let least = u128::from(limits.read_rate) * quarter.as_millis() / 1000;
+        let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
+        Quiet { sleep: Box::pin(sleep(limits.header_timeout)), quarter, least, moved: 0, still: 3, told: false }
     }
 
     fn poll(&mut self, activity: &Activity, context: &mut Context<'_>) -> Option<Ended> {
         while self.sleep.as_mut().poll(context).is_ready() {
             self.sleep.as_mut().reset(Instant::now() + self.quarter);
             let (moved, runs) = (activity.moved.get(), activity.running.get() > 0);
-            let still = moved == self.moved && (!runs || activity.stuck.get() > 0);
+            let still = moved == self.moved && (!runs || !activity.lags.borrow().is_empty());
             self.moved = moved;
             self.still = if still { self.still + 1 } else { 0 };
             if self.told && !runs {
                 return Some(Ended::Cut);
+            }
+            // One response that stands still holds an upstream's connection, whatever else goes on.
+            if activity.lags_behind(self.least) {
+                return Some(if self.told { Ended::Cut } else { Ended::Politely });
             }
             if self.still >= 4 {
                 return Some(if self.told || runs { Ended::Cut } else { Ended::Politely });

@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
-/// A certificate chain and its key, for every name that is asked for. TLS 1.2 and 1.3; HTTP/2 and HTTP/1.1 by ALPN.
+/// Certificate chains and their keys, by the name that is asked for (RFC 6066 section 3). TLS 1.2 and 1.3; HTTP/2 and
+/// HTTP/1.1 by ALPN. Whoever asks for no name, or for one that no certificate has, is served the first.
 ///
-/// What it does not do: several certificates by name, client certificates, OCSP stapling, early data.
+/// What it does not do: client certificates, OCSP stapling, early data.
 #[derive(Clone)]
 pub struct Certificate {
     served: Arc<Served>,
@@ -35,6 +37,11 @@ pub enum CertificateError {
 }
 
 struct Served {
+    pairs: Vec<Pair>,
+}
+
+/// One chain and its key, as they are served now.
+struct Pair {
     chain: PathBuf,
     key: PathBuf,
     current: RwLock<Arc<CertifiedKey>>,
@@ -53,10 +60,16 @@ impl Certificate {
     /// # Errors
     /// If a file cannot be read, holds none, or they do not belong together.
     pub fn load(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Certificate, CertificateError> {
-        let (chain, key) = (chain.into(), key.into());
-        let stamp = stamp(&chain, &key);
-        let current = RwLock::new(read(&chain, &key)?);
-        let served = Arc::new(Served { chain, key, current, stamp: Mutex::new(stamp) });
+        Certificate::load_all([(chain.into(), key.into())])
+    }
+
+    /// Reads several chains and their keys; the first serves whoever names none of the others.
+    ///
+    /// # Errors
+    /// As [`Certificate::load`], for the first pair that cannot be served.
+    pub fn load_all(pairs: impl IntoIterator<Item = (PathBuf, PathBuf)>) -> Result<Certificate, CertificateError> {
+        let pairs = pairs.into_iter().map(|(chain, key)| Pair::load(chain, key)).collect::<Result<_, _>>()?;
+        let served = Arc::new(Served { pairs });
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let resolver = Arc::clone(&served) as Arc<dyn ResolvesServerCert>;
@@ -71,18 +84,9 @@ impl Certificate {
     /// # Errors
     /// As [`Certificate::load`]; what was served is served on.
     pub fn reload(&self) -> Result<bool, CertificateError> {
-        let served = &*self.served;
-        let now = stamp(&served.chain, &served.key);
-        {
-            let mut known = served.stamp.lock().unwrap_or_else(PoisonError::into_inner);
-            if *known == now {
-                return Ok(false);
-            }
-            *known = now;
-        }
-        let fresh = read(&served.chain, &served.key)?;
-        *served.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(true)
+        // All of them, whichever cannot be read.
+        let tried: Vec<_> = self.served.pairs.iter().map(Pair::reload).collect();
+        tried.into_iter().try_fold(false, |any, fresh| Ok(any | fresh?))
     }
 
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
@@ -98,13 +102,53 @@ impl fmt::Debug for Certificate {
 
 impl fmt::Debug for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({})", self.chain.display())
+        let chains: Vec<_> = self.pairs.iter().map(|pair| pair.chain.display().to_string()).collect();
+        write!(f, "Certificate({})", chains.join(", "))
     }
 }
 
 impl ResolvesServerCert for Served {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let first = self.pairs.first()?;
+        if self.pairs.len() == 1 {
+            return Some(first.now());
+        }
+        let name = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
+        let named = |name: ServerName<'_>| self.pairs.iter().map(Pair::now).find(|pair| is_for(pair, &name));
+        Some(name.and_then(named).unwrap_or_else(|| first.now()))
+    }
+}
+
+fn is_for(pair: &CertifiedKey, name: &ServerName<'_>) -> bool {
+    let parsed = pair.end_entity_cert().and_then(ParsedCertificate::try_from);
+    parsed.is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
+}
+
+// === impl Pair ===
+
+impl Pair {
+    fn load(chain: PathBuf, key: PathBuf) -> Result<Pair, CertificateError> {
+        let stamp = Mutex::new(stamp(&chain, &key));
+        let current = RwLock::new(read(&chain, &key)?);
+        Ok(Pair { chain, key, current, stamp })
+    }
+
+    fn now(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn reload(&self) -> Result<bool, CertificateError> {
+        let now = stamp(&self.chain, &self.key);
+        {
+            let mut known = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+            if *known == now {
+                return Ok(false);
+            }
+            *known = now;
+        }
+        let fresh = read(&self.chain, &self.key)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(true)
     }
 }
 

@@ -58,8 +58,9 @@ pub(crate) struct Handshake {
 
 /// Why an exchange failed.
 enum Failed {
-    /// It may be sent again: the application never saw the request, or seeing it twice changes nothing.
-    Again(Box<Request<Sent>>),
+    /// It may be sent again: the application never saw the request, or seeing it twice changes nothing. It lies where
+    /// it was taken from.
+    Again,
     /// It was sent, or some of it was, and the connection closed without an answer.
     Unanswered,
     Fault(Fault),
@@ -102,56 +103,52 @@ impl Upstreams {
         request: Request<Guarded<Upload>>,
         trailer: Option<HeaderValue>,
     ) -> Result<Response<Received>, Fault> {
-        let (request, progress) = shape(request, trailer)?;
         let started = Instant::now();
-        let response = self.deliver(request, progress).await?;
-        self.counters.upstream.observe(started.elapsed());
-        Ok(response)
-    }
-
-    async fn deliver(
-        &self,
-        request: Request<Sent>,
-        progress: Option<Rc<Progress>>,
-    ) -> Result<Response<Received>, Fault> {
+        let (request, progress) = shape(request, trailer)?;
+        // It lies in one place until it is sent: what is handed from future to future is copied each time.
+        let mut unsent = Some(request);
         let chosen = self.choice.pick(None, mono_micros).ok_or(Fault::Unreachable)?;
         let first = Rc::clone(&chosen.member);
-        let request = match self.attempt(chosen, request, progress.as_ref(), true).await {
-            Ok(response) => return Ok(response),
-            Err(Failed::Again(request)) => *request,
-            Err(failed) => return Err(failed.fault()),
-        };
-        self.counters.retries.add(1);
-        let chosen = self.choice.pick(Some(&first), mono_micros).ok_or(Fault::Unreachable)?;
-        self.attempt(chosen, request, progress.as_ref(), false).await.map_err(Failed::fault)
+        let mut outcome = self.attempt(chosen, &mut unsent, progress.as_ref(), Some(started)).await;
+        if let Err(Failed::Again) = outcome {
+            self.counters.retries.add(1);
+            let chosen = self.choice.pick(Some(&first), mono_micros).ok_or(Fault::Unreachable)?;
+            outcome = self.attempt(chosen, &mut unsent, progress.as_ref(), None).await;
+        }
+        if outcome.is_ok() {
+            self.counters.upstream.observe(started.elapsed());
+        }
+        outcome.map_err(Failed::fault)
     }
 
-    /// Sends the request to one upstream; over a kept connection only if it `may_reuse` one.
+    /// Sends the request to one upstream; over a kept connection only the first time, for which `begun` is the time.
     async fn attempt(
         &self,
         chosen: Chosen,
-        request: Request<Sent>,
+        unsent: &mut Option<Request<Sent>>,
         progress: Option<&Rc<Progress>>,
-        may_reuse: bool,
+        begun: Option<Instant>,
     ) -> Result<Response<Received>, Failed> {
         let Chosen { member, turn, trial } = chosen;
         if let Some(tally) = member.tally() {
             tally.requests.add(1);
         }
-        let kept = if may_reuse && !trial { member.pool.take() } else { None };
-        let (mut lease, copy) = match kept {
-            Some((connection, idle)) => {
-                (member.pool.lease(connection, turn), if idle < FRESH { None } else { copy(&request) })
+        let kept = begun.filter(|_| !trial).and_then(|now| member.pool.take(now));
+        let (mut lease, begun, copy) = match (kept, begun) {
+            (Some((connection, idle)), Some(begun)) => {
+                let copy = unsent.as_ref().filter(|_| idle >= FRESH).and_then(copy);
+                (member.pool.lease(connection, turn), begun, copy.map(Box::new))
             }
-            None => match member.connect(turn, trial).await {
-                Ok(lease) => (lease, None),
-                Err(_) => return Err(Failed::Again(Box::new(request))),
+            _ => match member.connect(turn, trial).await {
+                Ok(lease) => (lease, Instant::now(), None),
+                Err(_) => return Err(Failed::Again),
             },
         };
-        match self.exchange(&mut lease, request, progress.map(Rc::as_ref)).await {
+        match self.exchange(&mut lease, unsent, progress.map(Rc::as_ref), begun).await {
             Ok(response) => received(response, lease, progress.cloned()).map_err(Failed::Fault),
             Err(Failed::Unanswered) => {
-                Err(copy.map_or(Failed::Fault(Fault::Unreachable), |copy| Failed::Again(Box::new(copy))))
+                *unsent = copy.map(|copy| *copy);
+                Err(if unsent.is_some() { Failed::Again } else { Failed::Fault(Fault::Unreachable) })
             }
             Err(failed) => Err(failed),
         }
@@ -164,7 +161,7 @@ impl Upstreams {
     pub(crate) async fn handshake(&self, request: Request<Guarded<Upload>>) -> Result<Handshake, Fault> {
         let (request, progress) = shape(request, None)?;
         let mut lease = self.open_upgradeable().await?;
-        let exchanged = self.exchange(&mut lease, request, progress.as_deref()).await;
+        let exchanged = self.exchange(&mut lease, &mut Some(request), progress.as_deref(), Instant::now()).await;
         let mut response = exchanged.map_err(Failed::fault)?;
         let upgraded = hyper::upgrade::on(&mut response);
         response.extensions_mut().clear();
@@ -187,10 +184,13 @@ impl Upstreams {
     async fn exchange(
         &self,
         lease: &mut Lease,
-        request: Request<Sent>,
+        unsent: &mut Option<Request<Sent>>,
         progress: Option<&Progress>,
+        begun: Instant,
     ) -> Result<Response<Incoming>, Failed> {
-        let Some((sender, patience)) = lease.parts() else { return Err(Failed::Fault(Fault::Internal)) };
+        let (Some((sender, patience)), Some(request)) = (lease.parts(begun), unsent.take()) else {
+            return Err(Failed::Fault(Fault::Internal));
+        };
         let mut sending = pin!(sender.try_send_request(request));
         let mut moved = 0;
         let outcome = poll_fn(|context| {
@@ -207,7 +207,7 @@ impl Upstreams {
                     return Poll::Ready(Err(progress.map_or(Fault::Timeout, Progress::blame)));
                 }
                 moved = so_far;
-                patience.restart();
+                patience.restart(Instant::now());
             }
         })
         .await;
@@ -217,7 +217,10 @@ impl Upstreams {
             Err(fault) => return Err(Failed::Fault(fault)),
         };
         match (error.take_message(), progress.map(Progress::sending)) {
-            (Some(unsent), None | Some(Sending::Untouched)) => Err(Failed::Again(Box::new(unsent))),
+            (Some(again), None | Some(Sending::Untouched)) => {
+                *unsent = Some(again);
+                Err(Failed::Again)
+            }
             (_, Some(Sending::Broken)) => Err(Failed::Fault(Fault::BodyBroken)),
             _ if error.error().is_parse() => Err(Failed::Fault(Fault::Unreachable)),
             _ => Err(Failed::Unanswered),
@@ -230,7 +233,7 @@ impl Failed {
     fn fault(self) -> Fault {
         match self {
             Failed::Fault(fault) => fault,
-            Failed::Again(_) | Failed::Unanswered => Fault::Unreachable,
+            Failed::Again | Failed::Unanswered => Fault::Unreachable,
         }
     }
 }

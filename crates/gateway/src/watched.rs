@@ -46,6 +46,8 @@ pub(crate) struct Pulse {
     served: AtomicU32,
     /// Successful writes, wrapping.
     writes: AtomicU32,
+    /// Bytes written, wrapping.
+    taken: AtomicU32,
     /// The last write found no room.
     stuck: AtomicBool,
     /// The last request came with a body.
@@ -77,13 +79,16 @@ pub(crate) struct Busy(Arc<Pulse>);
 
 /// Closes connections that wait for nothing, by one timer a connection that is hardly ever set anew.
 ///
-/// A head must be complete within `header_timeout`. Between requests, or while the client takes no byte of its
-/// response, nothing may stand still for `idle_timeout`; that is checked at quarters, so it may last a quarter longer.
+/// A head must be complete within `header_timeout`. Between requests nothing may stand still for `idle_timeout`, nor, while
+/// a response waits for the client, may the client take less than `read_rate` for so long; that is checked at quarters,
+/// so it may last a quarter longer.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pulse: Arc<Pulse>,
     header_timeout: Duration,
     quarter: Duration,
+    /// Bytes of a response that a client takes in a quarter at least.
+    least: u32,
     sleep: Pin<Box<Sleep>>,
     armed: Armed,
 }
@@ -93,7 +98,7 @@ enum Armed {
     /// For the head of the request after that many.
     Head(u32),
     /// For the next look, since when nothing has moved for that many quarters.
-    Tick { served: u32, writes: u32, quiet: u8 },
+    Tick { served: u32, writes: u32, taken: u32, quiet: u8 },
 }
 
 // === impl Watched ===
@@ -256,6 +261,7 @@ impl Pulse {
             phase: AtomicU8::new(Phase::Head as u8),
             served: AtomicU32::new(0),
             writes: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
             stuck: AtomicBool::new(false),
             bodied: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
@@ -323,13 +329,16 @@ impl Pulse {
 
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
         self.stuck.store(written.is_pending(), Relaxed);
-        if written.is_ready() {
+        if let Poll::Ready(written) = written {
+            let bytes = written.as_ref().map_or(0, |bytes| u32::try_from(*bytes).unwrap_or(u32::MAX));
+            self.taken.store(self.taken.load(Relaxed).wrapping_add(bytes), Relaxed);
             self.writes.store(self.writes.load(Relaxed).wrapping_add(1), Relaxed);
         }
     }
 
     fn tick(&self, quiet: u8) -> Armed {
-        Armed::Tick { served: self.served(), writes: self.writes.load(Relaxed), quiet }
+        let (writes, taken) = (self.writes.load(Relaxed), self.taken.load(Relaxed));
+        Armed::Tick { served: self.served(), writes, taken, quiet }
     }
 }
 
@@ -350,7 +359,9 @@ impl Watch {
     pub(crate) fn new(pulse: Arc<Pulse>, limits: &Limits) -> Watch {
         let header_timeout = limits.header_timeout;
         let quarter = (limits.idle_timeout / 4).max(Duration::from_millis(1));
-        Watch { armed: Armed::Head(0), sleep: Box::pin(sleep(header_timeout)), header_timeout, quarter, pulse }
+        let least = u128::from(limits.read_rate) * quarter.as_millis() / 1000;
+        let least = u32::try_from(least).unwrap_or(u32::MAX).max(1);
+        Watch { armed: Armed::Head(0), sleep: Box::pin(sleep(header_timeout)), header_timeout, quarter, least, pulse }
     }
 
     /// Ready when the connection is to be closed. Called whenever the connection has been polled.
@@ -364,17 +375,24 @@ impl Watch {
             match self.armed {
                 Armed::Head(of) if phase == Phase::Head && of == served => return Poll::Ready(()),
                 Armed::Head(_) => self.arm(self.pulse.tick(0), self.quarter),
-                Armed::Tick { quiet, .. } if self.armed != self.pulse.tick(quiet) || !self.stands_still(phase) => {
-                    self.arm(self.pulse.tick(0), self.quarter);
-                }
+                Armed::Tick { .. } if !self.stands_still(phase) => self.arm(self.pulse.tick(0), self.quarter),
                 Armed::Tick { quiet, .. } if quiet >= 3 => return Poll::Ready(()),
                 Armed::Tick { quiet, .. } => self.arm(self.pulse.tick(quiet + 1), self.quarter),
             }
         }
     }
 
+    /// Whether too little has moved since the last look: nothing between requests; of a response that waits for the client,
+    /// less than it must take. Where the application is waited for, nothing need move.
     fn stands_still(&self, phase: Phase) -> bool {
-        phase == Phase::Idle || self.pulse.stuck.load(Relaxed)
+        let Armed::Tick { served, writes, taken, .. } = self.armed else { return false };
+        if served != self.pulse.served() {
+            return false;
+        }
+        if self.pulse.stuck.load(Relaxed) {
+            return self.pulse.taken.load(Relaxed).wrapping_sub(taken) < self.least;
+        }
+        phase == Phase::Idle && writes == self.pulse.writes.load(Relaxed)
     }
 
     fn arm(&mut self, armed: Armed, after: Duration) {
@@ -416,6 +434,33 @@ mod tests {
             drop(pulse.begin(false));
             pulse.enter(Phase::Head);
             assert!(closes_within(&mut watch, LONG).await, "the second head breaks off");
+        });
+    }
+
+    #[test]
+    fn who_takes_less_than_the_rate_is_closed_and_who_takes_it_is_not() {
+        run(async {
+            for (bytes, closes) in [(100, true), (200_000, false)] {
+                let limits =
+                    Limits { idle_timeout: Duration::from_millis(80), read_rate: 10_000_000, ..Limits::default() };
+                let pulse = Arc::new(Pulse::new());
+                let mut watch =
+                    Watch::new(Arc::clone(&pulse), &Limits { header_timeout: limits.idle_timeout, ..limits });
+                let _busy = pulse.begin(false);
+                let reading = async {
+                    // The socket is always full, and always moves.
+                    loop {
+                        pulse.wrote(&Poll::Ready(Ok(bytes)));
+                        pulse.wrote(&Poll::Pending);
+                        sleep(Duration::from_millis(1)).await;
+                    }
+                };
+                let closed = tokio::select! {
+                    closed = closes_within(&mut watch, if closes { LONG } else { SHORT }) => closed,
+                    () = reading => false,
+                };
+                assert_eq!(closed, closes, "{bytes} bytes a millisecond");
+            }
         });
     }
 

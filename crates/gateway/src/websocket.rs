@@ -1,7 +1,10 @@
-//! WebSocket: the handshake's answer is checked, then bytes are carried both ways, unread.
+//! WebSocket: the handshake's answer is checked, then bytes are carried both ways, unread. A tunnel ends with the token it
+//! was opened with, with a block of its client, and after an hour.
 
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,11 +14,12 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use palisade_guard::Fault;
+use palisade_event::ClientKey;
+use palisade_guard::{Fault, Identity, MonoMicros, Plan};
 use palisade_tower::Guarded;
 use sha1::{Digest as _, Sha1};
 use tokio::io::copy_bidirectional;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::census::Permit;
 use crate::roster::Place;
@@ -30,12 +34,40 @@ pub(crate) struct Holds<T> {
     pub(crate) permit: Permit,
     /// The connection it came over is still counted.
     pub(crate) connection: T,
+    pub(crate) leave: Leave,
+}
+
+/// How long a tunnel may live.
+pub(crate) struct Leave {
+    plan: Arc<Plan>,
+    client: ClientKey,
+    until: MonoMicros,
 }
 
 /// The longest life of a tunnel: sessions end, and a tunnel does not notice.
 const LIFE: Duration = Duration::from_secs(3600);
+/// How often a tunnel looks whether it may live on.
+const LOOK: Duration = Duration::from_secs(1);
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+// === impl Leave ===
+
+impl Leave {
+    /// Leave for the client of an admitted handshake: for an hour, or as long as its token is good.
+    pub(crate) fn of<B>(request: &Request<B>, client: IpAddr, plan: Arc<Plan>) -> Leave {
+        let now = palisade_backend::now();
+        let token = request.extensions().get::<Identity>().map(|identity| identity.life(now.wall));
+        let life = token.map_or(LIFE, |life| life.min(LIFE));
+        let micros = u64::try_from(life.as_micros()).unwrap_or(u64::MAX);
+        Leave { plan, client: ClientKey::of(client), until: MonoMicros(now.mono.0.saturating_add(micros)) }
+    }
+
+    fn is_over(&self) -> bool {
+        let now = palisade_backend::now().mono;
+        now >= self.until || self.plan.blocked(self.client, now).is_some()
+    }
+}
 
 /// Whether the guard let an upgrade through: it strips the field from every other request.
 pub(crate) fn asks<B>(request: &Request<B>) -> bool {
@@ -82,7 +114,7 @@ fn genuine(headers: &HeaderMap, accept: Option<&HeaderValue>) -> bool {
         && named(header::CONNECTION, "upgrade")
 }
 
-/// Carries bytes until either end closes, the tunnel is too old, or the thread drains.
+/// Carries bytes until either end closes, the tunnel's leave is over, or the thread drains.
 async fn tunnel<T>(client: OnUpgrade, application: OnUpgrade, mut holds: Holds<T>) {
     let mut carry = pin!(async {
         // Both come or the handshake broke off before the client was told.
@@ -91,10 +123,16 @@ async fn tunnel<T>(client: OnUpgrade, application: OnUpgrade, mut holds: Holds<T
         // A broken end closes the other; nobody is left to be told.
         let _ = copy_bidirectional(&mut client, &mut application).await;
     });
-    let mut life = pin!(sleep(LIFE));
+    let mut look = pin!(sleep(LOOK));
     poll_fn(|context| {
-        if holds.place.closing(context) || life.as_mut().poll(context).is_ready() {
+        if holds.place.closing(context) {
             return Poll::Ready(());
+        }
+        while look.as_mut().poll(context).is_ready() {
+            if holds.leave.is_over() {
+                return Poll::Ready(());
+            }
+            look.as_mut().reset(Instant::now() + LOOK);
         }
         carry.as_mut().poll(context)
     })

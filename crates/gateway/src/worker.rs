@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use palisade_backend::{Linked, Local, Shared};
@@ -18,7 +19,8 @@ use palisade_guard::{Fault, Peer, trailer_passes};
 use palisade_policy::{Found, Limits, Policy};
 use palisade_tower::{Gate, GateBody, Guarded};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -94,12 +96,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until told to stop, then drains. Returns how many connections were cut off in the end.
 pub(crate) fn run(start: Start) -> io::Result<usize> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let lines = Rc::new(Lines::new(Arc::clone(&start.common.queue)));
-    let local = LocalSet::new();
-    let cut = local.block_on(&runtime, serve_all(start, Rc::clone(&lines)));
+    let cut = runtime.block_on(serve_all(start, Rc::clone(&lines)));
     // Whatever is still open is dropped, and may still leave a record.
-    drop(local);
+    drop(runtime);
     lines.finish();
     cut
 }
@@ -305,14 +306,15 @@ impl Worker {
         link: &Link,
     ) -> Result<Response<Received>, Fault> {
         // Given back with the head of the response: what streams takes no place.
-        let Some(_seat) = self.census.seat() else { return Err(Fault::Overloaded) };
+        let client = client_of(request.headers()).unwrap_or(link.peer);
+        let Some(_seat) = self.census.seat(client) else { return Err(Fault::Overloaded) };
         if !websocket::asks(&request) {
             return upstreams.send(request, trailer).await;
         }
-        let permit = client_of(request.headers()).and_then(|client| self.census.tunnel(client));
-        let Some(permit) = permit else { return Err(Fault::Overloaded) };
+        let Some(permit) = self.census.tunnel(client) else { return Err(Fault::Overloaded) };
         let connection: Rc<Permit> = Rc::clone(&link.permit);
-        let holds = websocket::Holds { place: self.roster.enter(), permit, connection };
+        let leave = websocket::Leave::of(&request, client, Arc::clone(self.current.borrow().gate.plan()));
+        let holds = websocket::Holds { place: self.roster.enter(), permit, connection, leave };
         websocket::open(upstreams, request, holds).await
     }
 }
@@ -348,7 +350,9 @@ impl Answers for Worker {
         // Before any stage spends something. The place itself is taken by what has passed: a stranger whose body does
         // not come would else keep others out.
         let current = Rc::clone(&self.current.borrow());
-        if !self.census.has_room(|| is_essential(current.gate.plan().policy(), &request)) {
+        let policy = current.gate.plan().policy();
+        let client = || palisade_guard::client(&policy.clients, peer, request.headers()).address;
+        if !self.census.has_room(client, || is_essential(policy, &request)) {
             return current.gate.turn_away(peer, &request, Code::Overloaded, Some(RETRY_AFTER));
         }
         let trailer = announced(&request);
@@ -371,6 +375,9 @@ fn is_essential(policy: &Policy, request: &Request<Incoming>) -> bool {
 /// The trailer fields a request announces and that may pass. The guard strips the announcement; where the route takes
 /// trailers, hyper sends only those that are announced.
 fn announced(request: &Request<Incoming>) -> Option<header::HeaderValue> {
+    if request.body().is_end_stream() {
+        return None;
+    }
     let mut lines = request.headers().get_all(header::TRAILER).iter().peekable();
     lines.peek()?;
     let names = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));

@@ -1,6 +1,10 @@
 //! Who takes his time, and who asks for too much at once: bounded, and nobody else waits for it.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests fail the test")]
+
+#[path = "support/sharing.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
+mod sharing;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,8 +13,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use palisade_event::Kind;
-use palisade_policy::{Limits, Method, Route};
+use palisade_policy::{Clients, ForwardingHeader, Limits, Method, PolicyBuilder, Route, Signature, SignatureScheme};
 use palisade_testkit::{Client, HOST, PATIENCE, RunningGate, Upstream, eventually, open, route};
+use sharing::hook;
 use socket2::{Domain, Socket, Type};
 
 fn get(path: &str) -> String {
@@ -203,4 +208,158 @@ fn a_refusal_for_want_of_room_spends_nothing() {
         client.send(&form);
         client.response().status == 200
     });
+}
+
+/// Adds `/hook`, a webhook, and clients that `X-Forwarded-For` names.
+fn with_hook(policy: PolicyBuilder) -> PolicyBuilder {
+    let signature = Signature { scheme: SignatureScheme::GitHub, secrets: vec!["HOOK_SECRET".to_owned()] };
+    let hook = Route { signature: Some(signature), limit: None, ..route("/hook", Kind::Webhook, &[Method::Post]) };
+    let trusted_proxies = vec!["127.0.0.0/8".parse().expect("net")];
+    policy.route(hook).clients(Clients { trusted_proxies, header: ForwardingHeader::XForwardedFor })
+}
+
+fn get_by(client: &str) -> String {
+    format!("GET /free/a HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-For: {client}\r\n\r\n")
+}
+
+#[test]
+fn webhooks_have_places_of_their_own_beyond_the_others_and_no_more_than_those() {
+    let (upstream, go) = held();
+    let limits = Limits { in_flight: 8, ..Limits::default() };
+    let gate = RunningGate::start(with_hook(open().limits(limits)), &upstream.origin());
+    let mut waiting: Vec<Client> = (0..8).map(|_| gate.client()).collect();
+    for (number, client) in waiting.iter_mut().enumerate() {
+        client.send(get_by(&format!("192.0.2.{number}")));
+    }
+    upstream.wait_for(8);
+    let mut turned = gate.client();
+    turned.send(get_by("198.51.100.1"));
+    assert_eq!(turned.response().code(), "overloaded");
+    // An eighth and one more.
+    for n in 0..2 {
+        let mut provider = gate.client();
+        provider.send(hook(&format!("{{\"n\":{n}}}")));
+        upstream.wait_for(9 + n);
+        waiting.push(provider);
+    }
+    let mut late = gate.client();
+    late.send(hook("{\"n\":2}"));
+    let refused = late.response();
+    assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
+    // Which of them is answered by which word, the upstream decides.
+    for _ in &waiting {
+        go.send(()).expect("the upstream listens");
+    }
+    for client in &mut waiting {
+        assert_eq!(client.response().status, 200);
+    }
+    go.send(()).expect("the upstream listens");
+    late.send(hook("{\"n\":2}"));
+    assert_eq!(late.response().status, 200, "it was not spent");
+}
+
+#[test]
+fn one_client_does_not_take_all_the_places() {
+    let (upstream, go) = held();
+    let limits = Limits { in_flight: 100, in_flight_per_client: 3, ..Limits::default() };
+    let gate = RunningGate::start(with_hook(open().limits(limits)), &upstream.origin());
+    let mut waiting: Vec<Client> = (0..3).map(|_| gate.client()).collect();
+    for client in &mut waiting {
+        client.send(get_by("2001:db8::1"));
+    }
+    upstream.wait_for(3);
+    let mut turned = gate.client();
+    turned.send(get_by("2001:db8::2"));
+    let refused = turned.response();
+    assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"), "another address of the same /64");
+    assert_eq!(refused.field("retry-after"), Some("1"));
+    let mut others: Vec<Client> = (0..3).map(|_| gate.client()).collect();
+    for (number, client) in others.iter_mut().enumerate() {
+        client.send(get_by(&format!("192.0.2.{number}")));
+    }
+    upstream.wait_for(6);
+    waiting.append(&mut others);
+    // Which of them is answered by which word, the upstream decides.
+    for _ in &waiting {
+        go.send(()).expect("the upstream listens");
+    }
+    for client in &mut waiting {
+        assert_eq!(client.response().status, 200);
+    }
+    go.send(()).expect("the upstream listens");
+    turned.send(get_by("2001:db8::2"));
+    assert_eq!(turned.response().status, 200, "its places are free again");
+}
+
+/// An upstream that sends as long as somebody takes it, and says when nobody does.
+fn endless() -> (Upstream, Receiver<()>) {
+    let (tell, told) = channel();
+    let tell = Mutex::new(tell);
+    let upstream = Upstream::start(move |exchange| {
+        exchange.raw("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
+        while exchange.try_raw([b'x'; 16 << 10]).is_ok() {}
+        let _ = tell.lock().expect("lock").send(());
+    });
+    (upstream, told)
+}
+
+#[test]
+fn who_reads_too_slowly_is_cut_off_and_the_application_is_free_again() {
+    let (upstream, freed) = endless();
+    // The gate looks each 100 ms, for a mebibyte that went out meanwhile.
+    let time = Duration::from_millis(400);
+    let limits = Limits { header_timeout: time, idle_timeout: time, read_rate: 10 << 20, ..Limits::default() };
+    let gate = RunningGate::start(open().limits(limits), &upstream.origin());
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("socket");
+    socket.set_recv_buffer_size(4096).expect("a small window");
+    socket.connect(&gate.address.into()).expect("connect");
+    let mut slow = TcpStream::from(socket);
+    slow.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    slow.write_all(get("/free/a").as_bytes()).expect("send");
+    // It reads all the time, and never enough.
+    let began = Instant::now();
+    let mut bytes = [0; 1024];
+    while freed.try_recv().is_err() {
+        assert!(began.elapsed() < PATIENCE, "it is held for ever");
+        let _ = slow.read(&mut bytes);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn an_event_stream_lasts_however_little_it_says() {
+    let upstream = Upstream::start(|exchange| {
+        exchange.raw("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
+        for _ in 0..12 {
+            std::thread::sleep(Duration::from_millis(100));
+            exchange.raw("data: x\n\n");
+        }
+    });
+    let time = Duration::from_millis(200);
+    let limits = Limits { header_timeout: time, idle_timeout: time, read_rate: 10 << 20, ..Limits::default() };
+    let gate = RunningGate::start(open().limits(limits), &upstream.origin());
+    let mut client = gate.client();
+    client.send(get("/free/a"));
+    let all = String::from_utf8(client.rest()).expect("utf-8");
+    assert_eq!(all.matches("data: x").count(), 12, "{all}");
+}
+
+#[test]
+fn idle_connections_of_a_trusted_proxy_hold_what_the_docs_say() {
+    let upstream = Upstream::fixed("ok");
+    let gate = RunningGate::start(with_hook(open()), &upstream.origin());
+    let mut line = gate.client();
+    assert_eq!(line.get("/free/a").status, 200);
+    let before = resident();
+    let mut open: Vec<TcpStream> = Vec::new();
+    for _ in 0..many() {
+        let mut stream = from(Ipv4Addr::LOCALHOST, gate.address);
+        stream.write_all(get_by("192.0.2.1").as_bytes()).expect("send");
+        let mut byte = [0; 2048];
+        assert!(stream.read(&mut byte).expect("an answer") > 0);
+        open.push(stream);
+    }
+    // 33 KiB as it is shipped; a debug build's futures are larger.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < open.len() * (48 << 10), "{grown} bytes for {} connections", open.len());
 }

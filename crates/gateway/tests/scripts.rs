@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use palisade_event::ClientKey;
-use palisade_guard::shared::{Call, Lease, Space};
+use palisade_guard::shared::{Attempt, Call, GiveBack, Lease, Space};
 use palisade_guard::{
     Claim, Claimed, Held, Inbox, Limiter, MonoMicros, Now, Reserve, Seed, Settle, Spend, Spent, WallMicros,
 };
-use palisade_policy::Limit;
+use palisade_policy::{Limit, SIGN_IN};
 use palisade_testkit::{Redis, Reply, builder};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -62,6 +62,51 @@ fn the_script_and_the_limiter_decide_alike() {
             let charge = limiter.charge(1, client, cost, MonoMicros(now));
             prop_assert_eq!(told.granted == cost, charge.allowed, "{:?} at {}", limit, now);
             prop_assert_eq!(told.granted, if charge.allowed { cost } else { 0 });
+        }
+        Ok(())
+    });
+    decided.expect("alike");
+}
+
+/// The counts of attempts to sign in: charged, given back, and given back unjudged, by the script and by tables alike.
+#[test]
+fn the_scripts_of_attempts_and_the_limiter_decide_alike() {
+    let redis = Redis::start();
+    let turns = prop::collection::vec((0_u8..5, 0_u64..900_000_000), 1..80);
+    let accounts = std::cell::Cell::new(0_u128);
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    let decided = runner.run(&turns, |turns| {
+        accounts.set(accounts.get() + 1);
+        let attempt = Attempt { scope: 1, client: 9, account: Some(accounts.get()) };
+        let [lock, slow, unjudged] =
+            [SIGN_IN.lock, SIGN_IN.slow, SIGN_IN.lock].map(|limit| Limiter::new(limit, 64, Seed::new([7; 16])));
+        let mut now = 2_000_000_000_000_000_u64;
+        let at = |call: &Call, now: u64| {
+            let [seconds, micros] = [now / 1_000_000, now % 1_000_000].map(|part| part.to_string());
+            let next = call.arguments.len() + 1;
+            let clock = format!("{{ARGV[{next}], ARGV[{}]}}", next + 1);
+            let text = call.script.text().replace("redis.call('TIME')", &clock);
+            run(&redis, call, Some(&text), &[seconds, micros])
+        };
+        for (what, pause) in turns {
+            now += pause;
+            let mono = MonoMicros(now);
+            if what < 3 {
+                let told = attempt.read(&at(&attempt.call(space()), now)).expect("an answer");
+                let here = lock.charge(1, 1, 1, mono).allowed;
+                prop_assert_eq!(told.client.charged, here);
+                let slowed = here.then(|| slow.charge(1, 1, 1, mono).allowed);
+                prop_assert_eq!(told.account.map(|it| it.charged), slowed);
+                continue;
+            }
+            let give_back = GiveBack { attempt, account: true, judged: what == 3 };
+            let given = at(&give_back.call(space()), now) == [1];
+            let here = what == 3 || unjudged.charge(1, 1, 1, mono).allowed;
+            prop_assert_eq!(given, here);
+            if here {
+                lock.refund(1, 1, 1, mono);
+                slow.refund(1, 1, 1, mono);
+            }
         }
         Ok(())
     });

@@ -401,3 +401,98 @@ fn a_drain_lets_streams_finish_and_an_idle_connection_go() {
     });
     assert_eq!(gate.join().cut, 0);
 }
+
+#[test]
+fn a_stream_whose_window_stays_closed_ends_its_connection_though_others_move() {
+    let authority = Authority::new();
+    let (tell, freed) = std::sync::mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let upstream = Upstream::start(move |exchange| {
+        if exchange.request.target != "/free/large" {
+            return exchange.reply(200, &[], "small");
+        }
+        exchange.raw("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
+        while exchange.try_raw([b'x'; 16 << 10]).is_ok() {}
+        let _ = tell.lock().expect("lock").send(());
+    });
+    let folder = authority.issue("stalled");
+    let limits = Limits { idle_timeout: Duration::from_millis(400), ..Limits::default() };
+    let gate = gate(&folder, open().limits(limits), &upstream);
+    http2(&authority, gate.address, async |sender| {
+        let mut sender = sender.ready().await.expect("ready");
+        let get = |path: &str| request(Method::GET, &format!("https://shop.example{path}")).body(()).expect("request");
+        // Nobody ever takes of this one, beyond what its window lets through.
+        let (stalled, _) = sender.send_request(get("/free/large"), true).expect("sent");
+        let stalled = stalled.await.expect("a head");
+        let mut served = 0;
+        loop {
+            let Ok(ready) = sender.clone().ready().await else { break };
+            sender = ready;
+            let Ok((response, _)) = sender.send_request(get("/free/small"), true) else { break };
+            let Ok(response) = response.await else { break };
+            assert_eq!(response.status(), StatusCode::OK);
+            served += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(served > 5, "{served} others were served meanwhile");
+        drop(stalled);
+    });
+    freed.recv_timeout(PATIENCE).expect("the application is free again");
+}
+
+#[test]
+fn nobody_speaks_in_the_gates_name_over_http2_and_the_next_request_is_clean() {
+    let (authority, upstream) = (
+        Authority::new(),
+        Upstream::start(|exchange| {
+            if exchange.request.target == "/in/early" {
+                // Answers before the body has come.
+                return exchange.reply(200, &[], "early");
+            }
+            let _ = exchange.try_body();
+            exchange.reply(200, &[], "clean");
+        }),
+    );
+    let folder = authority.issue("hygiene");
+    let gate = gate(&folder, open(), &upstream);
+    http2(&authority, gate.address, async |sender| {
+        let mut sender = sender.ready().await.expect("ready");
+        let at = |method, path: &str| request(method, &format!("https://shop.example{path}"));
+        let aliases = at(Method::GET, "/free/alias")
+            .header("x_palisade_user", "root")
+            .header("x-palisade-admitted", "forged")
+            .header("x-middleware-subrequest", "a")
+            .header("x-forwarded-for", "6.6.6.6")
+            .header("x-original-url", "/admin")
+            .header("te", "trailers");
+        let (response, _) = sender.send_request(aliases.body(()).expect("request"), true).expect("sent");
+        assert_eq!(said(response).await.1, "clean");
+        let trailed = at(Method::POST, "/in/trailed").header("trailer", "x-palisade-user").body(()).expect("request");
+        let (response, mut body) = sender.send_request(trailed, false).expect("sent");
+        body.send_data(Bytes::from_static(b"x"), false).expect("data");
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("x-palisade-user", http::HeaderValue::from_static("root"));
+        body.send_trailers(trailers).expect("trailers");
+        assert_eq!(said(response).await.1, "clean");
+        let early = at(Method::POST, "/in/early").body(()).expect("request");
+        let (response, mut body) = sender.send_request(early, false).expect("sent");
+        let smuggled = Bytes::from_static(b"GET /free/smuggled HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+        let _ = body.send_data(smuggled, false);
+        assert_eq!(said(response).await.1, "early");
+        drop(body);
+        for _ in 0..5 {
+            let (response, _) =
+                sender.send_request(at(Method::GET, "/free/next").body(()).expect("request"), true).expect("sent");
+            assert_eq!(said(response).await.1, "clean");
+        }
+    });
+    let requests = upstream.requests();
+    assert_eq!(requests.len(), 8, "nothing was smuggled");
+    for request in requests {
+        let names = request.head.names();
+        let forbidden = ["x_palisade_user", "x-palisade-user", "x-middleware-subrequest", "x-original-url", "te"];
+        assert!(!names.iter().any(|name| forbidden.contains(name)), "{names:?}");
+        assert_ne!(request.head.field("x-palisade-admitted"), Some("forged"));
+        assert_eq!(request.head.field("x-forwarded-for"), Some("127.0.0.1"));
+    }
+}

@@ -1,8 +1,13 @@
 //! SECURITY.md 10: a tunnel opens on routes that take one, for pages of this origin, on the right answer, and ends.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+#[path = "support/identity.rs"]
+mod identity;
+
 use palisade_testkit::{Client, Exchange, HOST, RunningGate, Upstream, builder, eventually, route};
-use palisade_tower::event::Kind;
-use palisade_tower::policy::Route;
+use palisade_tower::event::{ClientKey, Kind};
+use palisade_tower::policy::{Clients, ForwardingHeader, Route};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -166,4 +171,59 @@ fn tunnels_are_counted_per_client_and_end_with_the_gate() {
     for client in &mut open {
         assert!(client.is_closed());
     }
+}
+
+/// Has the gate ask for somebody at `/socket`.
+fn wants_identity(gate: &RunningGate, upstream: &Upstream) {
+    let socket = Route { websocket: true, limit: None, ..route("/socket", Kind::ProtectedRead, &[]) };
+    identity::verify(gate, builder().identity(identity::issuer()).route(socket), upstream);
+}
+
+#[test]
+fn a_tunnel_ends_with_the_token_it_was_opened_with() {
+    let upstream = echo();
+    let gate = gate(&upstream);
+    wants_identity(&gate, &upstream);
+    let open = |seconds| {
+        let mut client = gate.client();
+        let bearer = format!("Bearer {}", identity::token("anna", seconds));
+        client.send(handshake("/socket", &[("Authorization", Some(&bearer))]));
+        (client.head().status, client)
+    };
+    eventually("the thread has the plan", || open(600).0 == 101 && open(-600).0 == 401);
+    let (status, mut long) = open(600);
+    assert_eq!(status, 101);
+    // Over for three seconds, which is within the leeway: good for two more.
+    let (status, mut short) = open(-3);
+    assert_eq!(status, 101);
+    short.send("still");
+    assert_eq!(short.raw(5), b"still");
+    assert!(short.is_closed());
+    long.send("alive");
+    assert_eq!(long.raw(5), b"alive", "another's goes on");
+}
+
+#[test]
+fn a_block_ends_the_tunnels_of_its_client_and_of_nobody_else() {
+    let upstream = echo();
+    let proxies = vec!["127.0.0.0/8".parse().expect("net")];
+    let clients = Clients { trusted_proxies: proxies, header: ForwardingHeader::XForwardedFor };
+    let socket = Route { websocket: true, limit: None, ..route("/socket", Kind::PublicRead, &[]) };
+    let gate = RunningGate::start(builder().clients(clients).route(socket), &upstream.origin());
+    let [mut bad, mut good] = ["192.0.2.1", "192.0.2.2"].map(|address| {
+        let mut client = gate.client();
+        client.send(handshake("/socket", &[("X-Forwarded-For", Some(address))]));
+        assert_eq!(client.head().status, 101);
+        client
+    });
+    let now = palisade_backend::now().mono;
+    let address: std::net::IpAddr = [192, 0, 2, 1].into();
+    assert!(gate.state.blocks.add(ClientKey::of(address), palisade_guard::MonoMicros(now.0 + 60_000_000), now));
+    assert!(bad.is_closed());
+    good.send("alive");
+    assert_eq!(good.raw(5), b"alive");
+    let mut again = gate.client();
+    again.send(handshake("/socket", &[("X-Forwarded-For", Some("192.0.2.1"))]));
+    let refused = again.response();
+    assert_eq!((refused.status, refused.code().as_str()), (403, "blocked"));
 }

@@ -14,7 +14,7 @@ use crate::answer::{self, Text};
 use crate::cookie;
 use crate::csp::NONCE_CHARS;
 use crate::env::Env;
-use crate::exchange::Exchange;
+use crate::exchange::{Asks, Exchange};
 use crate::finish;
 use crate::headers;
 use crate::identity::Identity;
@@ -105,7 +105,9 @@ impl Admitted {
         let upgrade = exchange.asks.upgrade.then(|| head.headers.get(header::UPGRADE).cloned()).flatten();
         let told = exchange.vouched.is_some().then(|| outer(&head.headers));
         headers::strip_request(&mut head.headers);
-        cookie::strip_admin(&mut head.headers);
+        if exchange.asks.cookies {
+            cookie::strip_admin(&mut head.headers);
+        }
         if let Some(told) = told {
             head.headers.extend(told);
         }
@@ -114,7 +116,7 @@ impl Admitted {
             head.headers.insert(header::UPGRADE, upgrade);
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        if head.method != http::Method::POST {
+        if exchange.asks.holds(Asks::ACTION) && head.method != http::Method::POST {
             head.headers.remove(NEXT_ACTION);
         }
         forwarded(exchange, head);
@@ -193,19 +195,21 @@ impl Admitted {
     /// Answers in place of the application.
     #[must_use]
     pub fn fail(mut self, fault: Fault, env: &Env<'_>) -> (response::Parts, Bytes, Record, Option<Settle>) {
-        let settle = self.settle(false);
         // A body that broke off is the client's doing, and the application may have judged what it got of it.
         let fair = !matches!(fault, Fault::BodyTooLarge | Fault::BodyBroken);
         login::settle(&mut self.exchange, None, fair, env);
+        let settle = self.settle(false);
         let code = fault.code();
         let (head, body) = answer::fault(&self.exchange, code);
         let status = head.status.as_u16();
         (head, body, self.record(Some(code), status, env), settle)
     }
 
-    /// How a reserved message ends, and gives back the room its body took.
+    /// How a reserved message ends, and gives back the room its body took; or what is owed for an attempt to sign in.
     fn settle(&mut self, accepted: bool) -> Option<Settle> {
-        let message = self.exchange.message.take().filter(|message| message.held)?;
+        let Some(message) = self.exchange.message.take().filter(|message| message.held) else {
+            return login::owed(&mut self.exchange);
+        };
         Some(if accepted { Settle::Confirm(message.reserve) } else { Settle::Release(message.reserve) })
     }
 
@@ -236,7 +240,9 @@ fn forwarded(exchange: &Exchange, head: &mut request::Parts) {
         head.headers.insert(X_FORWARDED_FOR, address);
     }
     if let Some(host) = exchange.plan.authorities.get(usize::from(exchange.host)) {
-        head.headers.entry(header::HOST).or_insert_with(|| host.clone());
+        if !head.headers.contains_key(header::HOST) {
+            head.headers.insert(header::HOST, host.clone());
+        }
         head.headers.insert(X_FORWARDED_HOST, host.clone());
     }
     head.headers.insert(X_FORWARDED_PROTO, proto);

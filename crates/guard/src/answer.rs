@@ -13,6 +13,8 @@ use crate::exchange::Exchange;
 use crate::finish;
 use crate::headers::Brought;
 use crate::html;
+use crate::inbox::Settle;
+use crate::login;
 use crate::record::Record;
 use crate::schema::Violation;
 use crate::stage::noteworthy;
@@ -79,6 +81,11 @@ impl Answer {
                 None
             }
         }
+    }
+
+    /// What is to be told to whoever answered a claim of the refused request, once; nothing waits for it.
+    pub fn settle(&mut self) -> Option<Settle> {
+        login::owed(&mut self.exchange)
     }
 
     /// Writes the answer, and the record of it.

@@ -24,12 +24,10 @@ pub enum Cookie<'a> {
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Cookie<'a> {
     let mut found = Cookie::Absent;
     for line in headers.get_all(header::COOKIE) {
-        for pair in line.as_bytes().split(|byte| *byte == b';') {
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let (Some(key), Some(value)) = (halves.next(), halves.next()) else { continue };
-            if trim(key) != name.as_bytes() {
-                continue;
-            }
+        for pair in pairs(line.as_bytes()) {
+            // No name has a space or `=` in it, so what begins with it is either it or a longer one.
+            let Some(rest) = trim(pair).strip_prefix(name.as_bytes()) else { continue };
+            let Some((b'=', value)) = trim(rest).split_first() else { continue };
             // A value that is not text is none of ours, and the application may read it otherwise.
             found = match (found, std::str::from_utf8(trim(value))) {
                 (Cookie::Absent, Ok(value)) => Cookie::One(value),
@@ -40,11 +38,22 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Cookie<'a> {
     found
 }
 
+/// The pairs of a line, untrimmed.
+fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let all = rest.take()?;
+        let Some(end) = memchr::memchr(b';', all) else { return Some(all) };
+        rest = all.get(end + 1..);
+        all.get(..end)
+    })
+}
+
 /// Takes the cookies of the gate's own dashboard out of a request: browsers send a cookie to every port of a host, and
 /// the application has no business with them (SECURITY.md 20). Other cookies pass byte for byte.
 pub(crate) fn strip_admin(headers: &mut HeaderMap) {
     let lines = || headers.get_all(header::COOKIE).iter();
-    if !lines().any(|line| line.as_bytes().split(|byte| *byte == b';').any(is_admin)) {
+    if !lines().any(|line| pairs(line.as_bytes()).any(is_admin)) {
         return;
     }
     let kept: Vec<Vec<u8>> = lines()
@@ -76,6 +85,10 @@ pub(crate) fn strip_admin_set(headers: &mut HeaderMap) {
 
 /// Whether a pair has one of [`ADMIN_COOKIES`] as its name.
 fn is_admin(pair: &[u8]) -> bool {
+    let pair = trim(pair);
+    if !matches!(pair.first(), Some(b'p' | b'P' | b'_')) {
+        return false;
+    }
     let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
     ADMIN_COOKIES.iter().any(|own| trim(name).eq_ignore_ascii_case(own.as_bytes()))
 }

@@ -29,11 +29,11 @@ const RESERVED_PREFIXES: [&str; 10] = [
     "x-remote-",
 ];
 
-/// Fields of a response that are the connection's own, tell of the software behind, or were meant for the application.
-const TELLING: [HeaderName; 5] = [
+/// Fields of a response that are the connection's own, tell of the software behind, or were meant for the application;
+/// `Server` is another, and so common that it is looked at by itself.
+const TELLING: [HeaderName; 4] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
-    header::SERVER,
     HeaderName::from_static("x-powered-by"),
     HeaderName::from_static("x-palisade-csrf-token"),
 ];
@@ -56,10 +56,14 @@ const CONDITIONAL: [HeaderName; 5] =
 ///
 /// Called before the gate adds its own fields, so that a `Connection` header cannot name them away.
 pub(crate) fn strip_request(headers: &mut HeaderMap) {
+    // Looking a name up costs more than reading it where it stands; most heads have nothing to remove.
+    let drops =
+        |name: &HeaderName| !is_usual(name.as_str()) && (HOP_BY_HOP.contains(name) || is_reserved(name.as_str()));
+    if !headers.keys().any(drops) {
+        return;
+    }
     strip_nominated(headers);
-    // Removing looks a name up each time; most heads have nothing to remove.
-    let dropped = headers.keys().filter(|name| is_reserved(name.as_str()) || HOP_BY_HOP.contains(name));
-    let dropped: Vec<HeaderName> = dropped.cloned().collect();
+    let dropped: Vec<HeaderName> = headers.keys().filter(|name| drops(name)).cloned().collect();
     for name in dropped {
         headers.remove(name);
     }
@@ -78,6 +82,9 @@ pub(crate) fn strip_response(headers: &mut HeaderMap, upgraded: bool, brought: B
         for name in &HOP_BY_HOP {
             headers.remove(name);
         }
+    }
+    if brought.has(Brought::SERVER) {
+        headers.remove(header::SERVER);
     }
     if brought.has(Brought::TELLING) {
         for name in &TELLING {
@@ -113,6 +120,7 @@ impl Brought {
     pub(crate) const PRERENDERED: Brought = Brought(1 << 10);
     /// Clerk says that the answer is one visitor's.
     pub(crate) const CLERK: Brought = Brought(1 << 11);
+    pub(crate) const SERVER: Brought = Brought(1 << 12);
 
     /// What is there.
     pub(crate) fn by(headers: &HeaderMap) -> Brought {
@@ -129,6 +137,7 @@ impl Brought {
             "cache-control" => Brought::CACHE_CONTROL,
             "expires" => Brought::EXPIRES,
             "set-cookie" => Brought::SET_COOKIE,
+            "server" => Brought::SERVER,
             "content-security-policy" => Brought::CONTENT_SECURITY_POLICY,
             "referrer-policy" => Brought::REFERRER_POLICY,
             "permissions-policy" => Brought::PERMISSIONS_POLICY,
@@ -194,6 +203,34 @@ fn decides(name: &str) -> bool {
             | "x-csrf-token"
     ) || name.starts_with("sec-")
         || name.starts_with("next-")
+}
+
+/// What browsers and other honest clients send all the time. None of these is dropped for its name.
+fn is_usual(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "user-agent"
+            | "accept"
+            | "accept-language"
+            | "accept-encoding"
+            | "cookie"
+            | "authorization"
+            | "content-type"
+            | "content-length"
+            | "origin"
+            | "referer"
+            | "cache-control"
+            | "if-none-match"
+            | "if-modified-since"
+            | "priority"
+            | "sec-fetch-dest"
+            | "sec-fetch-mode"
+            | "sec-fetch-site"
+            | "sec-fetch-user"
+            | "upgrade-insecure-requests"
+            | "x-csrf-token"
+    )
 }
 
 /// Names with a byte outside `[a-z0-9-]` are dropped whole: servers behind CGI-like interfaces read `X_Forwarded_For`
@@ -303,6 +340,20 @@ mod tests {
         let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "cookie", "host", "next-router-state-tree"]);
+    }
+
+    #[test]
+    fn what_is_usual_is_nothing_that_is_dropped() {
+        let all = include_str!("headers.rs").split('"').map(str::trim).collect::<std::collections::BTreeSet<_>>();
+        let usual: Vec<_> = all.into_iter().filter(|name| is_usual(name)).collect();
+        assert!(usual.len() > 15, "{usual:?}");
+        for name in usual {
+            let parsed = HeaderName::from_bytes(name.as_bytes()).expect("name");
+            assert!(!HOP_BY_HOP.contains(&parsed) && !is_reserved(name), "{name}");
+        }
+        let mut nominated = request(&[("host", "a"), ("connection", "x-secret"), ("x-secret", "1")]);
+        strip_request(&mut nominated);
+        assert_eq!(nominated.len(), 1);
     }
 
     #[test]

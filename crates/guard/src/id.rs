@@ -14,15 +14,14 @@ impl RequestId {
     /// A fresh id.
     #[must_use]
     pub fn new(env: &Env<'_>) -> RequestId {
-        let mut bytes = [0; 16];
-        bytes[6..].copy_from_slice(&env.random::<10>());
-        let random = u128::from_be_bytes(bytes);
-        let mut bits = u128::from(env.now.wall.millis()) << 80 | random;
+        let [a, b, c, d, e, f, g, h, i, j] = env.random::<10>();
         let mut text = [b'0'; 26];
-        for place in text.iter_mut().rev() {
-            *place = ALPHABET.get((bits & 31) as usize).copied().unwrap_or(b'0');
-            bits >>= 5;
-        }
+        // Words of 64 bits: shifting 128 at a time costs twice as much.
+        let (time, random) = text.split_at_mut(10);
+        let (first, second) = random.split_at_mut(8);
+        spell(env.now.wall.millis(), time);
+        spell(u64::from_be_bytes([0, 0, 0, a, b, c, d, e]), first);
+        spell(u64::from_be_bytes([0, 0, 0, f, g, h, i, j]), second);
         RequestId(text)
     }
 
@@ -34,6 +33,14 @@ impl RequestId {
 
     pub(crate) fn header(&self) -> HeaderValue {
         HeaderValue::from_bytes(&self.0).unwrap_or(HeaderValue::from_static("0"))
+    }
+}
+
+/// The lowest bits in base 32, five for each place.
+fn spell(mut bits: u64, places: &mut [u8]) {
+    for place in places.iter_mut().rev() {
+        *place = ALPHABET.get((bits & 31) as usize).copied().unwrap_or(b'0');
+        bits >>= 5;
     }
 }
 

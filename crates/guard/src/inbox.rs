@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::env::{MonoMicros, Now};
+use crate::shared::GiveBack;
 
 /// A signed message to be reserved: one question, asked right before the first byte goes to the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +59,15 @@ pub enum Held {
     Crowded,
 }
 
-/// How a reservation ends.
+/// How a reservation ends, or an attempt to sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settle {
     /// The application accepted the message.
     Confirm(Reserve),
     /// It did not: the message may come again.
     Release(Reserve),
+    /// An attempt that gates count together is given back.
+    GiveBack(GiveBack),
 }
 
 /// The messages of this process.
@@ -116,6 +119,8 @@ impl Inbox {
         match settle {
             Settle::Confirm(reserve) => self.with(reserve, |room| room.confirm(reserve, now)),
             Settle::Release(reserve) => self.with(reserve, |room| room.release(reserve)),
+            // No message, and in this process already given back.
+            Settle::GiveBack(_) => {}
         }
     }
 

@@ -55,7 +55,7 @@ mod written;
 
 pub use admitted::{Admitted, BodyFate, BodyPlan, Fault, Finish};
 pub use answer::Answer;
-pub use blocks::{Blocks, MAX_BLOCKS};
+pub use blocks::{BadNet, Blocks, Change, MAX_BLOCKS, Net};
 pub use client::{Client, client};
 pub use cookie::{Cookie, cookie};
 pub use env::{Entropy, Env, MonoMicros, Now, WallMicros};

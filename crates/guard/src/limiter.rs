@@ -17,7 +17,6 @@ mod shared;
 pub(crate) use shared::Known;
 
 use std::fmt;
-use std::hash::Hasher as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -136,6 +135,10 @@ impl Limiter {
     /// Gives back what an earlier charge took: never more than the client owes now. Nothing is given to a client that the
     /// table has forgotten. Lock-free; constant time.
     pub fn refund(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) {
+        self.refund_by(&self.gcra, scope, client, cost, now);
+    }
+
+    fn refund_by(&self, gcra: &Gcra, scope: u32, client: u128, cost: u32, now: MonoMicros) {
         let now = units(now);
         let hash = self.seed.hash(scope, client);
         let tag = (hash >> TIME_BITS).max(1);
@@ -145,7 +148,7 @@ impl Limiter {
             let held = slots.iter().map(|slot| (slot, slot.load(Relaxed))).find(|(_, word)| word >> TIME_BITS == tag);
             let Some((slot, word)) = held else { return };
             let debt = self.gcra.debt(word & TIME_MASK, now);
-            let left = debt.saturating_sub(self.gcra.interval * u64::from(cost));
+            let left = debt.saturating_sub(gcra.interval * u64::from(cost));
             let next = tag << TIME_BITS | (now.wrapping_add(left) & TIME_MASK);
             if debt == 0 || slot.compare_exchange(word, next, Relaxed, Relaxed).is_ok() {
                 return;
@@ -171,18 +174,13 @@ impl Limiter {
     }
 
     fn attempt(&self, gcra: &Gcra, set: &Set, tag: u64, cost: u32, now: u64) -> Result<Charge, Raced> {
-        let mut victim: Option<(&AtomicU64, u64, u64)> = None;
-        for slot in &set.0 {
-            let word = slot.load(Relaxed);
-            let debt = gcra.debt(word & TIME_MASK, now);
-            if word >> TIME_BITS == tag {
-                return gcra.take(slot, word, tag, debt, cost, now);
-            }
-            if victim.is_none_or(|(_, _, least)| debt < least) {
-                victim = Some((slot, word, debt));
-            }
+        // Most clients are known: debts are looked at only where a newcomer seeks room.
+        let words = set.0.each_ref().map(|slot| slot.load(Relaxed));
+        if let Some((slot, word)) = set.0.iter().zip(words).find(|(_, word)| word >> TIME_BITS == tag) {
+            return gcra.take(slot, word, tag, gcra.debt(word & TIME_MASK, now), cost, now);
         }
-        match victim {
+        let debts = set.0.iter().zip(words).map(|(slot, word)| (slot, word, gcra.debt(word & TIME_MASK, now)));
+        match debts.min_by_key(|(_, _, debt)| *debt) {
             Some((slot, word, debt)) if debt + self.gcra.interval <= gcra.burst => {
                 let charge = gcra.take(slot, word, tag, debt, cost, now)?;
                 if debt > 0 && charge.allowed {
@@ -280,10 +278,12 @@ impl Seed {
     }
 
     pub(crate) fn hash(self, scope: u32, client: u128) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.0, self.1);
-        hasher.write_u128(client);
-        hasher.write_u32(scope);
-        hasher.finish()
+        let mut key = [0; 20];
+        let (first, rest) = key.split_at_mut(16);
+        first.copy_from_slice(&client.to_ne_bytes());
+        rest.copy_from_slice(&scope.to_ne_bytes());
+        // At once it costs half of what it does piece by piece.
+        SipHasher13::new_with_keys(self.0, self.1).hash(&key)
     }
 }
 

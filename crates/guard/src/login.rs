@@ -12,9 +12,12 @@
 //! An attempt that the application did not judge (no answer, or a server error) is given back too, but only as often
 //! as an attempt may fail: who finds a way to make the application fail after it has judged gets no free guesses.
 //!
-//! Not done: counts live in one process; a browser is known to one account at a time; and the slowed attempts of an
-//! account share a few places, so under a distributed attack a new browser may have to try more than once.
+//! Where gates share their state, the counts are the server's, which is asked once an attempt and told once of a success.
+//!
+//! Not done: a browser is known to one account at a time; and the slowed attempts of an account share a few places, those
+//! of each gate, so under a distributed attack a new browser may have to try more than once.
 
+mod count;
 mod device;
 mod name;
 mod room;
@@ -33,12 +36,15 @@ use palisade_policy::{Mode, Route, SIGN_IN, Success};
 
 use crate::env::Env;
 use crate::exchange::Exchange;
+use crate::inbox::Settle;
 use crate::json::read_json;
 use crate::limiter::{Charge, Limiter};
 use crate::plan::{RoutePlan, scope_number};
+use crate::shared::Attempt;
 use crate::state::{Reserved, State};
 use crate::step::{Collect, Denial, Flow, Pause, Query};
 use crate::view::View;
+use count::{Charged, Counted};
 use device::{Account, Device};
 use room::Place;
 
@@ -61,7 +67,11 @@ pub(crate) struct LoginPlan {
 pub(crate) struct Login {
     /// The account.
     name: Option<Name>,
+    /// Whether those who share the counts have been asked.
+    asked: bool,
     charged: Option<Charged>,
+    /// What they are still to be told.
+    owed: Option<Settle>,
     /// Whether the answer's body says that it succeeded.
     told: bool,
     pub(crate) outcome: Option<Outcome>,
@@ -71,15 +81,6 @@ pub(crate) struct Login {
     waits: bool,
     /// Room for the answer that is to be read.
     room: Option<Reserved>,
-}
-
-/// What an attempt has taken, under which keys.
-#[derive(Debug, Clone, Copy)]
-struct Charged {
-    lock: u128,
-    /// Where the account was charged, too.
-    slow: Option<u128>,
-    overflow: bool,
 }
 
 /// The largest answer that is looked at, in bytes.
@@ -103,15 +104,6 @@ impl LoginPlan {
             lock: state.limiter(SIGN_IN.lock),
             slow: state.limiter(SIGN_IN.slow),
         })
-    }
-
-    fn give_back(&self, charged: &Charged, env: &Env<'_>) {
-        if !charged.overflow {
-            self.lock.refund(self.scope, charged.lock, 1, env.now.mono);
-        }
-        if let Some(slow) = charged.slow {
-            self.slow.refund(self.scope, slow, 1, env.now.mono);
-        }
     }
 
     /// Whether the head of an answer is that of a success; `None` where its body tells.
@@ -152,6 +144,11 @@ pub(crate) fn name(exchange: &mut Exchange, name: Name) {
     exchange.login = Some(Box::new(Login { name: Some(name), ..Login::default() }));
 }
 
+/// Whether the answer that has come is to the attempt's question.
+pub(crate) fn asks(exchange: &Exchange) -> bool {
+    exchange.login.as_ref().is_some_and(|attempt| attempt.asked && attempt.charged.is_none())
+}
+
 /// Charges the attempt, once: refuses who is locked out, and gives a place to who must wait.
 pub(crate) fn charge(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     let plan = Arc::clone(&exchange.plan);
@@ -186,19 +183,21 @@ impl Login {
         let client = exchange.client.bits().to_be_bytes();
         let name = self.name.map_or([0; 32], |name| name.folded);
         let who = device.as_ref().map_or((b'c', client), |device| (b'd', device.id));
-        let lock = keys.login.number(&[&[who.0], &name, &who.1]);
-        let now = env.now.mono;
-        let charge = login.lock.charge(login.scope, lock, 1, now);
-        if charge.overflow {
+        let client = keys.login.number(&[&[who.0], &name, &who.1]);
+        let account = self.name.map(|name| keys.login.number(&[b"a", &name.folded]));
+        let attempt = Attempt { scope: login.scope, client, account };
+        let asked = std::mem::replace(&mut self.asked, true);
+        let Counted { lock, slow, charged } = match login.count(exchange, attempt, asked, env) {
+            Ok(counted) => counted,
+            Err(flow) => return flow,
+        };
+        if lock.overflow {
             exchange.tag(Tag::LimiterOverflow);
         }
-        if !charge.allowed {
-            return locked(charge);
+        if !lock.allowed {
+            return locked(lock);
         }
-        let account = self.name.map(|name| keys.login.number(&[b"a", &name.folded]));
-        let slow = account.map(|account| (account, login.slow.charge(login.scope, account, 1, now)));
-        let taken = slow.filter(|(_, charge)| charge.allowed && !charge.overflow).map(|(account, _)| account);
-        self.charged = Some(Charged { lock, slow: taken, overflow: charge.overflow });
+        self.charged = Some(charged);
         if matches!(login.success, Success::Pointer(_)) {
             self.room = plan.state.reserve(MAX_ANSWER as u64);
             if self.room.is_none() {
@@ -206,9 +205,9 @@ impl Login {
                 return later(1);
             }
         }
-        let waits = slow.filter(|(_, charge)| !charge.allowed && device.is_none());
+        let waits = account.filter(|_| slow.is_some_and(|slow| !slow.allowed) && device.is_none());
         match waits {
-            Some((account, _)) if exchange.mode() == Mode::Enforce => self.enter(login, exchange, account, env),
+            Some(account) if exchange.mode() == Mode::Enforce => self.enter(login, exchange, account, env),
             _ => Flow::Pass,
         }
     }
@@ -224,7 +223,7 @@ impl Login {
 
     fn give_back(&mut self, login: &LoginPlan, env: &Env<'_>) {
         if let Some(charged) = self.charged.take() {
-            login.give_back(&charged, env);
+            self.owed = login.give_back(charged, true, env).map(Settle::GiveBack);
         }
     }
 }
@@ -244,6 +243,12 @@ pub(crate) fn release(exchange: &mut Exchange, env: &Env<'_>) {
     if let Some(login) = plan_of(exchange) {
         attempt.give_back(login, env);
     }
+    exchange.login = Some(attempt);
+}
+
+/// What those who share the counts are to be told of an attempt that has ended, once.
+pub(crate) fn owed(exchange: &mut Exchange) -> Option<Settle> {
+    exchange.login.as_mut()?.owed.take()
 }
 
 /// An answer that is to be read must not come compressed.
@@ -258,7 +263,8 @@ pub(crate) fn forward(exchange: &Exchange, headers: &mut HeaderMap) {
 
 /// What of the answer's body must be read before it can be judged.
 pub(crate) fn wants(exchange: &Exchange, head: &response::Parts) -> Option<Collect> {
-    let waits = exchange.login.is_some() && plan_of(exchange)?.judges(head, exchange).is_none();
+    let counted = exchange.login.as_ref().is_some_and(|attempt| attempt.charged.is_some());
+    let waits = counted && plan_of(exchange)?.judges(head, exchange).is_none();
     waits.then_some(Collect { limit: MAX_ANSWER, within: ANSWER_TIME })
 }
 
@@ -283,13 +289,11 @@ pub(crate) fn settle(exchange: &mut Exchange, head: Option<&response::Parts>, fa
             _ => Outcome::Unknown,
         };
         let back = match outcome {
-            Outcome::Success => true,
-            Outcome::Failure => false,
-            Outcome::Unknown => fair && login.lock.charge(login.unjudged, charged.lock, 1, env.now.mono).allowed,
+            Outcome::Success => login.give_back(charged, true, env),
+            Outcome::Failure => None,
+            Outcome::Unknown => fair.then(|| login.give_back(charged, false, env)).flatten(),
         };
-        if back {
-            login.give_back(&charged, env);
-        }
+        attempt.owed = back.map(Settle::GiveBack);
         attempt.outcome = Some(outcome);
         attempt.room = None;
     }

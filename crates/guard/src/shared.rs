@@ -4,8 +4,10 @@
 //!
 //! Every script touches keys of one hash tag, so that a cluster runs it on one node; takes the time from the server,
 //! never from a gate; and leaves nothing behind that does not expire. One key holds what is known of one client under
-//! one limit, of one session's tokens, or of one message; `docs/state.md` lists them.
+//! one limit, of one session's tokens, of one message, or of failures at one account; `docs/state.md` lists them.
 
+mod attempt;
+mod blocks;
 mod scripts;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +22,8 @@ use crate::plan::scope_number;
 use crate::step::{Claim, Claimed};
 use crate::token::REMEMBERED_MILLIS;
 
+pub use attempt::{Attempt, Attempted, GiveBack, Standing};
+pub use blocks::{read_blocks, was_done};
 pub use scripts::Script;
 use scripts::{BEAT, GCRA, MESSAGE, SPEND};
 
@@ -82,6 +86,8 @@ pub struct Beat {
     pub nodes: u32,
     /// Since when the server remembers, in milliseconds since the epoch: what was used before it may have forgotten.
     pub since_millis: u64,
+    /// Which blocks the server has: another number, other blocks.
+    pub blocks: i64,
 }
 
 /// What a gate decided alone while the server was out, to be told once it is back. Bounded; what is beyond is counted.
@@ -95,7 +101,7 @@ pub struct Alone {
 pub struct Late {
     /// Tokens that were spent without asking.
     pub spends: Vec<Spend>,
-    /// Messages whose end could not be told.
+    /// Messages and attempts whose end could not be told.
     pub settles: Vec<Settle>,
     /// Those for which there was no room.
     pub untold: u64,
@@ -120,13 +126,21 @@ impl Space {
     /// A gate's sign of life. `node` is a number of its own, drawn at its start.
     #[must_use]
     pub fn beat(self, node: u64, wall_millis: u64) -> Call {
-        let key = |what| format!("palisade:{{{:08x}}}:{what}", self.0);
         let arguments = vec![format!("{node:016x}"), wall_millis.to_string(), GONE_AFTER.as_millis().to_string()];
-        Call { script: &BEAT, keys: vec![key("nodes"), key("since")], arguments }
+        Call {
+            script: &BEAT,
+            keys: ["nodes", "since", "blocks:version"].map(|what| self.own_key(what)).into(),
+            arguments,
+        }
     }
 
-    fn key(self, what: char, name: impl std::fmt::Display) -> Vec<String> {
-        vec![format!("palisade:{{{:08x}:{what}:{name}}}", self.0)]
+    /// What is one for the whole application.
+    fn own_key(self, what: &str) -> String {
+        format!("palisade:{{{:08x}}}:{what}", self.0)
+    }
+
+    fn key(self, what: char, name: impl std::fmt::Display) -> String {
+        format!("palisade:{{{:08x}:{what}:{name}}}", self.0)
     }
 }
 
@@ -136,8 +150,9 @@ impl Beat {
     /// Reads the answer.
     #[must_use]
     pub fn read(answer: &[i64]) -> Option<Beat> {
-        let [nodes, since] = *answer else { return None };
-        Some(Beat { nodes: u32::try_from(nodes).ok()?.max(1), since_millis: u64::try_from(since).ok()? })
+        let [nodes, since, blocks] = *answer else { return None };
+        let since_millis = u64::try_from(since).ok()?;
+        Some(Beat { nodes: u32::try_from(nodes).ok()?.max(1), since_millis, blocks })
     }
 }
 
@@ -152,7 +167,7 @@ impl Lease {
         let numbers = [interval, interval * u64::from(count), u64::from(cost), u64::from(most)];
         Call {
             script: &GCRA,
-            keys: space.key('l', format_args!("{count}/{}:{scope:08x}:{client:x}", window.as_secs())),
+            keys: vec![space.key('l', format_args!("{count}/{}:{scope:08x}:{client:x}", window.as_secs()))],
             arguments: numbers.iter().map(u64::to_string).collect(),
         }
     }
@@ -189,6 +204,7 @@ impl Claim {
             }
             Claim::Spend(spend) => Ok(spend.call(space)),
             Claim::Reserve(reserve) => Ok(reserve.call(space, "reserve", reserve.hold)),
+            Claim::Attempt(attempt) => Ok(attempt.call(space)),
         }
     }
 
@@ -206,6 +222,7 @@ impl Claim {
             }
             (Claim::Reserve(_), [2, _]) => Some(Claimed::Held(Held::DoneSame)),
             (Claim::Reserve(_), [3, _]) => Some(Claimed::Held(Held::DoneFresh)),
+            (Claim::Attempt(attempt), answer) => attempt.read(answer).map(Claimed::Attempted),
             _ => None,
         }
     }
@@ -225,7 +242,7 @@ impl Spend {
     pub fn call(&self, space: Space) -> Call {
         Call {
             script: &SPEND,
-            keys: space.key(if self.verified { 'v' } else { 'a' }, format_args!("{:x}", self.session)),
+            keys: vec![space.key(if self.verified { 'v' } else { 'a' }, format_args!("{:x}", self.session))],
             arguments: vec![format!("{:x}", self.nonce), self.issued_millis.to_string(), REMEMBERED_MILLIS.to_string()],
         }
     }
@@ -236,19 +253,20 @@ impl Reserve {
         let (ticket, signed) = (format!("{:x}", self.ticket), format!("{:x}", self.signed));
         Call {
             script: &MESSAGE,
-            keys: space.key('m', format_args!("{:x}", self.message)),
+            keys: vec![space.key('m', format_args!("{:x}", self.message))],
             arguments: vec![what.to_owned(), ticket, signed, time.as_millis().max(1).to_string()],
         }
     }
 }
 
 impl Settle {
-    /// Tells the server how a reservation ended. The answer says nothing.
+    /// Tells the server how a reservation ended, or an attempt. The answer says nothing.
     #[must_use]
     pub fn call(&self, space: Space) -> Call {
         match self {
             Settle::Confirm(reserve) => reserve.call(space, "confirm", reserve.keep),
             Settle::Release(reserve) => reserve.call(space, "release", reserve.hold),
+            Settle::GiveBack(give_back) => give_back.call(space),
         }
     }
 }
@@ -262,7 +280,7 @@ impl Alone {
         if late.spends.len() < MAX_LATE { late.spends.push(spend) } else { late.untold += 1 }
     }
 
-    /// Takes note of the end of a reservation that the server could not be told.
+    /// Takes note of the end of a reservation or an attempt that the server could not be told.
     pub fn settled(&self, settle: Settle) {
         let mut late = self.late();
         if late.settles.len() < MAX_LATE { late.settles.push(settle) } else { late.untold += 1 }

@@ -15,7 +15,7 @@ mod signature;
 mod target;
 
 pub(crate) use rate::noteworthy;
-pub(crate) use share::Sharing;
+pub(crate) use share::{Sharing, UNAVAILABLE_RETRY};
 pub(crate) use target::NEXT_ACTION;
 
 use palisade_event::Stage;

@@ -80,6 +80,8 @@ impl State {
         match claim {
             Claim::Spend(spend) => Claimed::Told(self.ledger.spend(spend, now.wall.millis())),
             Claim::Reserve(reserve) => Claimed::Held(self.inbox.reserve(reserve, now)),
+            // Asked only of those who share; what is counted here, the guard counts without asking.
+            Claim::Attempt(_) => Claimed::Unavailable { nodes: 1 },
         }
     }
 

@@ -17,7 +17,7 @@ use crate::identity::KeySet;
 use crate::inbox::{Held, Reserve};
 use crate::ledger::{Spend, Spent};
 use crate::plan::Plan;
-use crate::shared::{Lease, Leased};
+use crate::shared::{Attempt, Attempted, Lease, Leased};
 use crate::stage::check;
 use crate::view::View;
 
@@ -41,7 +41,7 @@ pub enum Step {
 pub enum Need {
     /// The beginning of the body.
     Collect(Ask<Collect>),
-    /// A token to be spent, or a message to be reserved.
+    /// A token to be spent, a message to be reserved, an attempt to be charged.
     Claim(Ask<Claim>),
     /// The issuer's keys.
     Keys(Ask<Keyset>),
@@ -93,6 +93,8 @@ pub enum Claim {
     Spend(Spend),
     /// Reserve a signed message, until it is settled.
     Reserve(Reserve),
+    /// Charge an attempt to sign in, where gates count them together.
+    Attempt(Attempt),
 }
 
 /// The answer to [`Claim`].
@@ -102,8 +104,13 @@ pub enum Claimed {
     Told(Spent),
     /// What the inbox said of the message.
     Held(Held),
-    /// Neither could be asked.
-    Unavailable,
+    /// How the counts of the attempt stand.
+    Attempted(Attempted),
+    /// None of them could be asked.
+    Unavailable {
+        /// How many gates there were when they last could.
+        nodes: u32,
+    },
 }
 
 /// Get the issuer's keys: there are none yet, or a token names one that is not among them.

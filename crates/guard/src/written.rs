@@ -20,36 +20,50 @@ impl<const N: usize> Written<N> {
     }
 
     pub(crate) fn text(mut self, text: &str) -> Self {
-        match self.bytes.get_mut(self.len..self.len + text.len()) {
-            Some(room) => {
-                room.copy_from_slice(text.as_bytes());
-                self.len += text.len();
-            }
-            None => self.whole = false,
-        }
+        self.push(text.as_bytes());
         self
     }
 
-    pub(crate) fn decimal(self, value: u64) -> Self {
-        self.digits(value, 10)
+    pub(crate) fn decimal(mut self, value: u64) -> Self {
+        self.digits(value, 10);
+        self
     }
 
     /// Lower case, without a prefix.
-    pub(crate) fn hexadecimal(self, value: u64) -> Self {
-        self.digits(value, 16)
+    pub(crate) fn hexadecimal(mut self, value: u64) -> Self {
+        self.digits(value, 16);
+        self
     }
 
-    pub(crate) fn address(self, address: IpAddr) -> Self {
+    pub(crate) fn address(mut self, address: IpAddr) -> Self {
         match address {
             IpAddr::V4(v4) => {
-                let [a, b, c, d] = v4.octets().map(u64::from);
-                self.decimal(a).text(".").decimal(b).text(".").decimal(c).text(".").decimal(d)
+                for (index, octet) in v4.octets().into_iter().enumerate() {
+                    let text = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
+                    let digits = 1 + usize::from(octet >= 10) + usize::from(octet >= 100);
+                    if index > 0 {
+                        self.push(b".");
+                    }
+                    self.push(text.get(text.len() - digits..).unwrap_or_default());
+                }
+                self
             }
             IpAddr::V6(v6) => self.text(&v6.to_string()),
         }
     }
 
-    fn digits(self, mut value: u64, base: u64) -> Self {
+    /// ASCII or whole text alone, so that what is there is always text.
+    fn push(&mut self, bytes: &[u8]) {
+        match self.bytes.get_mut(self.len..self.len + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            None => self.whole = false,
+        }
+    }
+
+    fn digits(&mut self, mut value: u64, base: u64) {
         const DIGITS: [u8; 16] = *b"0123456789abcdef";
         let mut text = [b'0'; 20];
         let mut from = text.len();
@@ -62,8 +76,7 @@ impl<const N: usize> Written<N> {
                 break;
             }
         }
-        let digits = text.get(from..).and_then(|digits| std::str::from_utf8(digits).ok());
-        self.text(digits.unwrap_or_default())
+        self.push(text.get(from..).unwrap_or_default());
     }
 
     /// What is there so far.

@@ -517,7 +517,7 @@ fn provoke(cause: Cause, navigates: bool) -> (Response<Bytes>, Record) {
         Cause::Body(request, length) => {
             told(gate.send(shown(request).body(Bytes::from(vec![b'x'; length])).expect("request")))
         }
-        Cause::Broken(request) => drive(&gate, shown(request), Collected::Broken, Claimed::Unavailable),
+        Cause::Broken(request) => drive(&gate, shown(request), Collected::Broken, Claimed::Unavailable { nodes: 1 }),
         Cause::Often(request, times) => {
             for _ in 0..times {
                 assert!(gate.send(empty(request_like(&request))).admitted());
@@ -540,7 +540,7 @@ fn provoke(cause: Cause, navigates: bool) -> (Response<Bytes>, Record) {
             assert!(gate.send(empty(request())).admitted());
             told(gate.send(empty(request())))
         }
-        Cause::NoState => drive(&gate, with_token(&gate)(), Collected::TooSlow, Claimed::Unavailable),
+        Cause::NoState => drive(&gate, with_token(&gate)(), Collected::TooSlow, Claimed::Unavailable { nodes: 1 }),
     }
 }
 

@@ -598,7 +598,7 @@ fn a9_without_an_answer_to_the_claim_a_message_is_put_off() {
     let sent = stripe_at(1_800_000_000, "{}");
     let gate = gate_for(&sent, Mode::Enforce);
     let hint = BodyHint::Sized(2);
-    for claimed in [Claimed::Unavailable, Claimed::Told(palisade_guard::Spent::First { forgot: false })] {
+    for claimed in [Claimed::Unavailable { nodes: 1 }, Claimed::Told(palisade_guard::Spent::First { forgot: false })] {
         assert_eq!(drive(&gate, &sent, hint, Some(claimed)).0, Err(Code::StateUnavailable));
     }
     assert_eq!(drive(&gate, &sent, hint, None).0, Ok(()));

@@ -119,7 +119,7 @@ pub(crate) struct RulesFiles {
 /// Which logs are read, and what is known beside them.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct LogArgs {
-    /// Logs; `-` is standard input. Several are read as one, in the order of time.
+    /// Logs, gzip too; `-` is standard input. Several are read as one, in the order of time.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// nginx, apache, caddy, traefik, vercel, alb, clerk, palisade, guide, or nginx's own log_format [default: detected].
@@ -138,7 +138,8 @@ pub(crate) struct LogArgs {
 Examples:
   palisade replay /var/log/nginx/access.log
   palisade replay access.log.1 access.log --login /login --json
-  zcat access.log.2.gz | palisade replay -
+  palisade replay access.log.2.gz access.log.1 access.log
+  ssh web cat access.log | palisade replay -
 
 Exit codes: 0 no incident, 1 incidents, 2 could not run.")]
 pub(crate) struct Replay {

@@ -44,7 +44,7 @@ impl PolicyText {
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let path = |want| match want {
             Want::Schema(path) => inside(&self.folder, &path).ok(),
-            Want::Manifest(path) => Some(self.folder.join(path)),
+            Want::Manifest(path) | Want::Routes(path) => Some(self.folder.join(path)),
             Want::Variable(_) => None,
         };
         self.draft.wants().into_iter().filter_map(path).collect()
@@ -62,6 +62,7 @@ impl PolicyText {
                     sources.files.insert(path, text.map_err(|error| format!("{error:#}")));
                 }
                 Want::Manifest(path) => sources.manifest = read(&self.folder.join(path)).ok(),
+                Want::Routes(path) => sources.routes = read(&self.folder.join(path)).ok(),
             }
         }
         self.draft.build(&sources)

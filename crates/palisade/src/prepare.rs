@@ -171,8 +171,9 @@ fn front(policy: &Policy, folder: &Path, found: &mut Diagnostics) -> anyhow::Res
         proxy_protocol: *proxy_protocol,
         ..Front::default()
     };
-    if let Some(Tls { cert, key }) = tls {
-        match Certificate::load(folder.join(cert), folder.join(key)) {
+    if !tls.is_empty() {
+        let pairs = tls.iter().map(|Tls { cert, key }| (folder.join(cert), folder.join(key)));
+        match Certificate::load_all(pairs) {
             Ok(certificate) => front.certificate = Some(certificate),
             Err(error) => found.push(
                 Diagnostic::error("tls-unusable", error.to_string())

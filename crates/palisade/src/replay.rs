@@ -1,7 +1,6 @@
 //! `replay`: the same detection over old logs. Writes and notifies nothing.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal as _, Read as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -152,13 +151,10 @@ impl Log {
         let name = path.display().to_string();
         let mut input: Box<dyn std::io::Read> = match path.to_str() {
             Some("-") => Box::new(std::io::stdin()),
-            _ => Box::new(File::open(path).with_context(|| format!("{name} cannot be read"))?),
+            _ => palisade_watch::tail::open(path).with_context(|| format!("{name} cannot be read"))?,
         };
         let mut head = Vec::new();
         input.by_ref().take(HEAD).read_to_end(&mut head).with_context(|| format!("{name} cannot be read"))?;
-        if head.starts_with(&[0x1f, 0x8b]) {
-            bail!("{name} is compressed; unpack it: zcat {name} | palisade replay -");
-        }
         let whole = head.iter().rposition(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
         let format =
             named.cloned().or_else(|| detect(head.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n')));

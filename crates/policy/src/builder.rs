@@ -352,7 +352,7 @@ fn conflicting(routes: &[Route], index: usize, route: &Route, conflict: &Conflic
 }
 
 /// Names the place in the message, for policies that have no text to point at.
-fn named(policy: &Policy, place: Place, mut diagnostic: Diagnostic) -> Diagnostic {
+pub(crate) fn named(policy: &Policy, place: Place, mut diagnostic: Diagnostic) -> Diagnostic {
     let name = match (place.table, policy.routes.get(place.index)) {
         ("route", Some(route)) => format!("route {}", route.path),
         (table, _) => format!("[{table}]"),

@@ -2,7 +2,7 @@
 //! to a [`Policy`](crate::Policy).
 
 mod build;
-mod draft;
+pub(crate) mod draft;
 mod reader;
 mod route;
 mod tables;

@@ -4,7 +4,9 @@
 //! Nothing here reads a file, a variable, a clock or a socket: texts and values are arguments.
 
 mod advise;
+mod app_routes;
 mod builder;
+mod compiled;
 mod defaults;
 mod environment;
 mod file;

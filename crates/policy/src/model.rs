@@ -169,6 +169,10 @@ pub struct Limits {
     pub body_rate: u64,
     /// Requests that wait for the application at a time; webhooks and health checks have an eighth more to themselves.
     pub in_flight: u32,
+    /// How many of them may be one client's; an eighth more of webhooks and health checks.
+    pub in_flight_per_client: u32,
+    /// Bytes a second that a client takes of a response at least, while the gate waits for it.
+    pub read_rate: u64,
     /// Time between two requests of a connection.
     pub idle_timeout: Duration,
     /// Time for the upstream's response head.
@@ -188,8 +192,8 @@ pub struct Listen {
     pub admin: Option<String>,
     /// `intake`: events and log drains.
     pub intake: Option<String>,
-    /// `tls`: the gate speaks TLS itself.
-    pub tls: Option<Tls>,
+    /// `tls`: the gate speaks TLS itself, with these certificates; the first serves whoever names none of the others.
+    pub tls: Vec<Tls>,
     /// `redirect`: a second address, where plain http is answered with the way to https.
     pub redirect: Option<String>,
     /// `proxy_protocol`: connections of trusted proxies begin with a PROXY header that names the client, and others
@@ -481,6 +485,16 @@ impl From<Origin> for Upstream {
     /// With an equal share.
     fn from(origin: Origin) -> Upstream {
         Upstream { origin, weight: 1 }
+    }
+}
+
+// === impl Schema ===
+
+impl Schema {
+    /// The schema that takes everything.
+    #[must_use]
+    pub fn any() -> Schema {
+        Schema::Inline { text: "{}".to_owned(), span: None }
     }
 }
 

@@ -5,7 +5,7 @@ use palisade_event::Kind;
 use crate::matcher::Matcher;
 use crate::model::{
     ActionRule, App, Clients, Cors, CspSources, Csrf, Environment, Identity, Limits, Listen, Method, Methods, Route,
-    SharedState, Undeclared,
+    Schema, SharedState, Undeclared,
 };
 
 /// The index of a route in [`Policy::routes`].
@@ -84,6 +84,15 @@ impl Policy {
     #[must_use]
     pub fn find(&self, method: &str, path: &str) -> Found<'_> {
         self.matcher.find(self, Method::from_id(method), path)
+    }
+
+    /// Has the input of a request's route checked by a schema, if it is not already: which one, knows whoever compiles
+    /// schemas. Nothing happens where no route is found.
+    pub fn check_input(&mut self, method: &str, path: &str) {
+        let Found::Route(id, _) = self.find(method, path) else { return };
+        if let Some(route) = self.routes.get_mut(usize::from(id.0)) {
+            route.schema.get_or_insert_with(Schema::any);
+        }
     }
 
     /// The methods that `path` answers; empty where nothing is declared and undeclared paths are refused.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{Request, Response, request};
+use http::{Request, Response, request, response};
 use http_body::Body;
 use palisade_event::Code;
 use palisade_guard::{
-    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Identity, Need, Paused, Peer, Plan, Settle,
-    Step, View,
+    Admitted, Answer, BodyFate, BodyHint, Collect, Collected, Env, Fault, Identity, Need, Now, Paused, Peer, Plan,
+    Settle, Step, View,
 };
 
 use crate::ambient::{Ambient, Backend};
@@ -66,15 +66,36 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
     {
         let (head, body) = request.into_parts();
         let mut passing = Passing { hint: hint(&body), head, peer, prefix: Bytes::new(), body: Some(body) };
-        // No future within this one takes the request along: each would move all of it once more.
-        let mut admitted = match self.decide(&mut passing).await {
+        let mut now = self.ambient.now();
+        // No future within this one takes the request along, and what needs no waiting is in none: each would move all
+        // of it once more.
+        let step = self.plan.inspect(&passing.view(), &self.at(now));
+        let decided = match step {
+            Step::Admit(admitted) => Ok(admitted),
+            Step::Answer(answer) => Err(answer),
+            Step::Need(need) => {
+                let decided = self.resolve(need, &mut passing).await;
+                now = self.ambient.now();
+                decided
+            }
+        };
+        let mut admitted = match decided {
             Ok(admitted) => admitted,
             Err(answer) => return self.answer(answer),
         };
-        let (request, overrun) = self.shape(&mut admitted, passing);
+        let (request, overrun) = self.shape(&mut admitted, passing, now);
         let fault = |error: E| if overrun.happened() { Fault::BodyTooLarge } else { error.into() };
         match service(request).await.map_err(fault) {
-            Ok(response) => self.finish(admitted, response).await,
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                match admitted.wants(&head) {
+                    None => self.finish(admitted, head, GateBody::Inner(body)),
+                    Some(collect) => match self.look(&mut admitted, body, collect).await {
+                        Ok(body) => self.finish(admitted, head, body),
+                        Err(fault) => self.fail(admitted, fault),
+                    },
+                }
+            }
             Err(fault) => self.fail(admitted, fault),
         }
     }
@@ -97,25 +118,31 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         answer.into_response(&self.env()).0.map(GateBody::Own)
     }
 
-    async fn decide<B: Body<Data = Bytes> + Unpin>(&self, passing: &mut Passing<B>) -> Result<Admitted, Answer> {
-        let mut step = self.plan.inspect(&passing.view(), &self.env());
+    /// Answers the guard's questions until it has decided.
+    async fn resolve<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        mut need: Need,
+        passing: &mut Passing<B>,
+    ) -> Result<Admitted, Answer> {
         loop {
-            let resume = match step {
-                Step::Admit(admitted) => return Ok(admitted),
-                Step::Answer(answer) => return Err(answer),
-                Step::Need(Need::Claim(ask)) => self.backend.claim(ask).await,
-                Step::Need(Need::Keys(ask)) => self.backend.keys(ask).await,
-                Step::Need(Need::Pause(ask)) => {
+            let resume = match need {
+                Need::Claim(ask) => self.backend.claim(ask).await,
+                Need::Keys(ask) => self.backend.keys(ask).await,
+                Need::Pause(ask) => {
                     self.ambient.sleep(ask.question.time).await;
                     ask.reply(Paused)
                 }
-                Step::Need(Need::Lease(ask)) => self.backend.lease(ask).await,
-                Step::Need(Need::Collect(ask)) => {
+                Need::Lease(ask) => self.backend.lease(ask).await,
+                Need::Collect(ask) => {
                     let collected = self.collect(passing, ask.question).await;
                     ask.reply(collected)
                 }
             };
-            step = resume.run(&passing.view(), &self.env());
+            need = match resume.run(&passing.view(), &self.env()) {
+                Step::Admit(admitted) => return Ok(admitted),
+                Step::Answer(answer) => return Err(answer),
+                Step::Need(need) => need,
+            };
         }
     }
 
@@ -124,9 +151,10 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         &self,
         admitted: &mut Admitted,
         passing: Passing<B>,
+        now: Now,
     ) -> (Request<Guarded<B>>, Overrun) {
         let Passing { mut head, prefix, body, .. } = passing;
-        let plan = admitted.forward(&mut head, &self.env());
+        let plan = admitted.forward(&mut head, &self.at(now));
         // Whatever a server or an outer layer left there is not the gate's word.
         head.extensions.remove::<Identity>();
         if let Some(identity) = admitted.identity() {
@@ -136,19 +164,7 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         (Request::from_parts(head, guarded), overrun)
     }
 
-    async fn finish<R: Body<Data = Bytes> + Unpin>(
-        &self,
-        mut admitted: Admitted,
-        response: Response<R>,
-    ) -> Response<GateBody<R>> {
-        let (mut head, body) = response.into_parts();
-        let body = match admitted.wants(&head) {
-            None => GateBody::Inner(body),
-            Some(collect) => match self.look(&mut admitted, body, collect).await {
-                Ok(body) => body,
-                Err(fault) => return self.fail(admitted, fault),
-            },
-        };
+    fn finish<R>(&self, admitted: Admitted, mut head: response::Parts, body: GateBody<R>) -> Response<GateBody<R>> {
         let finish = admitted.finish(&mut head, &self.env());
         self.settle(finish.settle);
         self.ambient.record(finish.record);
@@ -191,7 +207,8 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         }
     }
 
-    fn answer<R>(&self, answer: Answer) -> Response<GateBody<R>> {
+    fn answer<R>(&self, mut answer: Answer) -> Response<GateBody<R>> {
+        self.settle(answer.settle());
         let (response, record) = answer.into_response(&self.env());
         self.ambient.record(record);
         response.map(GateBody::Own)
@@ -249,7 +266,11 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
     }
 
     fn env(&self) -> Env<'_> {
-        Env { now: self.ambient.now(), entropy: self.ambient.entropy() }
+        self.at(self.ambient.now())
+    }
+
+    fn at(&self, now: Now) -> Env<'_> {
+        Env { now, entropy: self.ambient.entropy() }
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use palisade_guard::Claim;
-use palisade_guard::shared::{BEAT_EVERY, Beat, Call, Late};
+use palisade_guard::shared::{BEAT_EVERY, Beat, Call, Late, read_blocks};
+use palisade_guard::{Change, Claim, MonoMicros};
 use rand::Rng as _;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -32,6 +32,8 @@ struct Keeper<T> {
     replayed: u64,
     /// The eviction policy that has been told.
     evicts: Option<String>,
+    /// Which blocks of the server's are known.
+    blocks: Option<i64>,
 }
 
 /// Starts the keeper, and waits until it has tried once, but no longer than `patience`.
@@ -46,8 +48,9 @@ pub(super) fn start(
     let (tried, first) = mpsc::channel();
     thread::Builder::new().name("palisade-state".to_owned()).spawn(move || {
         let node = rand::rng().next_u64();
-        let (connection, evicts) = (None, None);
-        let mut keeper = Keeper { inner, tell, up, node, connection, out: false, alone: 0, replayed: 0, evicts };
+        let (connection, evicts, blocks) = (None, None, None);
+        let mut keeper =
+            Keeper { inner, tell, up, node, connection, out: false, alone: 0, replayed: 0, evicts, blocks };
         runtime.block_on(async {
             keeper.turn().await;
             let _ = tried.send(());
@@ -90,7 +93,9 @@ impl<T: Fn(&Notice)> Keeper<T> {
         match self.beat().await {
             Ok(beat) => {
                 self.inner.nodes.store(beat.nodes, Relaxed);
-                self.inner.since_millis.store(beat.since_millis, Relaxed);
+                let before = self.inner.since_millis.swap(beat.since_millis, Relaxed);
+                // What fails here is tried again with the next sign of life.
+                let _ = self.blocks(beat, before != 0 && before != beat.since_millis).await;
                 if !*self.up.borrow() || !self.inner.up.load(Relaxed) {
                     self.recover(beat).await;
                 }
@@ -118,6 +123,34 @@ impl<T: Fn(&Notice)> Keeper<T> {
     async fn ask(&mut self, call: &Call) -> Result<Vec<i64>, Failure> {
         let Some(connection) = &mut self.connection else { return Err(Failure::Late) };
         timeout(self.inner.timeout, connection.run(call)).await.unwrap_or(Err(Failure::Late))
+    }
+
+    /// Tells the server who is shut out here, and hears who is elsewhere.
+    async fn blocks(&mut self, beat: Beat, forgotten: bool) -> Result<(), Failure> {
+        let (space, state) = (self.inner.space, Arc::clone(&self.inner.state));
+        if forgotten {
+            state.blocks.forgotten();
+        }
+        let changes = state.blocks.untold(now().mono);
+        for change in &changes {
+            let call = match change {
+                Change::Block(net, until) => space.block(*net, until_from_now(*until)),
+                Change::Lift(net) => space.block(*net, Duration::ZERO),
+            };
+            self.ask(&call).await?;
+            state.blocks.told(*change);
+        }
+        if changes.is_empty() && !forgotten && self.blocks == Some(beat.blocks) {
+            return Ok(());
+        }
+        let answer = self.ask(&space.blocks()).await?;
+        let list = read_blocks(&answer).ok_or(Failure::Odd)?;
+        let now = now().mono;
+        let end =
+            |left: Duration| MonoMicros(now.0.saturating_add(u64::try_from(left.as_micros()).unwrap_or(u64::MAX)));
+        state.blocks.replace(list.into_iter().map(|(net, left)| (net, end(left))), now);
+        self.blocks = Some(beat.blocks);
+        Ok(())
     }
 
     fn outage(&mut self, why: &str) {
@@ -178,4 +211,9 @@ impl<T: Fn(&Notice)> Keeper<T> {
         }
         self.evicts = evicts;
     }
+}
+
+/// At least a millisecond: none would lift the block.
+fn until_from_now(until: MonoMicros) -> Duration {
+    Duration::from_micros(until.0.saturating_sub(now().mono.0)).max(Duration::from_millis(1))
 }

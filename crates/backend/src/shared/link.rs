@@ -1,45 +1,46 @@
-//! How one thread asks.
+//! How a thread that serves asks, or the app that a gate is in.
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use palisade_guard::shared::{Call, Lease, Leased};
 use palisade_guard::{Ask, Claim, Claimed, Keyset, Resume, Settle};
 use palisade_tower::Backend;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use super::server::{Connection, Failure};
 use super::{Inner, Shared};
 use crate::local::{Answering, Local};
 
-/// A thread's own connection to the server.
+/// A connection to the server, opened by whoever asks first within a runtime.
 #[derive(Clone)]
-struct Link(Rc<Wire>);
+struct Link(Arc<Wire>);
 
 struct Wire {
     inner: Arc<Inner>,
     shared: Shared,
-    connection: RefCell<Option<Connection>>,
+    /// Whether somebody keeps the connection.
+    kept: AtomicBool,
+    connection: Mutex<Option<Connection>>,
     /// How many connections there have been: what failed over an old one says nothing of the one there is.
-    dialled: Cell<u64>,
+    dialled: AtomicU64,
     /// Wakes those who wait for a connection.
     connected: Notify,
     /// Wakes the dialler: the connection broke.
     broken: Notify,
-    under_way: Cell<usize>,
+    under_way: AtomicUsize,
 }
 
-/// Answers the guard from the state that gates share; where none is, from this process. It belongs to one thread, and
-/// to the `LocalSet` in which it was opened.
+/// Answers the guard from the state that gates share; where none is, from this process. A clone is the same connection.
+/// It belongs to the tokio runtime in which it was opened, or else in which it was first asked.
 #[derive(Clone, Debug)]
 pub struct Linked {
     local: Local,
@@ -51,7 +52,7 @@ pub struct LinkedAnswer(Inside);
 
 enum Inside {
     Here(Answering),
-    There(Pin<Box<dyn Future<Output = Resume>>>),
+    There(Pin<Box<dyn Future<Output = Resume> + Send>>),
 }
 
 /// Questions under way over one connection. A server that answers in a millisecond takes a million a second so; what is
@@ -66,31 +67,43 @@ impl Link {
     /// Opens a connection, and opens it again whenever it breaks. It is not waited for: whoever asks before it is there
     /// waits as long as the answer may take.
     fn open(shared: &Shared) -> Link {
-        let wire = Rc::new(Wire {
+        let link = Link(Arc::new(Wire {
             inner: Arc::clone(&shared.inner),
             shared: shared.clone(),
-            connection: RefCell::default(),
-            dialled: Cell::new(0),
+            kept: AtomicBool::new(false),
+            connection: Mutex::default(),
+            dialled: AtomicU64::new(0),
             connected: Notify::new(),
             broken: Notify::new(),
-            under_way: Cell::new(0),
-        });
-        spawn_local(dialler(Rc::clone(&wire), shared.up.clone()));
-        Link(wire)
+            under_way: AtomicUsize::new(0),
+        }));
+        if let Ok(runtime) = Handle::try_current() {
+            link.keep(&runtime);
+        }
+        link
+    }
+
+    fn keep(&self, runtime: &Handle) {
+        if !self.0.kept.swap(true, Relaxed) {
+            runtime.spawn(dialler(Arc::clone(&self.0), self.0.shared.up.clone()));
+        }
     }
 
     /// Asks, for no longer than `patience`. `None` where there is no answer: at once while the server is out, or where
     /// too much is under way.
     async fn ask(&self, call: &Call, patience: Duration) -> Option<Vec<i64>> {
         let wire = &*self.0;
-        if !wire.inner.up.load(Relaxed) || patience.is_zero() || wire.under_way.get() >= MAX_UNDER_WAY {
+        if !wire.inner.up.load(Relaxed) || patience.is_zero() || wire.under_way.load(Relaxed) >= MAX_UNDER_WAY {
             return None;
+        }
+        if !wire.kept.load(Relaxed) {
+            self.keep(&Handle::current());
         }
         let _place = Place::take(&wire.under_way);
         let mut number = 0;
         let asking = async {
             let mut connection = wire.connection().await;
-            number = wire.dialled.get();
+            number = wire.dialled.load(Relaxed);
             connection.run(call).await
         };
         let answer = timeout(patience, asking).await;
@@ -100,7 +113,7 @@ impl Link {
                 Some(answer)
             }
             Err(failure) => {
-                if matches!(failure, Failure::Broken(_)) && number == wire.dialled.get() {
+                if matches!(failure, Failure::Broken(_)) && number == wire.dialled.load(Relaxed) {
                     wire.broke();
                 }
                 wire.inner.failed();
@@ -117,21 +130,22 @@ impl Link {
 
     async fn claim(&self, claim: &Claim, patience: Duration) -> Claimed {
         let inner = &self.0.inner;
+        let unavailable = Claimed::Unavailable { nodes: self.0.shared.nodes() };
         match claim.call(inner.space, inner.since_millis.load(Relaxed)) {
             // While the server is out nobody knows what it will remember.
-            Err(_) if !inner.up.load(Relaxed) => Claimed::Unavailable,
+            Err(_) if !inner.up.load(Relaxed) => unavailable,
             Err(claimed) => claimed,
             Ok(call) => {
                 let answer = self.ask(&call, patience).await;
-                answer.and_then(|answer| claim.read(&answer)).unwrap_or(Claimed::Unavailable)
+                answer.and_then(|answer| claim.read(&answer)).unwrap_or(unavailable)
             }
         }
     }
 
-    /// Tells how a reservation ended; what cannot be told now is told when the server is back.
+    /// Tells how a reservation or an attempt ended; what cannot be told now is told when the server is back.
     fn settle(&self, settle: Settle) {
         let link = self.clone();
-        spawn_local(async move {
+        tokio::spawn(async move {
             let inner = &link.0.inner;
             if link.ask(&settle.call(inner.space), inner.timeout).await.is_none() {
                 inner.state.alone.settled(settle);
@@ -141,17 +155,17 @@ impl Link {
 }
 
 /// Connects again whenever the connection breaks.
-async fn dialler(wire: Rc<Wire>, mut up: watch::Receiver<bool>) {
+async fn dialler(wire: Arc<Wire>, mut up: watch::Receiver<bool>) {
     while let Ok(connection) = connect(&wire.inner, &mut up).await {
-        wire.dialled.set(wire.dialled.get() + 1);
-        *wire.connection.borrow_mut() = Some(connection);
+        wire.dialled.fetch_add(1, Relaxed);
+        *wire.slot() = Some(connection);
         wire.connected.notify_waiters();
         tokio::select! {
             () = wire.broken.notified() => {}
             // After an outage the old connection leads nowhere, and nobody may have noticed.
             _ = up.wait_for(|up| !*up) => {}
         }
-        *wire.connection.borrow_mut() = None;
+        *wire.slot() = None;
     }
 }
 
@@ -178,36 +192,41 @@ impl Wire {
     /// The connection, once there is one.
     async fn connection(&self) -> Connection {
         loop {
-            // One thread: between looking and waiting nothing happens.
-            if let Some(connection) = self.connection.borrow().clone() {
+            // Made before it is looked, so that what happens between looking and waiting wakes it.
+            let connected = self.connected.notified();
+            if let Some(connection) = self.slot().clone() {
                 return connection;
             }
-            self.connected.notified().await;
+            connected.await;
         }
     }
 
     /// The connection there is broke. The first to find out tells; nobody else waits for it any more.
     fn broke(&self) {
-        if self.connection.borrow_mut().take().is_some() {
+        if self.slot().take().is_some() {
             self.broken.notify_one();
             self.inner.trouble.notify_one();
         }
     }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A question under way, until it is answered or given up.
-struct Place<'a>(&'a Cell<usize>);
+struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
-    fn take(count: &'a Cell<usize>) -> Place<'a> {
-        count.set(count.get() + 1);
+    fn take(count: &'a AtomicUsize) -> Place<'a> {
+        count.fetch_add(1, Relaxed);
         Place(count)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -215,12 +234,15 @@ impl Drop for Place<'_> {
 
 impl Linked {
     /// Asks over a connection of its own what gates share, and `local` everything else.
-    ///
-    /// # Panics
-    /// Outside of a tokio `LocalSet`.
     #[must_use]
     pub fn open(local: Local, shared: Option<&Shared>) -> Linked {
         Linked { local, link: shared.map(Link::open) }
+    }
+
+    /// The same answers for what gates do not share, over a connection to that server for the rest.
+    #[must_use]
+    pub fn with_shared(&self, shared: &Shared) -> Linked {
+        Linked { local: self.local.clone(), link: Some(Link::open(shared)) }
     }
 
     /// The same connection, with something else for what gates do not share.

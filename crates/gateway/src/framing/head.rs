@@ -233,9 +233,6 @@ fn absolute(target: &[u8]) -> Result<(Option<Range<usize>>, usize), Flaw> {
 
 /// `uri-host [":" port]` of RFC 9110 section 7.2, without what no server is named by: escapes, user names, emptiness.
 fn is_authority(text: &[u8]) -> bool {
-    if !table::all(text, HOST) {
-        return false;
-    }
     let (name, port) = match text.split_first() {
         Some((b'[', rest)) => {
             let Some(end) = memchr(b']', rest) else { return false };
@@ -246,10 +243,12 @@ fn is_authority(text: &[u8]) -> bool {
             }
             (inside, after.get(1..).unwrap_or_default())
         }
-        _ => text.split_at_checked(memchr(b':', text).unwrap_or(text.len())).unwrap_or_default(),
+        _ => {
+            let end = text.iter().position(|byte| !table::is(*byte, HOST)).unwrap_or(text.len());
+            text.split_at_checked(end).unwrap_or_default()
+        }
     };
-    let brackets = text.first() != Some(&b'[') && (memchr(b'[', text).is_some() || memchr(b']', text).is_some());
-    !name.is_empty() && !brackets && is_port(port)
+    !name.is_empty() && is_port(port)
 }
 
 /// Nothing, or `:` and a number up to 65535.

@@ -64,10 +64,10 @@ impl Pool {
     }
 
     /// The freshest connection that is still open, and how long it has been idle.
-    pub(crate) fn take(&self) -> Option<(Connection, Duration)> {
+    pub(crate) fn take(&self, now: Instant) -> Option<(Connection, Duration)> {
         let mut idle = self.idle.borrow_mut();
         while let Some(Idle { connection, since }) = idle.pop() {
-            let age = since.elapsed();
+            let age = now.saturating_duration_since(since);
             if connection.sender.is_ready() && age < MAX_AGE {
                 return Some((connection, age));
             }
@@ -101,12 +101,12 @@ impl Connection {
 // === impl Lease ===
 
 impl Lease {
-    /// What sends a request, and the timer for its answer, just started.
-    pub(crate) fn parts(&mut self) -> Option<(&mut SendRequest<Sent>, &mut Patience)> {
+    /// What sends a request, and the timer for its answer, started `now`.
+    pub(crate) fn parts(&mut self, now: Instant) -> Option<(&mut SendRequest<Sent>, &mut Patience)> {
         let limit = self.pool.patience;
         let Connection { sender, patience, .. } = self.connection.as_mut()?;
         let patience = patience.get_or_insert_with(|| Patience::new(limit));
-        patience.restart();
+        patience.restart(now);
         Some((sender, patience))
     }
 
@@ -143,9 +143,9 @@ impl Patience {
         Patience { since, sleep: Box::pin(sleep_until(since + limit)) }
     }
 
-    /// Time runs from now.
-    pub(crate) fn restart(&mut self) {
-        self.since = Instant::now();
+    /// Time runs from `now`.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        self.since = now;
     }
 
     /// Ready when `limit` has passed since the start.

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use palisade_policy::{Identity as Declared, IdentityProvider};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::env::WallMicros;
 use crate::identity::fault::TokenFault;
 use crate::identity::issuer::text;
 
@@ -173,6 +175,13 @@ impl Identity {
     #[must_use]
     pub fn claim(&self, path: &str) -> Option<&Value> {
         find(&self.0.claims, path)
+    }
+
+    /// How long the token is good yet, with the leeway for clocks that differ (5 s).
+    #[must_use]
+    pub fn life(&self, now: WallMicros) -> Duration {
+        let left = self.0.expires - now.0 as f64 / 1e6;
+        Duration::try_from_secs_f64(left.max(0.0)).unwrap_or(Duration::MAX)
     }
 
     /// Whether the token is over, in seconds since the epoch.

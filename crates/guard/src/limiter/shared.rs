@@ -126,13 +126,22 @@ impl Limiter {
 
     /// Charges without the shared table, as one of `nodes` that do so: each takes its part of the limit, rounded up.
     pub(crate) fn charge_share(&self, scope: u32, client: u128, cost: u32, nodes: u32, now: MonoMicros) -> Charge {
+        self.charge_by(&self.part(cost, nodes), scope, client, cost, now)
+    }
+
+    /// Gives back what [`Limiter::charge_share`] took.
+    pub(crate) fn refund_share(&self, scope: u32, client: u128, cost: u32, nodes: u32, now: MonoMicros) {
+        self.refund_by(&self.part(cost, nodes), scope, client, cost, now);
+    }
+
+    fn part(&self, cost: u32, nodes: u32) -> Gcra {
         if nodes <= 1 {
-            return self.charge(scope, client, cost, now);
+            return self.gcra;
         }
         // One request at least: a cost above the part could never be paid.
         let part = self.limit.count.div_ceil(nodes).max(cost).max(1);
         let interval = self.gcra.burst.div_ceil(u64::from(part));
-        self.charge_by(&Gcra { interval, burst: interval * u64::from(part) }, scope, client, cost, now)
+        Gcra { interval, burst: interval * u64::from(part) }
     }
 
     fn spend_lease(&self, scope: u32, client: u128, cost: u32, now: MonoMicros) -> Option<Charge> {

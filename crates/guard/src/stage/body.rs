@@ -94,6 +94,9 @@ fn head(plan: &RoutePlan, view: &View<'_>, field: bool) -> Result<Read, Denial> 
     }
     let schema = plan.route.schema.is_some();
     let named = plan.login.as_ref().is_some_and(|login| login.identifier.is_some());
+    if empty && !schema && !named && !field {
+        return Ok(Read::Nothing);
+    }
     if named && (empty || Syntax::of(view) == Syntax::Other) {
         // Nothing names an account there.
         return deny(Code::MediaType);

@@ -10,7 +10,7 @@ use crate::exchange::{CsrfState, Exchange};
 use crate::inbox::Held;
 use crate::ledger::{Spend, Spent};
 use crate::login;
-use crate::stage::share::UNAVAILABLE_RETRY;
+use crate::stage::UNAVAILABLE_RETRY;
 use crate::step::{Claim, Claimed, Denial, Flow, Query};
 use crate::view::View;
 
@@ -18,10 +18,12 @@ use crate::view::View;
 const CROWDED_RETRY: u32 = 60;
 
 pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
-    if let Some(claimed) = exchange.claimed.take() {
+    if !login::asks(exchange)
+        && let Some(claimed) = exchange.claimed.take()
+    {
         return conclude(exchange, claimed, env);
     }
-    // An attempt to sign in is counted before its token is spent, so that who is locked out spends none; and waits after,
+    // An attempt to sign in is charged before its token is spent, so that who is locked out spends none; and waits after,
     // so that nobody waits for ever with a token that is used up.
     match login::charge(exchange, view, env) {
         Flow::Pass => {}
@@ -80,7 +82,7 @@ fn here(exchange: &Exchange, claimed: Claimed, env: &Env<'_>) -> Claimed {
     match claimed {
         // They forgot what this gate did not.
         Claimed::Told(Spent::First { .. }) if spent() == Spent::Again => Claimed::Told(Spent::Again),
-        Claimed::Unavailable if outage == Outage::ByKind => {
+        Claimed::Unavailable { .. } if outage == Outage::ByKind => {
             let spent = spent();
             if matches!(spent, Spent::First { .. }) {
                 state.alone.spent(spend);
@@ -106,7 +108,9 @@ fn told(exchange: &mut Exchange, claimed: Claimed, env: &Env<'_>) -> Flow {
         Claimed::Told(Spent::Forgotten) => Flow::refuse(Stage::Claim, Code::CsrfTokenExpired),
         Claimed::Told(Spent::Crowded) => later(Code::RateLimited, CROWDED_RETRY),
         // The answer to another question is none.
-        Claimed::Held(_) | Claimed::Unavailable => later(Code::StateUnavailable, UNAVAILABLE_RETRY),
+        Claimed::Held(_) | Claimed::Attempted(_) | Claimed::Unavailable { .. } => {
+            later(Code::StateUnavailable, UNAVAILABLE_RETRY)
+        }
     }
 }
 
@@ -128,9 +132,10 @@ fn held(exchange: &mut Exchange, claimed: Claimed) -> Flow {
             // Observing, the gate says nothing by itself that the application would have said.
             if exchange.mode() == Mode::Enforce { Flow::Say(Say::Acknowledge) } else { Flow::Pass }
         }
-        Claimed::Held(Held::Forgotten | Held::Crowded) | Claimed::Told(_) | Claimed::Unavailable => {
-            later(Code::StateUnavailable, UNAVAILABLE_RETRY)
-        }
+        Claimed::Held(Held::Forgotten | Held::Crowded)
+        | Claimed::Told(_)
+        | Claimed::Attempted(_)
+        | Claimed::Unavailable { .. } => later(Code::StateUnavailable, UNAVAILABLE_RETRY),
     }
 }
 

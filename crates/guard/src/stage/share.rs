@@ -48,6 +48,16 @@ impl Sharing {
         self.asked = Some(now);
     }
 
+    /// How many gates there were when a question of this request last found nobody.
+    pub(crate) fn out(&self) -> Option<u32> {
+        self.out
+    }
+
+    /// When the question was asked that was last answered.
+    pub(crate) fn asked_last(&self) -> Option<MonoMicros> {
+        self.asked_last
+    }
+
     /// The answer has come.
     pub(crate) fn answered(&mut self, now: MonoMicros) {
         self.asked_last = self.asked.take();

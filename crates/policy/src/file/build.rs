@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use palisade_diag::{Diagnostics, Span};
 
+use crate::app_routes;
+use crate::builder::named;
 use crate::file::draft::{Draft, OriginSource, SchemaFrom, VERCEL};
 use crate::file::values;
 use crate::manifest;
@@ -23,6 +25,8 @@ pub struct Sources {
     pub files: BTreeMap<String, Result<String, String>>,
     /// The framework's manifest of server actions, when there is one.
     pub manifest: Option<String>,
+    /// The framework's list of routes, when there is one: what the policy does not declare of it is warned of.
+    pub routes: Option<String>,
     /// Flags and `PALISADE_*` variables.
     pub overrides: Overrides,
 }
@@ -60,6 +64,7 @@ impl Sources {
             variables: BTreeMap::new(),
             files: BTreeMap::new(),
             manifest: None,
+            routes: None,
             overrides: Overrides::default(),
         }
     }
@@ -82,10 +87,13 @@ impl Draft {
         self.list_variables(sources.environment);
         self.builder = self.builder.presets(&sources.variables);
         self.read_manifest(sources, &mut problems);
-        let Draft { builder, places, bad, partial, mut found, .. } = self;
+        let Draft { builder, places, bad, partial, mut found, textless, .. } = self;
         let (policy, mut more) = builder.build_with_places();
         more.items.retain(|problem| !(origins_told && problem.diagnostic.code == "public-origin-missing"));
         problems.items.extend(more.items);
+        if let Some(routes) = &sources.routes {
+            app_routes::compare(&policy, routes, &mut problems);
+        }
         for problem in problems.items {
             let place = problem.place;
             let absent = partial.contains(&place) && problem.diagnostic.code.ends_with("-missing");
@@ -94,7 +102,9 @@ impl Draft {
                 continue;
             }
             let mut diagnostic = problem.diagnostic;
-            if let Some(span) = span_of(&places, place) {
+            if textless {
+                diagnostic = named(&policy, place, diagnostic);
+            } else if let Some(span) = span_of(&places, place) {
                 diagnostic = diagnostic.at(span, "");
             }
             if let Some((span, text)) = problem.related.and_then(|(place, text)| Some((span_of(&places, place)?, text)))

@@ -172,6 +172,8 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
         body_timeout,
         body_rate,
         in_flight,
+        in_flight_per_client,
+        read_rate,
         idle_timeout,
         upstream_timeout,
         drain_timeout,
@@ -181,14 +183,17 @@ fn limits(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
         *buffered = size;
     }
     *body = table.get(r, "body").and_then(|value| values::size(r, value));
-    if let Some(size) = table.get(r, "body_rate").and_then(|value| values::size(r, value)) {
-        *body_rate = size;
+    for (key, slot) in [("body_rate", body_rate), ("read_rate", read_rate)] {
+        if let Some(size) = table.get(r, key).and_then(|value| values::size(r, value)) {
+            *slot = size;
+        }
     }
     let counts = [
         ("header_bytes", header_bytes),
         ("connections", connections),
         ("connections_per_client", connections_per_client),
         ("in_flight", in_flight),
+        ("in_flight_per_client", in_flight_per_client),
         ("limiter_slots", limiter_slots),
     ];
     for (key, slot) in counts {
@@ -218,21 +223,24 @@ fn listen(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
     listen.redirect = table.parsed(r, "redirect", values::listen_address);
     listen.proxy_protocol = table.flag(r, "proxy_protocol").unwrap_or(false);
     let Some(value) = table.get(r, "tls") else { return };
-    let Some(mut tls) = value.inline(r) else { return };
+    listen.tls = value.items(r).iter().filter_map(|item| certificate(r, item)).collect();
+}
+
+/// One certificate and its key.
+fn certificate(r: &mut Reader, value: &Value<'_>) -> Option<Tls> {
+    let mut tls = value.inline(r)?;
     let cert = tls.parsed(r, "cert", values::plain);
     let key = tls.parsed(r, "key", values::plain);
     tls.close(r);
-    match (cert, key) {
-        (Some(cert), Some(key)) => listen.tls = Some(Tls { cert, key }),
-        _ => {
-            let wrong = Wrong::new(
-                "tls-incomplete",
-                "`tls` needs a certificate and a key",
-                "write tls = { cert = \"cert.pem\", key = \"key.pem\" }",
-            );
-            r.wrong(value.place, value.span, wrong);
-        }
+    if cert.is_none() || key.is_none() {
+        let wrong = Wrong::new(
+            "tls-incomplete",
+            "`tls` needs a certificate and a key",
+            "write tls = { cert = \"cert.pem\", key = \"key.pem\" }",
+        );
+        r.wrong(value.place, value.span, wrong);
     }
+    Some(Tls { cert: cert?, key: key? })
 }
 
 fn identity(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {

@@ -406,6 +406,38 @@ fn server_actions_come_from_the_manifest() {
 }
 
 #[test]
+fn what_the_framework_built_and_nobody_declared_is_warned_of() {
+    let text = "[app]\nname = \"shop\"\npublic_origin = \"https://shop.example\"\nframework = \"nextjs\"\n\
+        [identity]\nprovider = \"oidc\"\nissuer = \"https://id.example\"\njwks = \"https://id.example/k\"\naudience = [\"a\"]\n\
+        [[route]]\npath = \"/api/users/{user}/posts\"\nmethods = [\"POST\"]\nkind = \"protected-write\"\n\
+        [[route]]\npath = \"/api/read\"\nkind = \"public-read\"\n\
+        [[route]]\npath = \"/account\"\nkind = \"protected-read\"\n\
+        [[route]]\npath = \"/orders\"\nkind = \"protected-read\"\ncsp = \"auto\"\n";
+    let (draft, _) = parse(FILE, text);
+    assert!(draft.wants().contains(&Want::Routes(".next/app-path-routes-manifest.json".to_owned())));
+    let mut sources = sources();
+    sources.manifest = Some("{\"node\": {}}".to_owned());
+    sources.routes = Some(
+        "{\"/_not-found/page\": \"/_not-found\", \"/page\": \"/\", \"/account/page\": \"/account\", \
+         \"/orders/page\": \"/orders\", \"/icon.svg/route\": \"/icon.svg\", \"/api/read/route\": \"/api/read\", \
+         \"/api/users/[user]/posts/route\": \"/api/users/[user]/posts\", \"/api/forgotten/route\": \"/api/forgotten\", \
+         \"/api/files/[...path]/route\": \"/api/files/[...path]\"}"
+            .to_owned(),
+    );
+    let built = draft.clone().build(&sources).expect("policy");
+    let told: Vec<_> = built.warnings.iter().map(|item| (item.code, item.message.clone())).collect();
+    let of = |code: &str| told.iter().find(|(found, _)| *found == code).expect(code).1.clone();
+    assert!(of("app-route-undeclared").ends_with(": /api/files/[...path], /api/forgotten"), "{told:?}");
+    assert!(of("page-without-csp").ends_with(": /account"), "{told:?}");
+    assert_eq!(told.len(), 2, "{told:?}");
+    sources.routes = Some("<html>".to_owned());
+    assert!(
+        draft.build(&sources).expect("policy").warnings.iter().next().is_none(),
+        "a list that is none says nothing"
+    );
+}
+
+#[test]
 fn a_draft_wants_files_and_variables_once() {
     let wants = parse(FILE, EXAMPLE).0.wants();
     for want in [

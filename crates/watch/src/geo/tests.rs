@@ -143,7 +143,7 @@ fn an_event_is_told_where_it_came_from() {
     let mut reader = crate::lines::Reader::new(crate::lines::Format::Combined, enrich);
     let line = br#"100.64.0.9 - - [22/Nov/2026:07:15:00 +0000] "GET / HTTP/1.1" 200 1 "-" "-""#;
     let mut country = None;
-    reader.read(line, |read| country = read.ok().and_then(|seen| seen.country.map(|code| code.into_owned())));
+    reader.read(line, |read| country = read.ok().and_then(|seen| seen.country.map(std::borrow::Cow::into_owned)));
     assert_eq!(country.as_deref(), Some("DE"));
 }
 

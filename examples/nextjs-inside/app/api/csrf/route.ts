@@ -1,0 +1,3 @@
+import { csrfRoute } from '@palisade-gate/next';
+
+export const GET = csrfRoute;

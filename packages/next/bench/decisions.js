@@ -1,0 +1,135 @@
+// Microseconds a decision takes in Node.js: this package beside those that apps use today, in one run.
+//
+//   node packages/next/build.js && (cd tests/packages && npm ci) && node packages/next/bench/decisions.js
+//
+// The others do less: a limiter limits, and @edge-csrf checks a token that is good for ever. Each round runs every case;
+// told is the median of the rounds. With `--clients`, a million clients come by and the memory is told before and after.
+
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Core, Operation } from '../src/core.js';
+import { Gate } from '../src/gate.js';
+
+const require = createRequire(path.resolve(import.meta.dirname, '../../../tests/packages/package.json'));
+const other = async (name) => import(pathToFileURL(require.resolve(name)).href);
+const ORIGIN = 'http://127.0.0.1:3000';
+const ROUNDS = 5;
+const ROUND_MS = 400;
+const POLICY = `
+[app]
+name = "bench"
+public_origin = "${ORIGIN}"
+[[route]]
+path = "/api/quick"
+kind = "public-read"
+limit = "1000/s"
+[[route]]
+path = "/api/narrow"
+kind = "public-read"
+limit = "1/d"
+[[route]]
+path = "/api/contact"
+methods = ["POST"]
+kind = "public-form"
+limit = "1000/s"
+`;
+
+const gate = new Gate({
+  name: 'palisade.toml',
+  policy: POLICY,
+  variables: { PALISADE_ENV: 'development', CSRF_SECRET: 'a1'.repeat(20), SESSION_SECRET: 'b2'.repeat(20) },
+  event: () => {},
+  warn: () => {},
+});
+let client = 0;
+const address = () => `10.${(client >> 16) & 255}.${(client >> 8) & 255}.${client++ & 255}`;
+const headers = { host: '127.0.0.1:3000', accept: 'application/json', 'user-agent': 'bench/1.0' };
+const get = (target) => new Request(ORIGIN + target, { headers });
+const post = (more) => new Request(`${ORIGIN}/api/contact`, { method: 'POST', headers: { ...headers, 'sec-fetch-site': 'same-origin', ...more } });
+const handler = () => new Response(null);
+
+async function session() {
+  const answer = await gate.handle(get('/api/csrf'), handler, { address: address() });
+  return { cookie: answer.headers.getSetCookie()[0].split(';')[0], 'x-csrf-token': (await answer.json()).csrfToken };
+}
+
+async function cases() {
+  const quick = get('/api/quick');
+  const narrow = get('/api/narrow');
+  const forged = post({ cookie: `palisade-sid=${'a'.repeat(22)}`, 'x-csrf-token': 'x'.repeat(80) });
+  let own = await session();
+  await gate.handle(narrow, handler, { address: '192.0.2.1' });
+
+  const { Ratelimit } = await other('@upstash/ratelimit');
+  // Redis at no distance at all, so that what is measured is the package.
+  const nowhere = { evalsha: async () => [5, Date.now() + 1000], eval: async () => [5, 0], get: async () => null };
+  const upstash = new Ratelimit({ redis: nowhere, limiter: Ratelimit.slidingWindow(1000, '1 s'), ephemeralCache: new Map(), analytics: false });
+  const { RateLimiterMemory } = await other('rate-limiter-flexible');
+  const flexible = new RateLimiterMemory({ points: 1000, duration: 1 });
+  const flexed = new RateLimiterMemory({ points: 1, duration: 86_400 });
+  await flexed.consume('192.0.2.1');
+  const { atou, createSecret, createToken, getTokenString, utoa, verifyToken } = await other('@edge-csrf/core');
+  const secret = createSecret(18);
+  const edge = post({ 'x-csrf-token': utoa(await createToken(secret, 8)) });
+
+  return {
+    'palisade: limit, admitted and finished': () => gate.handle(quick, handler, { address: address() }),
+    'palisade: limit, refused (429)': () => gate.handle(narrow, handler, { address: '192.0.2.1' }),
+    'palisade: limit, token verified and spent, next token': async () => {
+      const answer = await gate.handle(post(own), handler, { address: address() });
+      if (answer.status !== 200) throw new Error(`token: ${answer.status}`);
+      own = { ...own, 'x-csrf-token': answer.headers.get('x-csrf-token') };
+    },
+    'palisade: token forged (403)': () => gate.handle(forged, handler, { address: address() }),
+    '@upstash/ratelimit, Redis at no distance': () => upstash.limit(address()),
+    'rate-limiter-flexible, admitted': () => flexible.consume(address()),
+    'rate-limiter-flexible, refused': () => flexed.consume('192.0.2.1').catch(() => {}),
+    '@edge-csrf/core, token verified': async () => {
+      if (!(await verifyToken(atou(await getTokenString(edge)), secret))) throw new Error('token');
+    },
+  };
+}
+
+async function measure(run, forMs) {
+  const started = performance.now();
+  let count = 0;
+  while (performance.now() - started < forMs) {
+    for (let inner = 0; inner < 20; inner++, count++) await run();
+  }
+  return ((performance.now() - started) * 1000) / count;
+}
+
+async function table() {
+  const all = Object.entries(await cases());
+  const found = new Map(all.map(([name]) => [name, []]));
+  for (const [, run] of all) await measure(run, 200);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, run] of all) found.get(name).push(await measure(run, ROUND_MS));
+  }
+  for (const [name, times] of found) {
+    const median = times.sort((a, b) => a - b)[ROUNDS >> 1];
+    console.log(`${median.toFixed(1).padStart(8)} us  ${name}`);
+  }
+}
+
+async function clients(count) {
+  const quick = get('/api/quick');
+  for (let at = 0; at < 20_000; at++) await gate.handle(quick, handler, { address: address() });
+  const before = gate.memory;
+  for (let at = 0; at < count; at++) await gate.handle(quick, handler, { address: address() });
+  console.log(`${count} clients: the module has ${before} bytes before and ${gate.memory} after`);
+}
+
+function start() {
+  const times = Array.from({ length: 5 }, () => {
+    const from = performance.now();
+    new Core().call(Operation.Drop, 0);
+    return performance.now() - from;
+  });
+  console.log(`start of the module: ${times[0].toFixed(1)} ms; of another instance: ${times.at(-1).toFixed(2)} ms`);
+}
+
+start();
+if (process.argv.includes('--clients')) await clients(1_000_000);
+else await table();
