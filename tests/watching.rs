@@ -212,15 +212,18 @@ fn replay_of_the_gates_own_lines_equals_the_live_incidents() {
     replayed.sort_by_key(|it| it["key"].to_string());
     assert!(live_ones.iter().any(|it| it["rule"] == "rate-limit-client"), "{live_ones:?}");
     assert_eq!(live_ones, replayed);
+    let blames = |list: &Value| list["incidents"].as_array().is_some_and(|list| list.iter().all(|it| it["attributable"] == true));
+    assert!(blames(&list), "what the gate saw is the client's own doing");
     assert_eq!(live(&["events", "--status", "429"])["total"].as_u64(), Some(refused), "no refusal is lost");
     assert!(gate.said().contains("incident"), "people are told: {}", gate.said());
 }
 
-/// An incident without what people, and the store, added to it.
+/// An incident without what people, and the store, added to it, and without whether its client may be blocked: for a line of
+/// a file nobody is, whoever wrote it.
 fn as_told(incident: &Value) -> Value {
     let mut told = incident.clone();
     let object = told.as_object_mut().expect("an object");
-    for added in ["due", "acknowledged", "resolved", "note", "state"] {
+    for added in ["attributable", "due", "acknowledged", "resolved", "note", "state"] {
         object.remove(added);
     }
     told
