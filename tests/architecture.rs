@@ -50,6 +50,7 @@ const FORBIDDEN: &[Arrow] = &[
     },
     Arrow { from: Who::AllBut("palisade"), to: &["anyhow", "clap*"], because: "only the binary" },
     Arrow { from: Who::AllBut("testkit"), to: &["crates/testkit"], because: "a dev-dependency only" },
+    Arrow { from: Who::AllBut("sim"), to: &["crates/sim"], because: "a dev-dependency only" },
 ];
 
 struct Arrow {

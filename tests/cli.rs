@@ -360,3 +360,73 @@ fn two_gates_do_not_share_a_port() {
     assert_eq!(second.status.code(), Some(2));
     assert!(text(&second.stderr).contains(&taken), "{}", text(&second.stderr));
 }
+
+/// A log in nginx's combined format: a client that guesses passwords, and one that reads.
+fn guessing_log() -> String {
+    let mut log = String::new();
+    for second in 0..30 {
+        let line = |address: &str, request: &str, status: u16| {
+            format!(
+                "{address} - - [01/Jun/2026:12:00:{second:02} +0000] \"{request} HTTP/1.1\" {status} 12 \"-\" \"curl/8\"\n"
+            )
+        };
+        log.push_str(&line("203.0.113.7", "POST /login", 401));
+        log.push_str(&line("198.51.100.1", "GET /", 200));
+    }
+    log
+}
+
+#[test]
+fn replay_finds_what_is_in_a_log_and_says_the_same_each_time() {
+    let folder = Folder::new("replay");
+    folder.file("access.log", &(guessing_log() + "no line of a log\n"));
+    let json = run(&folder, &["replay", "access.log", "--json"]);
+    assert_eq!(json.status.code(), Some(1), "{}", text(&json.stderr));
+    let found: Value = serde_json::from_slice(&json.stdout).expect("json");
+    assert_eq!(
+        (found["lines"].as_u64(), found["events"].as_u64(), found["skipped"].as_u64()),
+        (Some(61), Some(60), Some(1))
+    );
+    let incident = &found["incidents"][0];
+    assert_eq!(incident["rule"], "login-failures-client");
+    assert_eq!(incident["group"]["client.key"], "203.0.113.7");
+    assert_eq!(incident["count"], 30);
+    assert_eq!(incident["evidence"]["paths"][0]["value"], "/login");
+    assert_eq!(found["incidents"].as_array().map(Vec::len), Some(1), "{found}");
+    assert_eq!(run(&folder, &["replay", "access.log", "--json"]).stdout, json.stdout);
+    let log = guessing_log();
+    let half = log.match_indices('\n').nth(29).map_or(0, |(at, _)| at + 1);
+    folder.file("a.log", &log[..half]);
+    folder.file("b.log", &log[half..]);
+    let parts = run(&folder, &["replay", "b.log", "a.log", "--json"]);
+    let parts: Value = serde_json::from_slice(&parts.stdout).expect("json");
+    assert_eq!(parts["incidents"], found["incidents"], "two logs, in the order of time");
+    let quiet = folder.file("quiet.log", &guessing_log().replace(" 401 ", " 200 "));
+    assert_eq!(run(&folder, &["replay", &quiet.display().to_string()]).status.code(), Some(0));
+    assert_eq!(run(&folder, &["replay", "nowhere.log"]).status.code(), Some(2));
+}
+
+#[test]
+fn rules_are_listed_tested_and_explained() {
+    let folder = Folder::new("rules");
+    let list: Vec<Value> = serde_json::from_slice(&run(&folder, &["rules", "list", "--json"]).stdout).expect("json");
+    assert!(list.len() >= 23 && list.iter().all(|rule| rule["tests"].as_u64() >= Some(2)), "{list:?}");
+    let own = "id: mine\nlevel: high\ndetection: {s: {url.path: /x}, condition: s}\ntests:\n  - {name: wrong, expect: 1, events: [{client.address: 203.0.113.7, url.path: /y}]}\n";
+    folder.file("mine.yml", own);
+    let test = run(&folder, &["rules", "test", "--rules", "mine.yml", "--no-built-in"]);
+    assert_eq!(test.status.code(), Some(1));
+    assert!(text(&test.stdout).contains("mine: wrong (mine.yml:5): 0 incidents, expected 1"), "{}", text(&test.stdout));
+    folder.file("broken.yml", "id: b\nlevl: high\n");
+    let broken = run(&folder, &["rules", "list", "--rules", "broken.yml"]);
+    assert_eq!(broken.status.code(), Some(2));
+    assert!(text(&broken.stderr).contains("did you mean `level`?"), "{}", text(&broken.stderr));
+    folder.file("access.log", &guessing_log());
+    let why = run(&folder, &["rules", "explain", "login-failures-client", "access.log", "--line", "10", "--json"]);
+    let why: Value = serde_json::from_slice(&why.stdout).expect("json");
+    assert_eq!((&why["incidents"], &why["inputs"][0]["holds"]), (&Value::from(0), &Value::from(true)), "{why}");
+    assert_eq!(
+        (&why["window"][0]["value"], &why["window"][1]["value"]),
+        (&Value::from(5.0), &Value::from(10.0)),
+        "{why}"
+    );
+}

@@ -11,6 +11,14 @@
 #[allow(dead_code, missing_docs)]
 mod framing;
 mod gate;
+// The watch's own readers: its crate would bring a server and a runtime along.
+#[path = "../../crates/watch/src/lines.rs"]
+#[allow(dead_code, missing_docs)]
+mod lines;
+mod logs;
+#[path = "../../crates/watch/src/recent.rs"]
+#[allow(dead_code, missing_docs)]
+mod recent;
 mod sessions;
 
 use std::net::IpAddr;
@@ -33,6 +41,8 @@ use palisade_policy::{
 use crate::gate::{GATE, Outcome};
 use crate::sessions::SESSIONS;
 
+pub use crate::logs::{json_line, log_line};
+
 /// A target: any bytes go in; it panics where a promise is broken.
 pub type Target = fn(&[u8]);
 
@@ -44,6 +54,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("event_line", event_line),
     ("forwarding_headers", forwarding_headers),
     ("json_body", json_body),
+    ("json_line", json_line),
+    ("log_line", log_line),
     ("multipart", multipart),
     ("policy_text", policy_text),
     ("request_framing", request_framing),

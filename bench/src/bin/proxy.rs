@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use palisade_backend::DemoIssuer;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -68,7 +69,9 @@ struct Plan {
 fn main() -> io::Result<()> {
     let mut args = std::env::args().skip(1);
     let (case, mut number) = (args.next().unwrap_or_default(), || args.next().and_then(|text| text.parse().ok()));
-    let (addresses, seconds, cores) = (number().unwrap_or(1), number().unwrap_or(3), number().unwrap_or(1));
+    let (addresses, seconds, cores): (u32, u32, u32) =
+        (number().unwrap_or(1), number().unwrap_or(3), number().unwrap_or(1));
+    let (seconds, cores) = (u64::from(seconds), usize::try_from(cores).unwrap_or(1));
     let command: Vec<String> = args.collect();
     let last = std::thread::available_parallelism()?.get() - 1;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -83,7 +86,7 @@ fn main() -> io::Result<()> {
         pin(last..last + 1)?;
         tokio::task::spawn_local(answer(upstream));
         let measured = measure(Rc::new(plan), proxy, child.id(), seconds).await;
-        child.kill()?;
+        kill_process(Pid::from_child(&child), Signal::TERM)?;
         child.wait()?;
         measured
     })

@@ -27,7 +27,12 @@ pub(crate) enum Test {
     Network(IpNet),
     Present,
     /// The text of another field, in the same event.
-    Same { other: Field, open_start: bool, open_end: bool, cased: bool },
+    Same {
+        other: Field,
+        open_start: bool,
+        open_end: bool,
+        cased: bool,
+    },
 }
 
 /// How two numbers compare.

@@ -221,7 +221,11 @@ impl Hours {
         let most = slot.iter().copied().fold(0.0, f64::max);
         let taught = if std::mem::take(&mut self.fired) { fair.min(most) } else { fair };
         // Once a week of days is known, a day teaches at most a fifth more than the busiest before.
-        let limit = if slot.len() >= 7 { (most * DAILY_RISE).max(f64::from(shape.least) / shape.factor) } else { f64::INFINITY };
+        let limit = if slot.len() >= 7 {
+            (most * DAILY_RISE).max(f64::from(shape.least) / shape.factor)
+        } else {
+            f64::INFINITY
+        };
         slot.push_back(taught.min(limit));
         while slot.len() > DAYS {
             slot.pop_front();
@@ -329,10 +333,21 @@ mod tests {
 
     #[test]
     fn a_week_is_compared_with_the_week_before() {
-        let shape = Baseline { bucket: DAY, width: 7, history: 14, warmup: 13, factor: 1.5, least: 100, ceiling: None, ..shape() };
+        let shape = Baseline {
+            bucket: DAY,
+            width: 7,
+            history: 14,
+            warmup: 13,
+            factor: 1.5,
+            least: 100,
+            ceiling: None,
+            ..shape()
+        };
         let (mut usual, start) = (Usual::default(), 20_000 * DAY);
-        let mut day = |usual: &mut Usual, day: u64, clients: u64| {
-            (0..clients).map(|client| usual.add(&shape, start + day * DAY + client, start, client, 1)).any(|compared| compared.exceeds)
+        let day = |usual: &mut Usual, day: u64, clients: u64| {
+            (0..clients)
+                .map(|client| usual.add(&shape, start + day * DAY + client, start, client, 1))
+                .any(|compared| compared.exceeds)
         };
         assert!((0..14).all(|nth| !day(&mut usual, nth, 40)));
         // A rise of a tenth each day.

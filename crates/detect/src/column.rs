@@ -55,11 +55,15 @@ impl Column {
         match self {
             Column::Field(field) => seen.field(*field).map(crate::atom::spelled),
             Column::Target => target(seen),
-            Column::Decoded => decode::decoded(seen.path.as_deref().unwrap_or_default(), seen.query.as_deref().unwrap_or_default())
-                .map(Cow::Owned),
-            Column::Shape => seen.route.as_deref().map(Cow::Borrowed).or_else(|| {
-                seen.path.as_deref().map(|path| Cow::Owned(decode::shape(path)))
-            }),
+            Column::Decoded => {
+                decode::decoded(seen.path.as_deref().unwrap_or_default(), seen.query.as_deref().unwrap_or_default())
+                    .map(Cow::Owned)
+            }
+            Column::Shape => seen
+                .route
+                .as_deref()
+                .map(Cow::Borrowed)
+                .or_else(|| seen.path.as_deref().map(|path| Cow::Owned(decode::shape(path)))),
             Column::Unknown(_) => None,
         }
     }

@@ -15,7 +15,8 @@ use crate::rule::{Baseline, Bound, Correlation, Input, NewValue, Profile, Roles}
 use crate::yaml::{Node, Value};
 
 /// The types that there are.
-const TYPES: &str = "event_count, value_count, temporal, temporal_ordered, ratio, baseline, new_value, time_profile, absence";
+const TYPES: &str =
+    "event_count, value_count, temporal, temporal_ordered, ratio, baseline, new_value, time_profile, absence";
 
 /// The most events that are remembered for one group to decide a count exactly.
 const COUNT_CAP: u32 = 10_000;
@@ -36,7 +37,11 @@ pub(crate) fn used<'n>(drafts: &[Draft<'n>], found: &mut Diagnostics) -> BTreeSe
 }
 
 /// What a rule takes and how it counts.
-pub(crate) fn read(draft: &Draft<'_>, known: &BTreeMap<String, Expr>, found: &mut Diagnostics) -> Option<(Vec<Input>, Correlation)> {
+pub(crate) fn read(
+    draft: &Draft<'_>,
+    known: &BTreeMap<String, Expr>,
+    found: &mut Diagnostics,
+) -> Option<(Vec<Input>, Correlation)> {
     let Some(node) = draft.correlation else { return each(draft, found) };
     let mut map = Map::of(node, "correlation", found)?;
     let kind = map.text("type", found);
@@ -157,8 +162,11 @@ impl<'n> Reader<'_, 'n> {
             Some(condition) => match Roles::of(condition, &place) {
                 Some(roles) => roles,
                 None => {
-                    let problem = Diagnostic::error("condition-names", "this condition names what is not among `rules`");
-                    self.found.push(problem.at(self.map.span, "").fix("name selections of this rule, or other rules, one by one"));
+                    let problem =
+                        Diagnostic::error("condition-names", "this condition names what is not among `rules`");
+                    self.found.push(
+                        problem.at(self.map.span, "").fix("name selections of this rule, or other rules, one by one"),
+                    );
                     return None;
                 }
             },
@@ -249,7 +257,9 @@ impl<'n> Reader<'_, 'n> {
         let names = self.map.texts("rules", self.found);
         if names.is_empty() {
             let expr = self.draft.detection.as_ref().and_then(|detection| detection.condition.clone());
-            let Some(expr) = expr else { return self.incomplete("rules").map(|(inputs, _): (Vec<Input>, Correlation)| inputs) };
+            let Some(expr) = expr else {
+                return self.incomplete("rules").map(|(inputs, _): (Vec<Input>, Correlation)| inputs);
+            };
             return Some(vec![Input { name: self.draft.id.into(), expr, group: self.group_of(self.draft.id) }]);
         }
         let names: Vec<_> = names.into_iter().map(|(name, span)| (name.to_owned(), span)).collect();
@@ -282,7 +292,9 @@ impl<'n> Reader<'_, 'n> {
             };
             let Some(expr) = expr else {
                 let problem = Diagnostic::error("selection-unknown", format!("there is no selection or rule `{name}`"));
-                self.found.push(problem.at(*span, "").fix("name a selection of `detection`, or the id, name or title of a rule"));
+                self.found.push(
+                    problem.at(*span, "").fix("name a selection of `detection`, or the id, name or title of a rule"),
+                );
                 continue;
             };
             inputs.push(Input { name: name.as_str().into(), expr, group: self.group_of(name) });
@@ -297,8 +309,10 @@ impl<'n> Reader<'_, 'n> {
             let field = self.aliases.get(name).map_or(Some(name), |fields| fields.get(input));
             let column = field.map_or_else(|| Column::Unknown(name.clone()), |field| Column::of(field));
             if let Column::Unknown(_) = &column {
-                let problem = Diagnostic::error("field-unknown", format!("`{name}` names no field of events to group by"));
-                self.found.push(problem.at(*span, "").fix("group by a field, or by an alias that has one for each rule"));
+                let problem =
+                    Diagnostic::error("field-unknown", format!("`{name}` names no field of events to group by"));
+                self.found
+                    .push(problem.at(*span, "").fix("group by a field, or by an alias that has one for each rule"));
             }
             columns.push(column);
         }

@@ -140,11 +140,19 @@ impl Engine {
     /// What a rule holds in memory, by its place among [`Rules::rules`].
     #[must_use]
     pub fn tables(&self, rule: usize) -> Tables {
-        self.shards.iter().map(|shard| shard.counters(rule)).fold(Tables::default(), |sum, [live, evicted, refused]| Tables {
-            live: sum.live + live,
-            evicted: sum.evicted + evicted,
-            refused: sum.refused + refused,
+        self.shards.iter().map(|shard| shard.counters(rule)).fold(Tables::default(), |sum, [live, evicted, refused]| {
+            Tables { live: sum.live + live, evicted: sum.evicted + evicted, refused: sum.refused + refused }
         })
+    }
+
+    /// What a rule remembers of an event's group.
+    pub(crate) fn window(&mut self, rule: u16, seen: &Seen<'_>) -> Vec<(&'static str, f64)> {
+        let feed = self.rules.feeds.iter().position(|feed| feed.rule == rule);
+        let feed = feed.and_then(|at| Some((u32::try_from(at).ok()?, self.rules.feeds.get(at)?)));
+        let Some(hit) = feed.and_then(|(at, feed)| self.matcher.hit(at, feed, seen)) else { return Vec::new() };
+        let count = self.shards.len();
+        let shard = self.shards.get_mut(partition(rule, hit.group) % count);
+        shard.map(|shard| shard.window(rule, &hit)).unwrap_or_default()
     }
 
     fn take(&mut self, seen: &Seen<'_>, out: &mut Vec<Incident>) {

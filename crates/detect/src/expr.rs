@@ -112,17 +112,28 @@ impl Expr {
         }
     }
 
-    /// Every atom in it.
+    /// Every atom in it, in the order in which it is written, each once.
     pub(crate) fn atoms(&self, out: &mut Vec<AtomId>) {
         match self {
             Expr::Always | Expr::Never => {}
+            Expr::Atom(id) if out.contains(id) => {}
             Expr::Atom(id) => out.push(*id),
             Expr::Not(inner) => inner.atoms(out),
             Expr::All(items) | Expr::Any(items) | Expr::AtLeast(_, items) => {
-                for item in items {
-                    item.atoms(out);
-                }
+                items.iter().for_each(|item| item.atoms(out));
             }
+        }
+    }
+
+    /// Whether it can hold of any event at all, if only some atoms can.
+    pub(crate) fn can_hold(&self, atom: &impl Fn(AtomId) -> bool) -> bool {
+        match self {
+            Expr::Always | Expr::Not(_) => true,
+            Expr::Never => false,
+            Expr::Atom(id) => atom(*id),
+            Expr::All(items) => items.iter().all(|item| item.can_hold(atom)),
+            Expr::Any(items) => items.iter().any(|item| item.can_hold(atom)),
+            Expr::AtLeast(least, items) => items.iter().filter(|item| item.can_hold(atom)).count() >= *least,
         }
     }
 }

@@ -15,8 +15,20 @@ use crate::yaml::{self, Node, Value};
 
 /// Keys of Sigma that say nothing to an engine.
 const SILENT: &[&str] = &[
-    "related", "taxonomy", "status", "description", "license", "author", "references", "date", "modified", "fields",
-    "falsepositives", "scope", "simulation", "regression_tests_path",
+    "related",
+    "taxonomy",
+    "status",
+    "description",
+    "license",
+    "author",
+    "references",
+    "date",
+    "modified",
+    "fields",
+    "falsepositives",
+    "scope",
+    "simulation",
+    "regression_tests_path",
 ];
 
 /// What of Sigma's log sources this engine has events for.
@@ -41,8 +53,10 @@ pub(crate) struct Draft<'n> {
 
 /// Reads all files. Rules with a problem are left out; the problems say so.
 pub(crate) fn rules(files: &[(FileId, &str)], atoms: &mut Atoms, found: &mut Diagnostics) -> Vec<Rule> {
-    let documents: Vec<_> =
-        files.iter().flat_map(|(file, text)| yaml::documents(*file, text, found).into_iter().map(|node| (*file, node))).collect();
+    let documents: Vec<_> = files
+        .iter()
+        .flat_map(|(file, text)| yaml::documents(*file, text, found).into_iter().map(|node| (*file, node)))
+        .collect();
     let drafts: Vec<_> = documents.iter().filter_map(|(file, node)| draft(*file, node, atoms, found)).collect();
     duplicates(&drafts, found);
     if drafts.len() > RULES_CAP {
@@ -64,7 +78,9 @@ pub(crate) fn rules(files: &[(FileId, &str)], atoms: &mut Atoms, found: &mut Dia
 fn by_name(drafts: &[Draft<'_>]) -> BTreeMap<String, Expr> {
     let mut known = BTreeMap::new();
     for draft in drafts {
-        let Some(condition) = draft.detection.as_ref().and_then(|detection| detection.condition.clone()) else { continue };
+        let Some(condition) = draft.detection.as_ref().and_then(|detection| detection.condition.clone()) else {
+            continue;
+        };
         for name in &draft.names {
             known.entry((*name).to_owned()).or_insert_with(|| condition.clone());
         }
@@ -87,10 +103,12 @@ fn draft<'n>(file: FileId, node: &'n Node, atoms: &mut Atoms, found: &mut Diagno
     map.ignore(SILENT);
     let (title, id, name) = (map.text("title", found), map.text("id", found), map.text("name", found));
     let Some(id) = id.or(name).or(title) else {
-        found.push(Diagnostic::error("rule-nameless", "a rule needs an `id`").at(map.span, "").fix("add `id: my-rule`"));
+        found
+            .push(Diagnostic::error("rule-nameless", "a rule needs an `id`").at(map.span, "").fix("add `id: my-rule`"));
         return None;
     };
-    let id_span = map.entries().iter().find(|entry| entry.node.text() == Some(id)).map_or(map.span, |entry| entry.node.span);
+    let id_span =
+        map.entries().iter().find(|entry| entry.node.text() == Some(id)).map_or(map.span, |entry| entry.node.span);
     let ours = map.take("logsource").is_none_or(|node| is_ours(node, id, found));
     let detection = map.take("detection").map(|node| selection::detection(node, atoms, found));
     let correlation = map.take("correlation");
@@ -114,7 +132,8 @@ fn is_ours(node: &Node, id: &str, found: &mut Diagnostics) -> bool {
     let Some(category) = category.and_then(|entry| entry.node.text()) else { return true };
     let ours = CATEGORIES.contains(&category);
     if !ours {
-        let problem = Diagnostic::warning("logsource-other", format!("rule `{id}` is about `{category}` and is left out"));
+        let problem =
+            Diagnostic::warning("logsource-other", format!("rule `{id}` is about `{category}` and is left out"));
         found.push(problem.at(node.span, "").fix(format!("events here are of: {}", CATEGORIES.join(", "))));
     }
     ours
@@ -150,7 +169,8 @@ fn rule(draft: Draft<'_>, known: &BTreeMap<String, Expr>, atoms: &mut Atoms, fou
     map.ignore(&["name", "id", "logsource", "detection", "correlation", "generate"]);
     map.finish(found);
     let (inputs, correlation) = counted?;
-    rule.inputs = inputs.into_iter().map(|input| Input { expr: excepted(input.expr, except.as_ref()), ..input }).collect();
+    rule.inputs =
+        inputs.into_iter().map(|input| Input { expr: excepted(input.expr, except.as_ref()), ..input }).collect();
     rule.correlation = correlation;
     let broken = found.iter().skip(errors).any(|problem| problem.severity == palisade_diag::Severity::Error);
     (!broken && rule.mode != Mode::Off).then_some(rule)

@@ -153,7 +153,9 @@ impl Index {
 
     /// Whether an atom holds, decided now if nobody asked before.
     pub(crate) fn truth(&self, id: AtomId, atoms: &Atoms, seen: &Seen<'_>, desk: &mut Desk) -> bool {
-        let (Some(slot), Some(eager)) = (desk.truth.get_mut(id as usize), self.eager.get(id as usize)) else { return false };
+        let (Some(slot), Some(eager)) = (desk.truth.get_mut(id as usize), self.eager.get(id as usize)) else {
+            return false;
+        };
         if *slot >> 1 == desk.round || *eager {
             return *slot == desk.round << 1 | 1;
         }
@@ -167,7 +169,10 @@ fn statuses(atoms: &Atoms) -> Vec<Box<[AtomId]>> {
     let of = |status: usize| {
         let value = Value::Number(i64::try_from(status).unwrap_or(0));
         let on_status = atoms.iter().filter(|(_, atom)| atom.column == Column::Field(Field::Status));
-        on_status.filter(|(_, atom)| !matches!(atom.test, Test::Present) && atom.test.holds(value)).map(|(id, _)| id).collect()
+        on_status
+            .filter(|(_, atom)| !matches!(atom.test, Test::Present) && atom.test.holds(value))
+            .map(|(id, _)| id)
+            .collect()
     };
     (0..STATUSES).map(of).collect()
 }
@@ -219,7 +224,8 @@ impl TextIndex {
     }
 
     fn remember(&self, text: &str, atoms: &Atoms, desk: &mut Desk) {
-        let place = desk.hasher.hash_one(text.as_bytes()) as usize % REMEMBERED;
+        #[expect(clippy::cast_possible_truncation, reason = "below the number of places")]
+        let place = (desk.hasher.hash_one(text.as_bytes()) % REMEMBERED as u64) as usize;
         let Some(slot) = desk.remembered.get_mut(place) else { return };
         if slot.text != text.as_bytes() || text.is_empty() {
             slot.text.clear();
@@ -246,7 +252,9 @@ impl TextIndex {
 fn confirmed(id: AtomId, text: &str, atoms: &Atoms) -> bool {
     match atoms.get(id).map(|atom| (&atom.column, &atom.test)) {
         // One of several names in one text.
-        Some((Column::Field(Field::Signals | Field::Tags), Test::Text(pattern))) => text.split(' ').any(|name| pattern.matches(name)),
+        Some((Column::Field(Field::Signals | Field::Tags), Test::Text(pattern))) => {
+            text.split(' ').any(|name| pattern.matches(name))
+        }
         Some((_, Test::Text(pattern))) => pattern.matches(text),
         _ => false,
     }

@@ -14,6 +14,7 @@ mod condition;
 mod correlation;
 mod decode;
 mod engine;
+mod explain;
 mod expr;
 mod file;
 mod hit;
@@ -37,6 +38,7 @@ mod yaml;
 
 pub use built_in::BUILT_IN;
 pub use engine::{Counters, Engine, Settings, Tables};
+pub use explain::{Asked, Compared, Explanation};
 pub use hit::{Exhibit, Hit};
 pub use rule::{Level, Mode, Rule};
 pub use rules::{Matcher, Matches, Rules};

@@ -89,7 +89,8 @@ impl Modifiers {
                 "length" => length = true,
                 _ => {
                     let order = Order::of(word).ok_or_else(|| {
-                        Diagnostic::error("modifier-unknown", format!("`{word}` is no modifier")).fix(format!("known: {KNOWN}"))
+                        Diagnostic::error("modifier-unknown", format!("`{word}` is no modifier"))
+                            .fix(format!("known: {KNOWN}"))
                     })?;
                     read.shape = if length { Shape::Length(order) } else { Shape::Compare(order) };
                 }
@@ -109,7 +110,10 @@ impl Modifiers {
     /// A regular expression: matched in linear time, without look-around and back references.
     pub(crate) fn regex(&self, text: &str) -> Result<Regex, Diagnostic> {
         let mut builder = RegexBuilder::new(text);
-        builder.case_insensitive(self.flags.ignore_case).multi_line(self.flags.lines).dot_matches_new_line(self.flags.dot_all);
+        builder
+            .case_insensitive(self.flags.ignore_case)
+            .multi_line(self.flags.lines)
+            .dot_matches_new_line(self.flags.dot_all);
         builder.size_limit(REGEX_CAP).build().map_err(|error| {
             let what = error.to_string();
             let what = what.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();

@@ -33,7 +33,14 @@ struct Met {
 
 impl Known {
     /// Takes an event with a value; says since when it has been coming if that is news. `client` is a hash.
-    pub(crate) fn add(&mut self, shape: &NewValue, time: u64, start: u64, event: (u64, u32, u64), count: u32) -> Option<u64> {
+    pub(crate) fn add(
+        &mut self,
+        shape: &NewValue,
+        time: u64,
+        start: u64,
+        event: (u64, u32, u64),
+        count: u32,
+    ) -> Option<u64> {
         let (value, subject, client) = event;
         self.verified |= subject != 0;
         let verified = self.verified;
@@ -43,7 +50,8 @@ impl Known {
         if subject != 0 && !met.subjects.contains(&subject) && met.subjects.len() < shape.subjects as usize {
             met.subjects.push(subject);
         }
-        let taught = met.subjects.len() >= shape.subjects as usize || !verified && met.clients.count_ones() >= NEIGHBOURHOODS;
+        let taught =
+            met.subjects.len() >= shape.subjects as usize || !verified && met.clients.count_ones() >= NEIGHBOURHOODS;
         let least = shape.least as usize;
         met.recent.add(time, count, least);
         let since = met.recent.full(time, HOUR, least)?;

@@ -1,6 +1,8 @@
 //! One incident from its first event to its end.
 
-use palisade_event::{ClientKey, EventTime, Evidence, Field, Incident, IncidentKey, MAX_SAMPLES, MAX_TOP, Priority, Seen, State, decode};
+use palisade_event::{
+    ClientKey, EventTime, Evidence, Field, Incident, IncidentKey, MAX_SAMPLES, MAX_TOP, Priority, Seen, State, decode,
+};
 
 use crate::column::Column;
 use crate::hit::Exhibit;
@@ -33,10 +35,14 @@ pub(crate) struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The condition holds since then, not yet long enough.
-    Waiting { since: u64 },
+    Waiting {
+        since: u64,
+    },
     Firing,
     /// Over; the group is not reported anew until then.
-    Cooling { until: u64 },
+    Cooling {
+        until: u64,
+    },
 }
 
 /// What occurs most (Space-Saving: Metwally et al., 2005): counts of what is rare may be too high, never too low.
@@ -130,7 +136,8 @@ impl Open {
 
     /// The incident as people see it.
     pub(crate) fn told(&self, rule: &Rule, state: State) -> Incident {
-        let title = if rule.mode == Mode::Simulate { format!("[simulated] {}", rule.title).into() } else { rule.title.clone() };
+        let title =
+            if rule.mode == Mode::Simulate { format!("[simulated] {}", rule.title).into() } else { rule.title.clone() };
         Incident {
             key: self.key,
             rule: rule.id.clone(),
@@ -146,7 +153,12 @@ impl Open {
             evidence: Evidence {
                 samples: self.samples.clone(),
                 paths: self.paths.top(),
-                clients: self.clients.top().into_iter().map(|(client, count)| (client.to_string().into(), count)).collect(),
+                clients: self
+                    .clients
+                    .top()
+                    .into_iter()
+                    .map(|(client, count)| (client.to_string().into(), count))
+                    .collect(),
                 measures: self.measures.clone(),
             },
             steps: rule.steps.clone(),

@@ -95,7 +95,9 @@ impl Partition {
     pub(crate) fn observe(&mut self, rules: &Rules, hit: &Hit, exhibit: Option<&Exhibit<'_>>) {
         self.advance(rules, hit.time);
         let Some(feed) = rules.feeds.get(hit.feed as usize) else { return };
-        let (Some(rule), Some(state)) = (rules.rule(feed.rule), self.states.get_mut(usize::from(feed.rule))) else { return };
+        let (Some(rule), Some(state)) = (rules.rule(feed.rule), self.states.get_mut(usize::from(feed.rule))) else {
+            return;
+        };
         let line = exhibit.map_or(&[][..], |exhibit| exhibit.line);
         let verdict = state.step(rule, usize::from(feed.role), hit, self.start, line);
         // A new value is an incident of its own.
@@ -140,6 +142,18 @@ impl Partition {
         }
     }
 
+    /// What a rule remembers of a hit's group.
+    pub(crate) fn window(&mut self, rules: &Rules, at: u16, hit: &Hit) -> Vec<(&'static str, f64)> {
+        let (Some(rule), Some(state)) = (rules.rule(at), self.states.get_mut(usize::from(at))) else {
+            return Vec::new();
+        };
+        let mut window = state.described(rule, hit, self.start);
+        if let Some((_, open)) = self.open.get(&slot(at, hit.group)) {
+            window.push(("incident_open", f64::from(u8::from(open.phase == Phase::Firing))));
+        }
+        window
+    }
+
     /// Live groups, evicted ones and refused newcomers of a rule.
     pub(crate) fn counters(&self, rule: usize) -> [u64; 3] {
         self.states.get(rule).map_or([0; 3], State::counters)
@@ -149,7 +163,8 @@ impl Partition {
     fn hold(&mut self, rule: &Rule, at: u16, group: u64, hit: &Hit, exhibit: Option<&Exhibit<'_>>, finding: &Finding) {
         let now = hit.time;
         let mut key = slot(at, group);
-        if !self.open.contains_key(&key) && self.firing.get(usize::from(at)).is_some_and(|firing| *firing >= FIRING_CAP) {
+        if !self.open.contains_key(&key) && self.firing.get(usize::from(at)).is_some_and(|firing| *firing >= FIRING_CAP)
+        {
             key = slot(at, MANY);
         }
         if !self.open.contains_key(&key) {
@@ -164,7 +179,12 @@ impl Partition {
             Phase::Waiting { since } if now.saturating_sub(since) < rule.lasting => {
                 open.last = now;
                 if rule.lasting > 0 && since == now {
-                    self.timers.insert(Timer { due: now + rule.lasting + idle(rule), rule: at, group: key, what: What::Check });
+                    self.timers.insert(Timer {
+                        due: now + rule.lasting + idle(rule),
+                        rule: at,
+                        group: key,
+                        what: What::Check,
+                    });
                 }
             }
             Phase::Cooling { until } if now < until => self.held_back += 1,
@@ -182,7 +202,16 @@ impl Partition {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one incident's beginning, in one place")]
-    fn fire(&mut self, rule: &Rule, at: u16, key: u64, group: u64, hit: &Hit, exhibit: Option<&Exhibit<'_>>, finding: &Finding) {
+    fn fire(
+        &mut self,
+        rule: &Rule,
+        at: u16,
+        key: u64,
+        group: u64,
+        hit: &Hit,
+        exhibit: Option<&Exhibit<'_>>,
+        finding: &Finding,
+    ) {
         let Some((_, open)) = self.open.get_mut(&key) else { return };
         *open = Open::waiting(rule, finding.since);
         let columns = columns(rule);
@@ -191,7 +220,13 @@ impl Partition {
             _ => Vec::new(),
         };
         open.fire(rule, values, finding);
-        for kept in self.recent.get(usize::from(at)).into_iter().flatten().filter(|kept| kept.group == group && kept.time >= finding.since) {
+        for kept in self
+            .recent
+            .get(usize::from(at))
+            .into_iter()
+            .flatten()
+            .filter(|kept| kept.group == group && kept.time >= finding.since)
+        {
             open.show(&kept.exhibit(), u64::from(kept.count));
         }
         if let Some(exhibit) = exhibit {
@@ -233,7 +268,8 @@ impl Partition {
                 self.timers.insert(Timer { due, ..*timer });
             }
             Verdict::Holds(finding) => {
-                let feed = rules.feeds.iter().position(|feed| feed.rule == timer.rule).and_then(|at| u32::try_from(at).ok());
+                let feed =
+                    rules.feeds.iter().position(|feed| feed.rule == timer.rule).and_then(|at| u32::try_from(at).ok());
                 let hit = Hit {
                     time: timer.due,
                     group: timer.group,
@@ -245,7 +281,8 @@ impl Partition {
                 };
                 let seen = palisade_event::decode(&sample).ok();
                 let path = seen.as_ref().and_then(|seen| seen.path.as_deref()).unwrap_or_default();
-                let (client, attributable) = seen.as_ref().map_or((None, false), |seen| (seen.client, seen.attributable));
+                let (client, attributable) =
+                    seen.as_ref().map_or((None, false), |seen| (seen.client, seen.attributable));
                 let exhibit = Exhibit { line: &sample, path: path.as_bytes(), client, attributable };
                 let exhibit = (!sample.is_empty()).then_some(&exhibit);
                 self.hold(rule, timer.rule, timer.group, &hit, exhibit, &finding);

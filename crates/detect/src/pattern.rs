@@ -73,27 +73,22 @@ impl Pattern {
         literals.max_by_key(|text| text.len()).unwrap_or_default()
     }
 
-    /// The text that alone matches, when no wildcard stands in the pattern.
-    pub(crate) fn exact(&self) -> Option<&str> {
-        match (self.parts.as_slice(), self.open_start || self.open_end) {
-            ([], false) => Some(""),
-            ([part], false) => match part.as_slice() {
-                [Unit::Literal(text)] => Some(text),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
     /// Whether finding [`Pattern::longest_literal`] anywhere, in either case, is all there is to match.
     pub(crate) fn is_contains(&self) -> bool {
         let single = matches!(self.parts.as_slice(), [part] if matches!(part.as_slice(), [Unit::Literal(_)]));
         single && self.open_start && self.open_end && !self.cased
     }
 
-    /// Whether letters must have the same case.
-    pub(crate) fn is_cased(&self) -> bool {
-        self.cased
+    /// The pattern as a rule could say it.
+    pub(crate) fn described(&self) -> String {
+        let unit = |unit: &Unit| match unit {
+            Unit::Literal(text) => text.clone(),
+            Unit::One => "?".to_owned(),
+        };
+        let parts: Vec<String> = self.parts.iter().map(|part| part.iter().map(unit).collect()).collect();
+        let (start, end) =
+            (if self.open_start { "*" } else { "" }, if self.open_end && !parts.is_empty() { "*" } else { "" });
+        format!("{start}{}{end}", parts.join("*"))
     }
 
     /// Whether `text` matches. Takes at most `text` times pattern steps.
@@ -207,8 +202,8 @@ mod tests {
         assert!(!Pattern::wild("abc", true).matches("ABC"));
         assert!(Pattern::literal("a*b", false).open(true, true).matches("xA*By"));
         assert_eq!(Pattern::wild("*select*from?", false).longest_literal(), "select");
-        assert_eq!(Pattern::wild("a\\*b", false).exact(), Some("a*b"));
-        assert_eq!(Pattern::wild("a*", false).exact(), None);
+        assert_eq!(Pattern::wild("a*b?", false).described(), "a*b?");
+        assert_eq!(Pattern::literal("x", false).open(true, true).described(), "*x*");
     }
 
     /// The obvious way: try everything.

@@ -99,7 +99,9 @@ impl<'n> Map<'n> {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("remove it; known here: {}", self.known.join(", ")),
             };
-            found.push(Diagnostic::error("key-unknown", format!("`{}` is no key here", entry.key)).at(entry.span, "").fix(fix));
+            found.push(
+                Diagnostic::error("key-unknown", format!("`{}` is no key here", entry.key)).at(entry.span, "").fix(fix),
+            );
         }
     }
 }
@@ -140,7 +142,8 @@ fn similar(known: &str, written: &str) -> bool {
     let (known, written) = (known.replace('_', "-"), written.replace('_', "-").to_ascii_lowercase());
     let start = known.chars().zip(written.chars()).take_while(|(a, b)| a == b).count();
     let end = known.chars().rev().zip(written.chars().rev()).take_while(|(a, b)| a == b).count();
-    known == written || (known.len().abs_diff(written.len()) <= 1 && start + end + 1 >= known.len().max(written.len()))
+    known == written
+        || (known.len().abs_diff(written.len()) <= 1 && start + end + 1 >= known.len().max(written.len()))
         || (known.len() > 3 && (written.starts_with(&known) || known.starts_with(&written) && written.len() > 3))
 }
 

@@ -87,7 +87,7 @@ impl Reorder {
             return;
         }
         let at = usize::try_from(second.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        if at > (2 * SECONDS_CAP) as usize {
+        if second.saturating_sub(self.base) > 2 * SECONDS_CAP {
             // Whoever lets go first has not: a caller's mistake costs this event only.
             return;
         }

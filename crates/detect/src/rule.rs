@@ -78,19 +78,41 @@ pub enum Mode {
 pub(crate) enum Correlation {
     /// Every event by itself.
     Each,
-    Count { bound: Bound, span: u64 },
-    Distinct { of: Vec<Column>, bound: Bound, span: u64 },
+    Count {
+        bound: Bound,
+        span: u64,
+    },
+    Distinct {
+        of: Vec<Column>,
+        bound: Bound,
+        span: u64,
+    },
     /// Role 0 among role 1, once there are `total` of role 1.
-    Ratio { order: Order, wanted: f64, total: u32, span: u64 },
+    Ratio {
+        order: Order,
+        wanted: f64,
+        total: u32,
+        span: u64,
+    },
     /// The condition over roles; each role holds once it came so often within the span.
-    Temporal { condition: Roles, least: Vec<u32>, span: u64 },
+    Temporal {
+        condition: Roles,
+        least: Vec<u32>,
+        span: u64,
+    },
     /// Each role so often, in this order.
-    Ordered { least: Vec<u32>, span: u64 },
+    Ordered {
+        least: Vec<u32>,
+        span: u64,
+    },
     Baseline(Baseline),
     NewValue(NewValue),
     Profile(Profile),
     /// Role 0, and no role 1 within the span; with one role alone, no event for the span.
-    Absence { expected: bool, span: u64 },
+    Absence {
+        expected: bool,
+        span: u64,
+    },
 }
 
 /// A count far above what it usually is.
@@ -219,7 +241,7 @@ impl Rule {
         self.span
     }
 
-    /// The names of the fields it asks for, sorted.
+    /// How it counts: a type of correlation, or `match`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.correlation {
@@ -271,7 +293,9 @@ impl Level {
     /// The level of that name.
     #[must_use]
     pub fn from_id(id: &str) -> Option<Level> {
-        [Level::Informational, Level::Low, Level::Medium, Level::High, Level::Critical].into_iter().find(|level| level.id() == id)
+        [Level::Informational, Level::Low, Level::Medium, Level::High, Level::Critical]
+            .into_iter()
+            .find(|level| level.id() == id)
     }
 
     /// The name in rules.
@@ -331,7 +355,11 @@ impl Bound {
 
     /// The least count that matters: beyond it nothing changes.
     pub(crate) fn threshold(&self) -> u32 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "read from whole numbers of 32 bits")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "read from whole numbers of 32 bits"
+        )]
         let counts = self.0.iter().map(|(order, wanted)| match order {
             Order::AtLeast | Order::Less => *wanted as u32,
             Order::AtMost | Order::Greater | Order::Equal | Order::Unequal => (*wanted as u32).saturating_add(1),

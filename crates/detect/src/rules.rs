@@ -140,6 +140,13 @@ impl Rules {
     }
 }
 
+impl Matcher {
+    /// The hit that an event is for an input, whether it matches or not.
+    pub(crate) fn hit(&self, at: u32, feed: &Feed, seen: &Seen<'_>) -> Option<Hit> {
+        hit(at, feed, seen, &self.hasher)
+    }
+}
+
 impl Matches {
     /// Whether nothing matched.
     #[must_use]
@@ -157,7 +164,15 @@ fn feed(rule: &Rule, at: u16, role: usize, input: &crate::rule::Input) -> Feed {
         _ => (Vec::new(), None),
     };
     let tallied = matches!(rule.correlation, Correlation::Ratio { .. }) && role == 1 && input.group.is_empty();
-    Feed { rule: at, role: u8::try_from(role).unwrap_or(u8::MAX), expr: input.expr.clone(), group: input.group.clone(), value, subject, tallied }
+    Feed {
+        rule: at,
+        role: u8::try_from(role).unwrap_or(u8::MAX),
+        expr: input.expr.clone(),
+        group: input.group.clone(),
+        value,
+        subject,
+        tallied,
+    }
 }
 
 /// `None` where a field is missing that the rule groups by or compares: such an event is in no group.

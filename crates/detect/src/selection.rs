@@ -71,16 +71,27 @@ fn conditions(entry: &Entry, known: &BTreeMap<String, Expr>, found: &mut Diagnos
 }
 
 /// A condition over expressions that have names.
-pub(crate) fn resolved(text: &str, span: Span, known: &BTreeMap<String, Expr>, found: &mut Diagnostics) -> Option<Expr> {
+pub(crate) fn resolved(
+    text: &str,
+    span: Span,
+    known: &BTreeMap<String, Expr>,
+    found: &mut Diagnostics,
+) -> Option<Expr> {
     let condition = match Condition::read(text) {
         Ok(condition) => condition,
         Err(malformed) => {
             let problem = Diagnostic::error("condition-malformed", malformed.to_string()).at(span, "");
-            found.push(problem.fix("write names with `and`, `or`, `not`, `1 of x_*`, `all of them`; count in `correlation`"));
+            found.push(
+                problem.fix("write names with `and`, `or`, `not`, `1 of x_*`, `all of them`; count in `correlation`"),
+            );
             return None;
         }
     };
-    let missing: Vec<_> = condition.names().into_iter().filter(|name| !known.keys().any(|key| key == name || is_among(key, name))).collect();
+    let missing: Vec<_> = condition
+        .names()
+        .into_iter()
+        .filter(|name| !known.keys().any(|key| key == name || is_among(key, name)))
+        .collect();
     for name in &missing {
         let fix = format!("known here: {}", known.keys().cloned().collect::<Vec<_>>().join(", "));
         let message = format!("there is no selection `{name}`");
@@ -96,7 +107,8 @@ fn expression(condition: &Condition, known: &BTreeMap<String, Expr>) -> Expr {
         Condition::All(items) => Expr::all(items.iter().map(|item| expression(item, known)).collect()),
         Condition::Any(items) => Expr::any(items.iter().map(|item| expression(item, known)).collect()),
         Condition::Of(least, pattern) => {
-            let among: Vec<_> = known.iter().filter(|(name, _)| is_among(name, pattern)).map(|(_, expr)| expr.clone()).collect();
+            let among: Vec<_> =
+                known.iter().filter(|(name, _)| is_among(name, pattern)).map(|(_, expr)| expr.clone()).collect();
             match least {
                 None => Expr::all(among),
                 Some(1) => Expr::any(among),
@@ -131,7 +143,9 @@ fn field(entry: &Entry, atoms: &mut Atoms, found: &mut Diagnostics) -> Expr {
         && !name.is_empty()
     {
         let message = format!("no event has a field `{name}`: what asks for it never matches");
-        found.push(Diagnostic::warning("field-unknown", message).at(entry.span, "").fix("see `palisade rules list --fields`"));
+        found.push(
+            Diagnostic::warning("field-unknown", message).at(entry.span, "").fix("see `palisade rules list --fields`"),
+        );
     }
     let nodes = match &entry.node.value {
         Value::List(items) => items.as_slice(),
@@ -186,7 +200,8 @@ fn tests(text: &str, node: &Node, modifiers: &Modifiers) -> Result<Vec<Test>, Di
     Ok(match modifiers.shape {
         Shape::Exists => vec![Test::Present],
         Shape::Network => vec![Test::Network(text.parse().map_err(|_| {
-            Diagnostic::error("network-malformed", format!("`{text}` is no network")).fix("write one such as 10.0.0.0/8")
+            Diagnostic::error("network-malformed", format!("`{text}` is no network"))
+                .fix("write one such as 10.0.0.0/8")
         })?)],
         Shape::Compare(order) => vec![Test::Number(order, wanted(node)?)],
         Shape::Length(order) => vec![Test::Length(order, wanted(node)?)],
@@ -198,12 +213,18 @@ fn tests(text: &str, node: &Node, modifiers: &Modifiers) -> Result<Vec<Test>, Di
             vec![Test::Same { other, open_start: start, open_end: end, cased: modifiers.cased }]
         }
         Shape::Regex => vec![Test::Regex(Box::new(modifiers.regex(text)?))],
-        Shape::Text if modifiers.is_plain() && node.number().is_some() => vec![Test::Number(Order::Equal, wanted(node)?)],
+        Shape::Text if modifiers.is_plain() && node.number().is_some() => {
+            vec![Test::Number(Order::Equal, wanted(node)?)]
+        }
         Shape::Text => modifiers
             .spellings(text)
             .into_iter()
             .map(|(text, literal)| {
-                let pattern = if literal { Pattern::literal(&text, modifiers.cased) } else { Pattern::wild(&text, modifiers.cased) };
+                let pattern = if literal {
+                    Pattern::literal(&text, modifiers.cased)
+                } else {
+                    Pattern::wild(&text, modifiers.cased)
+                };
                 Test::Text(pattern.open(start, end))
             })
             .collect(),

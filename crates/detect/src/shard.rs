@@ -61,6 +61,13 @@ impl Shard {
         }
     }
 
+    /// What a rule remembers of a hit's group.
+    pub(crate) fn window(&mut self, rule: u16, hit: &Hit) -> Vec<(&'static str, f64)> {
+        let at = partition(rule, hit.group) / self.shards;
+        let rules = Arc::clone(&self.rules);
+        self.partitions.get_mut(at).map(|partition| partition.window(&rules, rule, hit)).unwrap_or_default()
+    }
+
     pub(crate) fn counters(&self, rule: usize) -> [u64; 3] {
         self.partitions.iter().map(|partition| partition.counters(rule)).fold([0; 3], |sum, each| {
             let [a, b, c] = sum;

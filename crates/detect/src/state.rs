@@ -94,7 +94,7 @@ impl State {
                 let wanted = bound.threshold() as usize;
                 let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
                 slot.state.add(now, hit.count, wanted);
-                let found = slot.state.full(now, *span, wanted).filter(|_| bound.holds(u32::MAX.min(bound.threshold())));
+                let found = slot.state.full(now, *span, wanted);
                 found.map_or(Verdict::Quiet, |since| holds(since, wanted.max(hit.count as usize) as u64, None, None))
             }
             (State::Tumbling(table), Correlation::Count { bound, span }) => {
@@ -110,18 +110,11 @@ impl State {
                 let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
                 slot.state.add(now, hit.value, wanted);
                 let found = slot.state.full(now, *span, wanted);
-                found.map_or(Verdict::Quiet, |since| holds(since, wanted as u64, Some(("distinct", wanted as f64)), None))
+                found.map_or(Verdict::Quiet, |since| {
+                    holds(since, wanted as u64, Some(("distinct", wanted as f64)), None)
+                })
             }
-            (State::Ratio(table), Correlation::Ratio { order, wanted, total, span }) => {
-                let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
-                slot.state.add(now, *span, role, hit.count);
-                let [of, over] = slot.state.totals();
-                let ratio = of as f64 / over.max(1) as f64;
-                if over < u64::from(*total) || !order.holds(ratio, *wanted) {
-                    return Verdict::Broken;
-                }
-                holds(slot.since.max(now.saturating_sub(*span)), of, Some(("ratio", ratio)), Some(("total", over as f64)))
-            }
+            (State::Ratio(table), Correlation::Ratio { .. }) => ratio(table, rule, role, hit),
             (State::Temporal(table), Correlation::Temporal { .. }) => temporal(table, rule, role, hit, start),
             (State::Ordered(table), Correlation::Ordered { least, span }) => ordered(table, least, *span, role, hit),
             (State::Baseline(table), Correlation::Baseline(shape)) => {
@@ -139,7 +132,9 @@ impl State {
                 let news = slot.state.add(shape, now, start, event, hit.count);
                 news.map_or(Verdict::Quiet, |since| holds(since, u64::from(shape.least), None, None))
             }
-            (State::Absence(table), Correlation::Absence { expected, span }) => absence(table, *expected, *span, role, hit, sample),
+            (State::Absence(table), Correlation::Absence { expected, span }) => {
+                absence(table, *expected, *span, role, hit, sample)
+            }
             _ => holds(now, u64::from(hit.count), None, None),
         }
     }
@@ -150,7 +145,9 @@ impl State {
             (State::Tumbling(table), Correlation::Count { bound, .. }) => {
                 let Some(slot) = table.get(group) else { return (Verdict::Quiet, Vec::new()) };
                 let state = std::mem::take(&mut slot.state);
-                let Some(began) = state.began.filter(|_| bound.holds(state.count)) else { return (Verdict::Broken, Vec::new()) };
+                let Some(began) = state.began.filter(|_| bound.holds(state.count)) else {
+                    return (Verdict::Broken, Vec::new());
+                };
                 (holds(began, u64::from(state.count), None, None), state.sample)
             }
             (State::Absence(table), Correlation::Absence { span, .. }) => {
@@ -165,6 +162,62 @@ impl State {
                 }
             }
             _ => (Verdict::Quiet, Vec::new()),
+        }
+    }
+
+    /// What is remembered of a hit's group: names and numbers, for people.
+    pub(crate) fn described(&mut self, rule: &Rule, hit: &Hit, start: u64) -> Vec<(&'static str, f64)> {
+        let (now, group) = (hit.time, hit.group);
+        let seconds = |micros: u64| micros as f64 / 1e6;
+        match (self, &rule.correlation) {
+            (State::Count(table), Correlation::Count { bound, span }) => {
+                let within = table.get(group).map_or(0, |slot| slot.state.within(now, *span));
+                vec![("within", within as f64), ("wanted", f64::from(bound.threshold())), ("seconds", seconds(*span))]
+            }
+            (State::Distinct(table), Correlation::Distinct { bound, span, .. }) => {
+                let within = table.get(group).map_or(0, |slot| slot.state.within(now, *span));
+                vec![
+                    ("different", within as f64),
+                    ("wanted", f64::from(bound.threshold())),
+                    ("seconds", seconds(*span)),
+                ]
+            }
+            (State::Ratio(table), Correlation::Ratio { wanted, total, span, .. }) => {
+                let [of, over] = table.get(group).map_or([0, 0], |slot| slot.state.totals());
+                let least = f64::from(*total);
+                vec![
+                    ("of", of as f64),
+                    ("over", over as f64),
+                    ("wanted_ratio", *wanted),
+                    ("min_total", least),
+                    ("seconds", seconds(*span)),
+                ]
+            }
+            (State::Temporal(table), Correlation::Temporal { least, span, .. }) => {
+                let lost = table.may_have_lost(group);
+                let mut all = roles(table, group, least, *span, now);
+                all.push(("watched_seconds", seconds(now.saturating_sub(start))));
+                all.push(("state_lost", f64::from(u8::from(lost))));
+                all
+            }
+            (State::Ordered(table), Correlation::Ordered { least, span }) => roles(table, group, least, *span, now),
+            (State::Baseline(table), Correlation::Baseline(shape)) => {
+                let compared = table.get(group).map(|slot| slot.state.clone().add(shape, now, start, 0, 0));
+                let passed = (now / shape.bucket).saturating_sub(start / shape.bucket);
+                let mut all = usual(compared, shape.factor, shape.least);
+                all.extend([("buckets_watched", passed as f64), ("warmup", shape.warmup as f64)]);
+                all
+            }
+            (State::Profile(table), Correlation::Profile(shape)) => {
+                let compared = table.get(group).map(|slot| slot.state.clone().add(shape, now, start, 0, 0));
+                let mut all = usual(compared, shape.factor, shape.least);
+                all.push(("days_watched", seconds(now.saturating_sub(start)) / 86_400.0));
+                all
+            }
+            (State::NewValue(_), Correlation::NewValue(shape)) => {
+                vec![("watched_seconds", seconds(now.saturating_sub(start))), ("learn_seconds", seconds(shape.learn))]
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -186,6 +239,37 @@ impl State {
             State::Absence(table) => of(table),
         }
     }
+}
+
+/// Role 0 among role 1, within the span.
+fn ratio(table: &mut Table<Sums>, rule: &Rule, role: usize, hit: &Hit) -> Verdict {
+    let Correlation::Ratio { order, wanted, total, span } = &rule.correlation else { return Verdict::Quiet };
+    let now = hit.time;
+    let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
+    slot.state.add(now, *span, role, hit.count);
+    let [of, over] = slot.state.totals();
+    let ratio = of as f64 / over.max(1) as f64;
+    if over < u64::from(*total) || !order.holds(ratio, *wanted) {
+        return Verdict::Broken;
+    }
+    let since = slot.since.max(now.saturating_sub(*span));
+    holds(since, of, Some(("ratio", ratio)), Some(("total", over as f64)))
+}
+
+fn usual(compared: Option<crate::baseline::Compared>, factor: f64, least: u32) -> Vec<(&'static str, f64)> {
+    let (count, usual) = compared.map_or((0, 0.0), |compared| (compared.count, compared.usual));
+    vec![("count", f64::from(count)), ("usual", usual), ("factor", factor), ("min_count", f64::from(least))]
+}
+
+fn roles(table: &mut Table<Vec<Newest>>, group: u64, least: &[u32], span: u64, now: u64) -> Vec<(&'static str, f64)> {
+    let mut all = Vec::new();
+    for (role, wanted) in least.iter().enumerate() {
+        let newest = table.get(group).and_then(|slot| slot.state.get(role).cloned()).unwrap_or_default();
+        let within = newest.within(now, span);
+        all.push(("within", within as f64));
+        all.push(("wanted", f64::from(*wanted)));
+    }
+    all
 }
 
 /// The condition over roles. What it says must not be there is believed missing only if the group's state reaches back

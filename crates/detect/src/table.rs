@@ -147,7 +147,9 @@ impl Filter {
     }
 
     fn has(&self, group: u64) -> bool {
-        let all = |words: &[u64]| bits(group).iter().all(|bit| words.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1));
+        let all = |words: &[u64]| {
+            bits(group).iter().all(|bit| words.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1))
+        };
         all(&self.young) || all(&self.old)
     }
 }

@@ -76,7 +76,8 @@ impl Trial {
             }
         }
         engine.finish(&mut out);
-        let keys: BTreeSet<_> = out.iter().filter(|incident| *incident.rule == *rule).map(|incident| incident.key).collect();
+        let keys: BTreeSet<_> =
+            out.iter().filter(|incident| *incident.rule == *rule).map(|incident| incident.key).collect();
         Tried { found: u32::try_from(keys.len()).unwrap_or(u32::MAX), unreadable }
     }
 
@@ -161,10 +162,16 @@ fn described(node: &Node, found: &mut Diagnostics) -> Option<Described> {
             ("repeat", Some(text)) if text.parse::<u32>().is_ok_and(|n| n > 0) => {
                 described.repeat = text.parse().unwrap_or(1);
             }
-            ("at" | "every" | "repeat", _) => expected(&entry.node, &entry.key, "a time, or a count of at least 1", found),
+            ("at" | "every" | "repeat", _) => {
+                expected(&entry.node, &entry.key, "a time, or a count of at least 1", found);
+            }
             (name, Some(text)) => {
                 let plain = entry.node.number().is_some() || matches!(text, "true" | "false");
-                described.fields.push((name.into(), text.into(), !plain || matches!(entry.node.value, Value::Scalar { plain: false, .. })));
+                described.fields.push((
+                    name.into(),
+                    text.into(),
+                    !plain || matches!(entry.node.value, Value::Scalar { plain: false, .. }),
+                ));
             }
             _ => expected(&entry.node, &entry.key, "a text or a number", found),
         }

@@ -28,6 +28,8 @@ pub(crate) struct Sums {
 /// Parts of a [`Sums`].
 const PARTS: u64 = 60;
 
+const PARTS_LEN: usize = 60;
+
 // === impl Newest ===
 
 impl Newest {
@@ -55,11 +57,6 @@ impl Newest {
     /// How many of those kept are within the span.
     pub(crate) fn within(&self, now: u64, span: u64) -> usize {
         self.times.iter().filter(|time| now.saturating_sub(**time) < span).count()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.times.clear();
-        self.next = 0;
     }
 }
 
@@ -105,7 +102,7 @@ impl Sums {
         let part = (span / PARTS).max(1);
         let now = time / part;
         if self.parts.is_empty() {
-            self.parts = vec![[0; 2]; PARTS as usize];
+            self.parts = vec![[0; 2]; PARTS_LEN];
             self.newest = now;
         }
         for _ in 0..now.saturating_sub(self.newest).min(PARTS) {

@@ -21,7 +21,10 @@ pub(crate) struct Node {
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     /// A text; whether it stood without quotes, so that it may mean a number, a flag or nothing.
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     List(Vec<Node>),
     Map(Vec<Entry>),
 }
@@ -72,7 +75,9 @@ pub(crate) fn documents(file: FileId, text: &str, found: &mut Diagnostics) -> Ve
     let places = Places::new(file, text);
     if text.len() > TEXT_CAP {
         let fix = "split the file";
-        found.push(Diagnostic::error("rules-too-large", "a rule file has at most 1 MiB").at(places.start(), "").fix(fix));
+        found.push(
+            Diagnostic::error("rules-too-large", "a rule file has at most 1 MiB").at(places.start(), "").fix(fix),
+        );
         return Vec::new();
     }
     let mut reader = Reader { parser: Parser::new_from_str(text), places };
@@ -129,7 +134,9 @@ impl<'a, I: saphyr_parser::Input> Reader<'a, I> {
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Diagnostic> {
         if depth > DEPTH_CAP {
-            return Err(Diagnostic::error("yaml-too-deep", "nested deeper than 32 levels").at(span, "").fix("flatten it"));
+            return Err(Diagnostic::error("yaml-too-deep", "nested deeper than 32 levels")
+                .at(span, "")
+                .fix("flatten it"));
         }
         match event {
             Event::Scalar(text, style, anchor, _) => {

@@ -7,14 +7,18 @@ use palisade_detect::{BUILT_IN, Rules};
 use palisade_diag::{Colour, FileId, Sources, human};
 
 fn built_in() -> Arc<Rules> {
-    let files: Vec<_> = BUILT_IN.iter().enumerate().map(|(at, (_, text))| (FileId(u16::try_from(at).expect("few")), *text)).collect();
+    let files: Vec<_> =
+        BUILT_IN.iter().enumerate().map(|(at, (_, text))| (FileId(u16::try_from(at).expect("few")), *text)).collect();
     match Rules::parse(&files) {
         Ok((rules, warnings)) => {
             assert!(warnings.is_empty(), "{warnings}");
             Arc::new(rules)
         }
         Err(found) => {
-            let sources = files.iter().zip(BUILT_IN).fold(Sources::new(), |all, ((id, text), (name, _))| all.with(*id, *name, *text));
+            let sources = files
+                .iter()
+                .zip(BUILT_IN)
+                .fold(Sources::new(), |all, ((id, text), (name, _))| all.with(*id, *name, *text));
             panic!("{}", human(&found, &sources, Colour::Off));
         }
     }
@@ -53,7 +57,8 @@ fn every_pattern_has_a_rule_with_steps_and_a_reference() {
 fn every_file_of_the_folder_is_built_in() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../rules");
     #[allow(clippy::disallowed_methods, reason = "a test looks at the folder")]
-    let mut names: Vec<_> = std::fs::read_dir(folder).expect("rules/").map(|entry| entry.expect("entry").file_name()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder).expect("rules/").map(|entry| entry.expect("entry").file_name()).collect();
     names.sort();
     assert_eq!(names, BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>());
 }

@@ -42,6 +42,24 @@ pub enum BadLine {
 ///
 /// [`BadLine`], if it is not one JSON object or does not say when it happened.
 pub fn decode(line: &[u8]) -> Result<Seen<'_>, BadLine> {
+    read(line)?.finish()
+}
+
+/// As [`decode`], for a line that has just come in at `received`: without a readable time, and with one ahead of that, it
+/// happened when it came in.
+///
+/// # Errors
+///
+/// [`BadLine`], if it is not one JSON object.
+pub fn decode_received(line: &[u8], received: EventTime) -> Result<Seen<'_>, BadLine> {
+    let mut reading = read(line)?;
+    if !reading.timed || reading.seen.time > received {
+        reading.take_time(Some(received));
+    }
+    reading.finish()
+}
+
+fn read(line: &[u8]) -> Result<Reading<'_>, BadLine> {
     let mut reading = Reading { seen: Seen::at(EventTime::default(), Source::Application), timed: false, told: None };
     let mut hint = 0;
     walk(line, |name, scalar| {
@@ -50,7 +68,7 @@ pub fn decode(line: &[u8]) -> Result<Seen<'_>, BadLine> {
             reading.take(field, scalar);
         }
     })?;
-    reading.finish()
+    Ok(reading)
 }
 
 struct Reading<'a> {

@@ -27,7 +27,7 @@ mod write;
 
 pub use client::ClientKey;
 pub use code::Code;
-pub use decode::{BadLine, decode};
+pub use decode::{BadLine, decode, decode_received};
 pub use encode::rfc3339;
 pub use event::{Decision, Event, Outcome, Signal, Tag};
 pub use field::Field;

@@ -14,7 +14,7 @@ use crate::answer::{self, Text};
 use crate::cookie;
 use crate::csp::NONCE_CHARS;
 use crate::env::Env;
-use crate::exchange::Exchange;
+use crate::exchange::{Asks, Exchange};
 use crate::finish;
 use crate::headers;
 use crate::identity::Identity;
@@ -116,7 +116,7 @@ impl Admitted {
             head.headers.insert(header::UPGRADE, upgrade);
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        if exchange.asks.action && head.method != http::Method::POST {
+        if exchange.asks.holds(Asks::ACTION) && head.method != http::Method::POST {
             head.headers.remove(NEXT_ACTION);
         }
         forwarded(exchange, head);

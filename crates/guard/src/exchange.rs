@@ -109,12 +109,8 @@ pub(crate) struct Asks {
     pub(crate) prefetch: bool,
     /// Another site caused the request.
     pub(crate) foreign: bool,
-    /// Something says where it comes from: `Origin` or `Sec-Fetch-Site`, once or more.
-    pub(crate) placed: bool,
-    /// It names a server action.
-    pub(crate) action: bool,
-    /// A header comes that only scanners of known holes send.
-    pub(crate) exploit: bool,
+    /// Bits of what its head holds: [`Asks::EXPLOIT`] and the two after it. An exchange stays small.
+    pub(crate) holds: u8,
     /// The session is new to the browser.
     pub(crate) fresh_session: bool,
     /// The request was charged to its subject.
@@ -228,6 +224,17 @@ impl Gathered {
 }
 
 impl Asks {
+    /// A header that only scanners of known holes send.
+    pub(crate) const EXPLOIT: u8 = 1;
+    /// Something that says where it comes from: `Origin` or `Sec-Fetch-Site`, once or more.
+    pub(crate) const PLACED: u8 = 2;
+    /// The name of a server action.
+    pub(crate) const ACTION: u8 = 4;
+
+    pub(crate) fn holds(&self, bit: u8) -> bool {
+        self.holds & bit != 0
+    }
+
     /// One pass over the head: looking each name up would hash it again and again.
     fn of(view: &View<'_>) -> Asks {
         let (mut dest, mut mode, mut site, mut accept) = (None, None, None, None);
@@ -241,15 +248,15 @@ impl Asks {
                 }
                 "authorization" => asks.ambient |= !value.as_bytes().starts_with(b"Bearer "),
                 "accept" => accept = Some(value),
-                "x-middleware-subrequest" => asks.exploit = true,
+                "x-middleware-subrequest" => asks.holds |= Asks::EXPLOIT,
                 "sec-fetch-dest" => dest = Some(value.as_bytes()),
                 "sec-fetch-mode" => mode = Some(value.as_bytes()),
                 "sec-fetch-site" => {
                     site = Some(value.as_bytes());
-                    asks.placed = true;
+                    asks.holds |= Asks::PLACED;
                 }
-                "origin" => asks.placed = true,
-                NEXT_ACTION => asks.action = true,
+                "origin" => asks.holds |= Asks::PLACED,
+                NEXT_ACTION => asks.holds |= Asks::ACTION,
                 // React Server Component requests ask for a part of a page, not for a document.
                 "rsc" | "next-router-prefetch" | "next-router-segment-prefetch" => partial = true,
                 "purpose" | "sec-purpose" | "x-moz" => asks.prefetch = true,

@@ -4,7 +4,7 @@
 //!
 //! Every script touches keys of one hash tag, so that a cluster runs it on one node; takes the time from the server,
 //! never from a gate; and leaves nothing behind that does not expire. One key holds what is known of one client under
-//! one limit, of one session's tokens, or of one message; `docs/state.md` lists them.
+//! one limit, of one session's tokens, of one message, or of failures at one account; `docs/state.md` lists them.
 
 mod attempt;
 mod blocks;

@@ -14,6 +14,7 @@ Examples:
   palisade policy check                           every problem of ./palisade.toml, with place and fix
   palisade policy explain POST /api/contact       what would happen to this request, stage by stage
   palisade advise POST /api/contact               which protections this route needs, and why
+  palisade replay access.log                      look for attacks in a log that exists already
 
 Exit codes: 0 fine, 1 findings, 2 could not run, 64 usage.";
 
@@ -50,6 +51,13 @@ pub(crate) enum Command {
     },
     /// Which protections a route needs, and why. Works without a policy file.
     Advise(Advise),
+    /// Look for attacks in old logs: what `watch` would have said. Writes and notifies nothing.
+    Replay(Replay),
+    /// The rules of detection.
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Make secrets.
     Secrets {
         #[command(subcommand)]
@@ -68,6 +76,81 @@ pub(crate) enum PolicyCommand {
     Check(PolicyFile),
     /// What would happen to a request, stage by stage.
     Explain(Explain),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Every rule, with its priority and type.
+    List(RulesFiles),
+    /// Run the tests that stand in the rules.
+    Test(RulesFiles),
+    /// Why a rule did, or did not, fire on a log: what it asked of the last event, and what it remembers.
+    Explain(RulesExplain),
+}
+
+/// Where rules come from.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RulesFiles {
+    /// Rules of your own beside the built-in ones: a file, or a folder of them; may be repeated. One with the id of a
+    /// built-in rule replaces it.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Only the rules of `--rules`.
+    #[arg(long, requires = "rules")]
+    pub(crate) no_built_in: bool,
+}
+
+/// Which logs are read, and what is known beside them.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct LogArgs {
+    /// Logs, gzip too; `-` is standard input. Several are read as one, in the order of time.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// nginx, apache, caddy, traefik, vercel, alb, clerk, palisade, guide, or nginx's own log_format [default: detected].
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// A path to which sign-ins are sent, where no policy says so; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) login: Vec<String>,
+    /// The policy file, for routes, kinds and trusted proxies.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  palisade replay /var/log/nginx/access.log
+  palisade replay access.log.1 access.log --login /login --json
+  palisade replay access.log.2.gz access.log.1 access.log
+  ssh web cat access.log | palisade replay -
+
+Exit codes: 0 no incident, 1 incidents, 2 could not run.")]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) rules: RulesFiles,
+    /// Seconds that a line may be older than one before it and still be counted; at most 600.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) lateness: u64,
+    /// Among how many shards groups are shared; the result is the same for any number.
+    #[arg(long, value_name = "N", default_value_t = 1, hide = true)]
+    pub(crate) shards: usize,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  palisade rules explain login-failures-client access.log --line 1200")]
+pub(crate) struct RulesExplain {
+    /// The rule's id.
+    pub(crate) rule: String,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) files: RulesFiles,
+    /// Stop after so many lines.
+    #[arg(long, value_name = "N")]
+    pub(crate) line: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,8 @@ mod output;
 mod policy;
 mod prepare;
 mod reload;
+mod replay;
+mod rules;
 mod secrets;
 mod serve;
 mod signals;
@@ -17,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Args, Command, PolicyCommand, SecretsCommand};
+use crate::args::{Args, Command, PolicyCommand, RulesCommand, SecretsCommand};
 use crate::output::Exit;
 
 #[global_allocator]
@@ -49,6 +51,10 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Advise(wanted) => advise::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),
         Command::Policy { command: PolicyCommand::Explain(request) } => policy::explain(&request, format),
+        Command::Replay(wanted) => replay::run(&wanted, format),
+        Command::Rules { command: RulesCommand::List(files) } => rules::list(&files, format),
+        Command::Rules { command: RulesCommand::Test(files) } => rules::test(&files, format),
+        Command::Rules { command: RulesCommand::Explain(wanted) } => rules::explain(&wanted, format),
         Command::Secrets { command: SecretsCommand::New { names } } => secrets::new(&names),
         Command::Completions { shell } => {
             output::completions(shell);

@@ -24,6 +24,8 @@ pub use detect::detect;
 pub use enrich::{Country, Enrich};
 pub use format::Format;
 use palisade_event::{BadLine, EventTime, Seen, Source, decode};
+
+use crate::recent::Recent;
 pub use tally::{MAX_SAMPLES, Sample, Tally};
 
 /// The longest line that is read, in bytes. The rest of a longer one is passed over.
@@ -38,7 +40,7 @@ pub struct Reader {
     format: Format,
     enrich: Enrich,
     clock: clf::Clock,
-    told: vercel::Told,
+    told: Recent,
 }
 
 // === impl Reader ===
@@ -47,13 +49,18 @@ impl Reader {
     /// A reader of that format. `enrich` says whose forwarding headers count, and what else is known of requests.
     #[must_use]
     pub fn new(format: Format, enrich: Enrich) -> Reader {
-        Reader { format, enrich, clock: clf::Clock::default(), told: vercel::Told::default() }
+        Reader { format, enrich, clock: clf::Clock::default(), told: Recent::new(vercel::MAX_TOLD) }
     }
 
     /// The format it reads.
     #[must_use]
     pub fn format(&self) -> &Format {
         &self.format
+    }
+
+    /// Forgets that a drain's request was told: nobody took it.
+    pub(crate) fn forget(&mut self, request_id: &str) {
+        self.told.forget(request_id);
     }
 
     /// Reads one line, without its line feed, and tells what stands in it: one event, or why there is none; of a log

@@ -105,6 +105,16 @@ fn the_guides_own_lines_mean_what_the_gates_do() {
 }
 
 #[test]
+fn what_comes_in_without_a_time_or_from_the_future_happened_now() {
+    let now = EventTime::from_micros(TIME);
+    let at = |line: &str| decode_received(line.as_bytes(), now).map(|seen| seen.time.micros());
+    assert_eq!(at(r#"{"type":"x"}"#), Ok(TIME));
+    assert_eq!(at(r#"{"timestamp":"2036-11-02T00:00:00Z"}"#), Ok(TIME));
+    assert_eq!(at(r#"{"timestamp":"2026-11-01T00:00:00Z"}"#), Ok(TIME - 86_400_000_001));
+    assert_eq!(at("[]"), Err(BadLine::NotJson));
+}
+
+#[test]
 fn other_schemas_nested_or_dotted_are_read() {
     let ecs = br#"{"@timestamp":"2026-11-02T00:00:00Z","source":{"ip":"2001:db8::7","geo":{"country_iso_code":"DE"}},
         "http":{"request":{"method":"GET","referrer":"https://a.example/?token=1"},"response":{"status_code":"404"}},

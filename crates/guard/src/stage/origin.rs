@@ -10,7 +10,7 @@ use palisade_event::{Code, Kind, Stage};
 use palisade_policy::{Cors, CsrfStrength, IdentityNeed, Methods};
 
 use crate::answer::Say;
-use crate::exchange::{CsrfState, Exchange};
+use crate::exchange::{Asks, CsrfState, Exchange};
 use crate::identity::is_bearer;
 use crate::step::{Denial, Flow};
 use crate::view::{BodyHint, View};
@@ -37,7 +37,8 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>) -> Flow {
     if *view.method == Method::OPTIONS {
         return options(exchange, view);
     }
-    let provenance = if exchange.asks.placed { provenance(exchange, view.headers) } else { Provenance::Silent };
+    let provenance =
+        if exchange.asks.holds(Asks::PLACED) { provenance(exchange, view.headers) } else { Provenance::Silent };
     if provenance == Provenance::Malformed {
         return Flow::refuse(Stage::Origin, Code::HeaderMalformed);
     }

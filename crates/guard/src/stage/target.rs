@@ -6,7 +6,7 @@ use palisade_policy::{Environment, Found, Framework, Methods, Policy, Route};
 
 use crate::cookie::{Cookie, cookie};
 use crate::env::Env;
-use crate::exchange::Exchange;
+use crate::exchange::{Asks, Exchange};
 use crate::signals;
 use crate::step::{Denial, Flow};
 use crate::target;
@@ -18,7 +18,7 @@ pub(crate) const NEXT_ACTION: &str = "next-action";
 
 pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
     // Before the first refusal: a request that names no route may still tell what it tried.
-    exchange.signals = signals::of_head(view, exchange.asks.exploit);
+    exchange.signals = signals::of_head(view, exchange.asks.holds(Asks::EXPLOIT));
     match find(exchange, view) {
         Ok(()) => {
             vouched::heed(exchange, view, env);

@@ -2,26 +2,16 @@
 //! `message`.
 
 use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
 
 use palisade_event::json::{Scalar, elements, walk};
 use palisade_event::{BadLine, EventTime, Seen, Source, decode};
 
 use super::blank;
 use super::text::{address, target};
+use crate::recent::Recent;
 
 /// Requests that are remembered, so that the entries of middleware, function and cache count once.
-const MAX_TOLD: usize = 8192;
-/// The longest id of a request that is remembered.
-const MAX_ID: usize = 128;
-
-/// Ids of requests that were told; the oldest are forgotten.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    known: HashSet<Box<str>>,
-    order: VecDeque<Box<str>>,
-}
-
+pub(super) const MAX_TOLD: usize = 8192;
 /// What an entry says beside the request itself.
 #[derive(Default)]
 struct Entry<'a> {
@@ -32,7 +22,7 @@ struct Entry<'a> {
     waf: Option<Cow<'a, str>>,
 }
 
-pub(super) fn read(line: &[u8], told: &mut Told, mut each: impl FnMut(Result<Seen<'_>, BadLine>)) {
+pub(super) fn read(line: &[u8], told: &mut Recent, mut each: impl FnMut(Result<Seen<'_>, BadLine>)) {
     if !line.trim_ascii_start().starts_with(b"[") {
         return entry(line, told, &mut each);
     }
@@ -41,7 +31,7 @@ pub(super) fn read(line: &[u8], told: &mut Told, mut each: impl FnMut(Result<See
     }
 }
 
-fn entry(text: &[u8], told: &mut Told, each: &mut impl FnMut(Result<Seen<'_>, BadLine>)) {
+fn entry(text: &[u8], told: &mut Recent, each: &mut impl FnMut(Result<Seen<'_>, BadLine>)) {
     let mut seen = blank(EventTime::default(), Source::Vercel);
     let mut entry = Entry::default();
     if let Err(bad) = walk(text, |path, scalar| entry.take(&mut seen, path, scalar)) {
@@ -62,8 +52,7 @@ fn entry(text: &[u8], told: &mut Told, each: &mut impl FnMut(Result<Seen<'_>, Ba
             each(Ok(beside(report, &seen)));
         }
     }
-    let id = seen.request_id.as_deref().filter(|id| id.len() <= MAX_ID);
-    let first = id.is_none_or(|id| told.first(id));
+    let first = seen.request_id.as_deref().is_none_or(|id| told.first(id));
     if !unwrapped {
         let request = entry.proxied && first && !entry.background;
         each(if request { Ok(seen) } else { Err(BadLine::Unrelated) });
@@ -130,23 +119,5 @@ impl<'a> Entry<'a> {
             ("statusCode", Scalar::Number(-1)) if seen.status.is_none() => seen.status = Some(500),
             _ => {}
         }
-    }
-}
-
-// === impl Told ===
-
-impl Told {
-    /// Whether the id was not told before; it is now.
-    fn first(&mut self, id: &str) -> bool {
-        if self.known.contains(id) {
-            return false;
-        }
-        if self.order.len() >= MAX_TOLD
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-        self.order.push_back(id.into());
-        self.known.insert(id.into())
     }
 }

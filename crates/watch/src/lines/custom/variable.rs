@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use palisade_event::{EventTime, Field, Seen};
 
 use super::Said;
@@ -134,6 +132,6 @@ fn msec(value: &[u8]) -> Option<EventTime> {
     utf8(value).parse().ok().and_then(EventTime::from_number)
 }
 
-fn is_country(code: &Cow<'_, str>) -> bool {
+fn is_country(code: &str) -> bool {
     code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
 }
