@@ -28,7 +28,8 @@ pub(crate) fn load(files: &RulesFiles) -> anyhow::Result<Loaded> {
     }
     let texts = |list: &[(String, String)]| list.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>();
     let replaced = ids(&texts(&own));
-    let built_in = BUILT_IN.iter().filter(|(name, _)| !replaced.iter().any(|id| name.strip_suffix(".yml") == Some(id)));
+    let built_in =
+        BUILT_IN.iter().filter(|(name, _)| !replaced.iter().any(|id| name.strip_suffix(".yml") == Some(id.as_str())));
     let built_in =
         built_in.filter(|_| !files.no_built_in).map(|(name, text)| (format!("built-in/{name}"), (*text).to_owned()));
     let all: Vec<_> = built_in.chain(own).collect();
