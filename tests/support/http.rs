@@ -67,6 +67,11 @@ impl Running {
         }
     }
 
+    /// The events it has told and nobody asked for; of a program that has ended, all of them.
+    pub(crate) fn rest(&self) -> Vec<String> {
+        self.lines.iter().collect()
+    }
+
     /// What it has said on stderr so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().expect("lock").join("\n")

@@ -43,7 +43,30 @@ use crate::metrics::Counters;
 /// Where event lines go.
 pub struct EventSink {
     writer: Box<dyn Write + Send>,
+    tap: Option<Arc<Queue>>,
 }
+
+/// The same lines for a reader in this process, such as a detector. It has room of its own, and nobody waits for it: what it
+/// is too slow for is counted, and told to it in a `dropped` line.
+#[derive(Debug)]
+pub struct Tap {
+    queue: Arc<Queue>,
+}
+
+/// What a [`Tap`] heard.
+#[derive(Debug)]
+pub enum Heard {
+    /// Whole lines, each with its line feed. Lines of one thread keep their order.
+    Lines(Told),
+    /// Nothing in that time.
+    Nothing,
+    /// The gate has ended, and everything was heard.
+    End,
+}
+
+/// Lines of events.
+#[derive(Debug)]
+pub struct Told(Batch);
 
 /// What surrounds the gate in one thread: the system's clocks and randomness, and the thread's event buffer.
 #[derive(Debug, Clone)]
@@ -61,11 +84,21 @@ impl EventSink {
     /// Writes lines to `writer`, from a thread of its own: it may block, and what then finds no room is counted.
     #[must_use]
     pub fn new(writer: impl Write + Send + 'static) -> EventSink {
-        EventSink { writer: Box::new(writer) }
+        EventSink { writer: Box::new(writer), tap: None }
+    }
+
+    /// Lets somebody in this process hear the same lines.
+    #[must_use]
+    pub fn tapped(self) -> (EventSink, Tap) {
+        let queue = Arc::new(Queue::new());
+        (EventSink { tap: Some(Arc::clone(&queue)), ..self }, Tap { queue })
     }
 
     /// Starts the thread.
     pub(crate) fn start(self, queue: Arc<Queue>) -> std::io::Result<Writer> {
+        if let Some(tap) = self.tap {
+            queue.tap(tap);
+        }
         Writer::start(self.writer, queue)
     }
 }
@@ -73,6 +106,29 @@ impl EventSink {
 impl fmt::Debug for EventSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EventSink(..)")
+    }
+}
+
+// === impl Tap ===
+
+impl Tap {
+    /// The next lines; waits no longer than `patience`.
+    #[must_use]
+    pub fn next(&self, patience: Duration) -> Heard {
+        match self.queue.next_within(patience) {
+            Ok(Some(batch)) => Heard::Lines(Told(batch)),
+            Ok(None) => Heard::End,
+            Err(()) => Heard::Nothing,
+        }
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// Each line, without its line feed.
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.bytes().split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
     }
 }
 

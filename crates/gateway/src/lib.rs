@@ -32,7 +32,7 @@ mod worker;
 
 pub use admin::Admin;
 pub use control::{Control, Reload};
-pub use events::{EventSink, Surroundings};
+pub use events::{EventSink, Heard, Surroundings, Tap, Told};
 pub use front::Front;
 pub use gateway::{Config, Drained, Gateway};
 pub use tls::{Certificate, CertificateError};

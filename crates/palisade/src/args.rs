@@ -1,11 +1,16 @@
 //! The command line, as typed: nothing is read or resolved here.
 
+mod watching;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::output::Format;
+pub(crate) use watching::{
+    Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, StoreArgs, TopBy, Watch,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,6 +19,8 @@ Examples:
   palisade policy check                           every problem of ./palisade.toml, with place and fix
   palisade policy explain POST /api/contact       what would happen to this request, stage by stage
   palisade advise POST /api/contact               which protections this route needs, and why
+  palisade watch --log access.log                 follow a log, and find attacks in it
+  palisade incidents list                         what was found
   palisade replay access.log                      look for attacks in a log that exists already
 
 Exit codes: 0 fine, 1 findings, 2 could not run, 64 usage.";
@@ -51,6 +58,15 @@ pub(crate) enum Command {
     },
     /// Which protections a route needs, and why. Works without a policy file.
     Advise(Advise),
+    /// Follow logs as they grow, find attacks in them, and keep what was found.
+    Watch(Watch),
+    /// What was counted, by status, code, client, route and time.
+    Events(Events),
+    /// What was found, and what became of it.
+    Incidents {
+        #[command(subcommand)]
+        command: IncidentsCommand,
+    },
     /// Look for attacks in old logs: what `watch` would have said. Writes and notifies nothing.
     Replay(Replay),
     /// The rules of detection.
@@ -167,7 +183,11 @@ Examples:
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  palisade demo --listen 127.0.0.1:9000")]
+#[command(after_help = "\
+Examples:
+  palisade demo
+  palisade demo --attack
+  palisade demo --listen 127.0.0.1:9000")]
 pub(crate) struct Demo {
     /// Where the gate listens.
     #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN", default_value = "127.0.0.1:8080")]
@@ -175,6 +195,11 @@ pub(crate) struct Demo {
     /// Where operators are answered [default: 127.0.0.1:9180, or a free port].
     #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN")]
     pub(crate) admin: Option<SocketAddr>,
+    /// Attack it, for some seconds, from made-up clients: something for the detector to find.
+    #[arg(long)]
+    pub(crate) attack: bool,
+    #[command(flatten)]
+    pub(crate) rules: RulesFiles,
 }
 
 #[derive(Debug, clap::Args)]
@@ -184,12 +209,17 @@ Examples:
   palisade serve --env development --env-file .env.local --upstream http://localhost:3000
   palisade serve --check
 
-Events go to stdout, one JSON object a line; everything for people goes to stderr.
+Events go to stdout, one JSON object a line; everything for people, incidents too, goes to stderr.
+With --store off nothing is detected and nothing kept.
 SIGHUP, or a changed policy, schema, manifest or env file, reloads; a broken one changes nothing.
 SIGTERM drains, a second one cuts. PALISADE_ADMIN_TOKEN opens /metrics.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) policy: PolicyFile,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) rules: RulesFiles,
     #[command(flatten)]
     pub(crate) environment: EnvironmentArgs,
     /// Where the gate listens [default: 127.0.0.1:8080].

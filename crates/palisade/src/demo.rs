@@ -1,9 +1,11 @@
 //! `demo`: an example app, the gate in front of it, and what to try.
 
 mod app;
+mod attack;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
@@ -14,11 +16,13 @@ use palisade_diag::{FileId, Sources as Texts};
 use palisade_gateway::{Admin, Config, EventSink, Gateway};
 use palisade_guard::{Env, Plan, Providers, Secrets, State};
 use palisade_policy::{Environment, Origin, Overrides, Policy, Sources, parse};
+use palisade_watch::store::Place;
 
 use crate::args::Demo;
+use crate::detector::Detector;
 use crate::output::{self, Exit};
 use crate::prepare::AdminAt;
-use crate::{secrets, serve};
+use crate::{rules, secrets, serve};
 
 const POLICY: &str = include_str!("demo/palisade.toml");
 const WRITTEN_ORIGIN: &str = "http://127.0.0.1:8080";
@@ -43,15 +47,52 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let providers = Providers { jwt_key: Some(jwt_key), ..providers() };
     let plan = Plan::compile_with(policy, &Secrets::ephemeral(&env), &state, &providers)?;
     let upstream = Origin { https: false, authority: upstream.to_string() };
-    let sink = EventSink::new(std::io::stdout());
+    let (sink, tap) = EventSink::new(std::io::stdout()).tapped();
+    let kept = Kept::new()?;
+    let detector = Detector::start(tap, rules::load(&args.rules)?.rules, Place::from(kept.file()))?;
     let config = Config { listen, upstreams: vec![upstream.into()], threads: 0, plan, sink };
     let gateway = Gateway::bind(config).with_context(|| format!("cannot listen at {listen}"))?;
     let token = secrets::secret();
     let usual = AdminAt::Usual(SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)));
     let admin = serve::bind_admin(args.admin.map_or(usual, AdminAt::Asked), Some(&token))?;
     let operators = admin.as_ref().map(Admin::local_addr);
-    let greeting = instructions(gateway.local_addr(), operators.unwrap_or(listen), &token);
-    serve::drain(gateway.with_admin(admin), &greeting, |_| std::future::pending())
+    let bound = gateway.local_addr();
+    let greeting = instructions(bound, operators.unwrap_or(listen), &token, &kept.file());
+    let attacked = args.attack;
+    let ended = serve::drain(gateway.with_admin(admin), &greeting, move |_| async move {
+        if attacked {
+            // A thread of its own, as it blocks; it ends by itself, and with the process.
+            let _ = thread::Builder::new().name("demo-attack".to_owned()).spawn(move || attack::run(bound));
+        }
+        std::future::pending().await
+    });
+    detector.finish();
+    ended
+}
+
+/// The folder of the demo's store, gone with the demo.
+struct Kept {
+    folder: PathBuf,
+}
+
+impl Kept {
+    fn new() -> anyhow::Result<Kept> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        // A name that nobody can have laid out before, as the folder for such things is everybody's.
+        let folder = std::env::temp_dir().join(format!("palisade-demo-{}", secrets::secret()));
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).context("no folder for what is found")?;
+        Ok(Kept { folder })
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("palisade.db")
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 /// The demo's own policy, read as any policy is.
@@ -84,8 +125,9 @@ fn spawn(router: Router) -> anyhow::Result<SocketAddr> {
     Ok(told.recv().context("the example app did not start")??)
 }
 
-fn instructions(listen: SocketAddr, admin: SocketAddr, token: &str) -> String {
+fn instructions(listen: SocketAddr, admin: SocketAddr, token: &str, store: &Path) -> String {
     let base = format!("http://{listen}");
+    let store = store.display();
     format!(
         "\
 palisade demo: an example app behind the gate
@@ -105,6 +147,10 @@ A write without a token, with a made-up one, with a fresh one, and with the same
 
 What the gate has counted, for Prometheus:
   curl -s {admin}/metrics -H 'authorization: Bearer {token}'
+
+What was found, and what was refused (`palisade demo --attack` gives it something to find):
+  palisade incidents list --store {store}
+  palisade events --status 429 --store {store}
 
 Events follow, one JSON object a line (on stdout):"
     )

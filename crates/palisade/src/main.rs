@@ -3,6 +3,9 @@
 mod advise;
 mod args;
 mod demo;
+mod detector;
+mod events;
+mod incidents;
 mod load;
 mod notify;
 mod output;
@@ -14,6 +17,8 @@ mod rules;
 mod secrets;
 mod serve;
 mod signals;
+mod stored;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -51,6 +56,9 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Advise(wanted) => advise::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),
         Command::Policy { command: PolicyCommand::Explain(request) } => policy::explain(&request, format),
+        Command::Watch(wanted) => watch::run(&wanted, format),
+        Command::Events(wanted) => events::run(&wanted, format),
+        Command::Incidents { command } => incidents::run(&command, format),
         Command::Replay(wanted) => replay::run(&wanted, format),
         Command::Rules { command: RulesCommand::List(files) } => rules::list(&files, format),
         Command::Rules { command: RulesCommand::Test(files) } => rules::test(&files, format),

@@ -205,7 +205,7 @@ impl Log {
 }
 
 /// What is known beside the lines: the policy's routes and proxies, sign-in paths.
-fn enrich(args: &LogArgs) -> anyhow::Result<Enrich> {
+pub(crate) fn enrich(args: &LogArgs) -> anyhow::Result<Enrich> {
     let enrich = match &args.policy {
         None => Enrich::default(),
         Some(path) => {

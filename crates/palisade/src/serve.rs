@@ -10,10 +10,11 @@ use palisade_diag::Diagnostics;
 use palisade_gateway::{Admin, Config, Control, EventSink, Gateway};
 
 use crate::args::Serve;
+use crate::detector::Detector;
 use crate::output::{self, Exit};
 use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
-use crate::{notify, signals};
+use crate::{notify, rules, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     let inherited = inherited()?;
@@ -61,7 +62,8 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
     let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
     let threads = args.threads.unwrap_or(0);
-    let config = Config { listen, upstreams, threads, plan, sink: EventSink::new(std::io::stdout()) };
+    let (sink, detector) = detector(args)?;
+    let config = Config { listen, upstreams, threads, plan, sink };
     let gateway = match inherited {
         Some(listener) => Gateway::inherit(listener, config).context("cannot serve the inherited socket")?,
         None => Gateway::bind(config).with_context(|| format!("cannot listen at {listen}"))?,
@@ -76,7 +78,20 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
     let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
     let keep = |control| Keeper { args, control, issuer, bound, watched }.keep();
-    drain(gateway, &greeting, keep)
+    let ended = drain(gateway, &greeting, keep);
+    if let Some(detector) = detector {
+        detector.finish();
+    }
+    ended
+}
+
+/// Where events go: to stdout, and to the detector unless the store is off.
+fn detector(args: &Serve) -> anyhow::Result<(EventSink, Option<Detector>)> {
+    let sink = EventSink::new(std::io::stdout());
+    let Some(place) = args.store.place_if_any() else { return Ok((sink, None)) };
+    let rules = rules::load(&args.rules)?.rules;
+    let (sink, tap) = sink.tapped();
+    Ok((sink, Some(Detector::start(tap, rules, place).context("the detector cannot be started")?)))
 }
 
 /// The socket that systemd or another supervisor passed, if it did (sd_listen_fds(3)).

@@ -13,6 +13,7 @@ mod client;
 mod env;
 mod gate;
 mod message;
+mod postgres;
 mod redis;
 mod slow;
 mod upstream;
@@ -24,6 +25,7 @@ pub use gate::{
     shared_state,
 };
 pub use message::{Head, Response, header};
+pub use postgres::Postgres;
 pub use redis::{Redis, Reply};
 pub use slow::SlowRoad;
 pub use upstream::{Exchange, Recorded, Upstream};

@@ -209,7 +209,7 @@ impl Drop for Redis {
 }
 
 /// A port that was free a moment ago; a cluster's node takes the one 10,000 above too.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("address").port();

@@ -1,12 +1,15 @@
-//! From logs that exist already, from reports and from a gate's own lines, to events.
+//! From logs that exist already, from reports and from a gate's own lines, to events, and to what is made of them.
 //!
 //! [`lines`] reads every format that is known, [`tail`] follows a log through its rotations, [`intake`] is the port at which
 //! others report, [`geo`] knows countries; with the feature `streams`, gates and detectors on several machines meet over Redis.
+//! [`pipeline`] feeds the detector, [`store`] keeps what was counted and found.
 
 pub mod geo;
 pub mod intake;
 pub mod lines;
+pub mod pipeline;
 mod recent;
+pub mod store;
 #[cfg(feature = "streams")]
 pub mod streams;
 pub mod tail;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,9 @@ const CROWD_ROOM: usize = 4 << 20;
 const RESERVED_ROOM: usize = 32 << 20;
 
 /// Lines of one thread, ready to be written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Batch {
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
 }
 
 /// What waits to be written. The lock is held to move a batch in or out, never while one is written.
@@ -27,6 +27,8 @@ pub(crate) struct Batch {
 pub(crate) struct Queue {
     lanes: Mutex<Lanes>,
     changed: Condvar,
+    /// Who reads the same lines, with room of its own: neither waits for the other.
+    tap: OnceLock<Arc<Queue>>,
 }
 
 #[derive(Debug)]
@@ -64,12 +66,16 @@ impl Batch {
     /// Takes the lines out of a buffer.
     pub(crate) fn of(buffer: &mut Vec<u8>) -> Batch {
         let capacity = buffer.capacity();
-        Batch { bytes: std::mem::replace(buffer, Vec::with_capacity(capacity)) }
+        Batch::line(std::mem::replace(buffer, Vec::with_capacity(capacity)))
     }
 
     /// One line that stands for no request.
     pub(crate) fn line(bytes: Vec<u8>) -> Batch {
-        Batch { bytes }
+        Batch { bytes: Arc::new(bytes) }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// How many requests its lines stand for. Looked up only when it is dropped.
@@ -93,11 +99,19 @@ impl Queue {
         let waiting = |room| Waiting { batches: VecDeque::new(), bytes: 0, room, dropped: 0 };
         let (reserved, crowd) = (waiting(RESERVED_ROOM), waiting(CROWD_ROOM));
         let lanes = Lanes { reserved, crowd, closed: false, finished: false, lost: 0, dropped: 0 };
-        Queue { lanes: Mutex::new(lanes), changed: Condvar::new() }
+        Queue { lanes: Mutex::new(lanes), changed: Condvar::new(), tap: OnceLock::new() }
+    }
+
+    /// Gives every batch from now on to `tap` too. The first that asks has it.
+    pub(crate) fn tap(&self, tap: Arc<Queue>) {
+        let _ = self.tap.set(tap);
     }
 
     /// Adds a batch, or counts it if its lane is full.
     pub(crate) fn push(&self, lane: Lane, batch: Batch) {
+        if let Some(tap) = self.tap.get() {
+            tap.push(lane, batch.clone());
+        }
         let mut guard = self.lanes();
         let lanes = &mut *guard;
         let waiting = match lane {
@@ -135,20 +149,14 @@ impl Queue {
         };
         let mut bytes = Vec::new();
         notice(&mut bytes, palisade_backend::now().wall.0, &what, 0);
-        self.push(Lane::Reserved, Batch { bytes });
+        self.push(Lane::Reserved, Batch::line(bytes));
     }
 
     /// The next batch, what matters first; before it what was dropped. `None` when all is written and no more comes.
     fn next(&self) -> Option<Batch> {
         let mut lanes = self.lanes();
         loop {
-            let mut batch = lanes.reserved.pop().or_else(|| lanes.crowd.pop());
-            let mut notices = Vec::new();
-            lanes.reserved.confess("\"dropped\",\"palisade.lane\":\"reserved\"", &mut notices);
-            lanes.crowd.confess("\"dropped\",\"palisade.lane\":\"crowd\"", &mut notices);
-            if !notices.is_empty() {
-                batch.get_or_insert_with(|| Batch { bytes: Vec::new() }).bytes.append(&mut notices);
-            }
+            let batch = lanes.pop();
             if batch.is_some() || lanes.closed {
                 return batch;
             }
@@ -156,8 +164,48 @@ impl Queue {
         }
     }
 
+    /// As [`Queue::next`], but waits no longer than `patience`; an error is that time is over.
+    pub(crate) fn next_within(&self, patience: Duration) -> Result<Option<Batch>, ()> {
+        let deadline = Instant::now() + patience;
+        let mut lanes = self.lanes();
+        loop {
+            let batch = lanes.pop();
+            if batch.is_some() || lanes.closed {
+                return Ok(batch);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(());
+            }
+            lanes = self.changed.wait_timeout(lanes, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// No more comes.
+    fn close(&self) {
+        self.lanes().closed = true;
+        self.changed.notify_all();
+        if let Some(tap) = self.tap.get() {
+            tap.close();
+        }
+    }
+
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lanes {
+    fn pop(&mut self) -> Option<Batch> {
+        let mut batch = self.reserved.pop().or_else(|| self.crowd.pop());
+        let mut notices = Vec::new();
+        self.reserved.confess("\"dropped\",\"palisade.lane\":\"reserved\"", &mut notices);
+        self.crowd.confess("\"dropped\",\"palisade.lane\":\"crowd\"", &mut notices);
+        if !notices.is_empty() {
+            let batch = batch.get_or_insert_with(|| Batch::line(Vec::new()));
+            Arc::make_mut(&mut batch.bytes).append(&mut notices);
+        }
+        batch
     }
 }
 
@@ -190,9 +238,8 @@ impl Writer {
     /// process. Says how many requests' lines were lost.
     pub(crate) fn finish(self, patience: Duration) -> u64 {
         let deadline = Instant::now() + patience;
+        self.queue.close();
         let mut lanes = self.queue.lanes();
-        lanes.closed = true;
-        self.queue.changed.notify_all();
         while !lanes.finished {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -243,7 +290,7 @@ mod tests {
     }
 
     fn batch(line: &str, times: usize) -> Batch {
-        Batch { bytes: format!("{line}\n").repeat(times).into_bytes() }
+        Batch::line(format!("{line}\n").repeat(times).into_bytes())
     }
 
     #[test]
@@ -263,6 +310,37 @@ mod tests {
         assert_eq!(text.matches("{\"status\":500}").count(), 1);
         assert!(text.contains("\"palisade.notice\":\"dropped\",\"palisade.lane\":\"crowd\""), "{text:.300}");
         assert_eq!(text.lines().map(|line| count_of(line.as_bytes())).sum::<u64>(), 70_001);
+    }
+
+    #[test]
+    fn a_tap_hears_everything_while_the_writer_stands_still_and_is_told_its_own_losses() {
+        let (go, gate) = mpsc::channel();
+        let (queue, tap) = (Arc::new(Queue::new()), Arc::new(Queue::new()));
+        queue.tap(Arc::clone(&tap));
+        let writer = Writer::start(Box::new(Gated(gate, mpsc::channel().0)), Arc::clone(&queue)).expect("thread");
+        let mut heard = Vec::new();
+        let hear = |heard: &mut Vec<u8>| {
+            while let Ok(Some(batch)) = tap.next_within(Duration::ZERO) {
+                heard.extend_from_slice(batch.bytes());
+            }
+        };
+        for _ in 0..200 {
+            queue.push(Lane::Crowd, batch(&"x".repeat(999), 100));
+            hear(&mut heard);
+        }
+        assert_eq!(heard.len(), 20_000_000, "a tap that keeps up loses nothing");
+        heard.clear();
+        for _ in 0..200 {
+            queue.push(Lane::Crowd, batch(&"x".repeat(999), 100));
+        }
+        queue.push(Lane::Reserved, batch("{\"status\":500}", 1));
+        drop(go);
+        let _ = writer.finish(Duration::from_secs(10));
+        hear(&mut heard);
+        assert!(matches!(tap.next_within(Duration::ZERO), Ok(None)), "the end is told");
+        let text = String::from_utf8(heard).expect("utf-8");
+        assert!(text.starts_with("{\"status\":500}"), "what matters first");
+        assert_eq!(text.lines().map(|line| count_of(line.as_bytes())).sum::<u64>(), 20_001);
     }
 
     #[test]

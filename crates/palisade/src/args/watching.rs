@@ -1,0 +1,182 @@
+//! Arguments of what watches: `watch`, `events`, `incidents`, and what `serve` and `demo` have of them.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use palisade_watch::store::Place;
+
+use super::RulesFiles;
+
+/// Where events and incidents are kept.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct StoreArgs {
+    /// Where events and incidents are kept: a file of SQLite, or postgres://user@host/name [default: palisade.db, in
+    /// $STATE_DIRECTORY if that is set].
+    #[arg(long, value_name = "PLACE", env = "PALISADE_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  palisade watch --log /var/log/nginx/access.log --login /login
+  palisade watch --log access.log --log-format caddy --store postgres://palisade@db/palisade
+
+Incidents go to stdout. A log goes on where it was left, also after a crash; its rotations are followed.
+SIGTERM and Ctrl-C end it, with everything that was read written down.")]
+pub(crate) struct Watch {
+    /// A log to follow; may be repeated.
+    #[arg(long = "log", value_name = "FILE", required = true)]
+    pub(crate) logs: Vec<PathBuf>,
+    /// nginx, apache, caddy, traefik, vercel, alb, clerk, palisade, guide, or nginx's own log_format [default: detected].
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// A path to which sign-ins are sent, where no policy says so; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) login: Vec<String>,
+    /// The policy file, for routes, kinds and trusted proxies.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulesFiles,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// A log that was never read before: pass over what stands in it already.
+    #[arg(long)]
+    pub(crate) from_end: bool,
+    /// Read what is there, then end.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  palisade events --status 429 --since 7d
+  palisade events --client 203.0.113.7 --json
+  palisade events --top client --code rate-limited --since 24h
+
+Equal events of a minute are one line with a count. What passes is counted by route and status, without clients.")]
+pub(crate) struct Events {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// With that status only.
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<u16>,
+    /// With that code of refusal only, such as csrf-token-invalid.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) code: Option<String>,
+    /// Of that client only: an IPv4 address, or 2001:db8::/64.
+    #[arg(long, value_name = "CLIENT")]
+    pub(crate) client: Option<String>,
+    /// Of that route only, by its template.
+    #[arg(long, value_name = "ROUTE")]
+    pub(crate) route: Option<String>,
+    /// Not older than this: 30m, 24h, 7d, or 2026-11-22T07:00:00Z.
+    #[arg(long, value_name = "WHEN", default_value = "24h")]
+    pub(crate) since: String,
+    /// Not newer than this.
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<String>,
+    /// Count by this instead of listing.
+    #[arg(long, value_enum)]
+    pub(crate) top: Option<TopBy>,
+    /// So many lines.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+}
+
+/// By what events are counted.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum TopBy {
+    Client,
+    Route,
+    Code,
+    Status,
+    Country,
+    What,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IncidentsCommand {
+    /// Incidents, the latest first.
+    #[command(after_help = "\
+Examples:
+  palisade incidents list
+  palisade incidents list --state open --priority P1 --since 7d --json")]
+    List(IncidentsList),
+    /// One incident: what happened, the evidence, what to do.
+    #[command(after_help = "Example:\n  palisade incidents show 3f9a")]
+    Show(IncidentNamed),
+    /// Say that somebody is at it.
+    #[command(after_help = "Example:\n  palisade incidents ack 3f9a --note 'talking to the customer'")]
+    Ack(IncidentDone),
+    /// Say that it is over, or was nothing.
+    #[command(after_help = "Example:\n  palisade incidents resolve 3f9a --note 'a load test'")]
+    Resolve(IncidentDone),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IncidentsList {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// In that state only: open, acknowledged, resolved.
+    #[arg(long, value_name = "STATE", value_parser = ["open", "acknowledged", "resolved"])]
+    pub(crate) state: Option<String>,
+    /// Of that priority or a more urgent one: P1, P2, P3.
+    #[arg(long, value_name = "PRIORITY", value_parser = ["P1", "P2", "P3"])]
+    pub(crate) priority: Option<String>,
+    /// Of that rule only.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// With an event not older than this: 30m, 24h, 7d, or 2026-11-22T07:00:00Z.
+    #[arg(long, value_name = "WHEN", default_value = "7d")]
+    pub(crate) since: String,
+    /// So many.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IncidentNamed {
+    /// The incident's key, or as much of its start as no other has.
+    pub(crate) key: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IncidentDone {
+    /// The incidents' keys, or as much of each as no other has.
+    #[arg(required = true, value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// Who says so.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    pub(crate) by: String,
+    /// Why, in a few words.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) note: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+// === impl StoreArgs ===
+
+impl StoreArgs {
+    /// The place that was asked for; none where the answer was `off`.
+    pub(crate) fn place_if_any(&self) -> Option<Place> {
+        (self.store.as_deref() != Some("off")).then(|| self.place())
+    }
+
+    /// The place that was asked for, or the usual one.
+    pub(crate) fn place(&self) -> Place {
+        let usual = || {
+            let folder = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).unwrap_or_default();
+            Place::from(folder.join("palisade.db"))
+        };
+        match self.store.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+            Some(text) => text.parse().unwrap_or_else(|_| usual()),
+            None => usual(),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The detector inside the gate's process. It hears what the gate writes, from a thread of its own; no request waits for it.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use palisade_detect::{Rules, Settings};
+use palisade_gateway::{Heard, Tap};
+use palisade_watch::pipeline::Pipeline;
+use palisade_watch::store::{Health, Keeper, Place, Retention, Told};
+
+use crate::output;
+use crate::{incidents, stored};
+
+/// A detector at work.
+pub(crate) struct Detector {
+    thread: JoinHandle<Health>,
+}
+
+/// How long it waits for lines before it looks at the clock.
+const LISTEN: Duration = Duration::from_millis(200);
+/// How late lines of a gate may be: refusals are counted for a second, then told.
+const LATENESS_SECONDS: u64 = 2;
+/// How long the last commit may take.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
+// === impl Detector ===
+
+impl Detector {
+    /// Starts it. Incidents are told to people on stderr, as they open.
+    pub(crate) fn start(tap: Tap, rules: Arc<Rules>, place: Place) -> std::io::Result<Detector> {
+        let keeper = keeper(place)?;
+        // Strangers choose what is counted, so nobody may know where it is put.
+        let settings = Settings { seed: seed(), lateness_seconds: LATENESS_SECONDS, ..Settings::default() };
+        let pipeline = Pipeline::new(rules, settings);
+        let run = move || listen(&tap, pipeline, keeper);
+        Ok(Detector { thread: thread::Builder::new().name("palisade-detector".to_owned()).spawn(run)? })
+    }
+
+    /// Waits until everything that the gate wrote is counted and kept; the gate has ended before.
+    pub(crate) fn finish(self) {
+        match self.thread.join() {
+            Ok(left) => tell_left(&left),
+            Err(_) => output::problem("the detector ended by a panic; the gate was not touched by it"),
+        }
+    }
+}
+
+/// The store's writer; what becomes of it is told to people.
+pub(crate) fn keeper(place: Place) -> std::io::Result<Keeper> {
+    let named = place.to_string();
+    Keeper::start(place, Retention::default(), move |told| match told {
+        Told::Trouble(fault) => {
+            output::problem(&format!("the store at {named} cannot be written: {fault}; what is found waits in memory"));
+        }
+        Told::Recovered => output::note(&format!("palisade: the store at {named} is written again")),
+    })
+}
+
+/// Says what could not be written at the end.
+pub(crate) fn tell_left(left: &Health) {
+    let Health { trouble, events_waiting, incidents_waiting, incidents_lost, .. } = left;
+    if *events_waiting > 0 || *incidents_waiting > 0 || *incidents_lost > 0 {
+        let why = trouble.as_deref().unwrap_or("there was no time");
+        let incidents = *incidents_waiting as u64 + incidents_lost;
+        output::problem(&format!("not kept: {events_waiting} events, {incidents} incidents: {why}"));
+    }
+}
+
+fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper) -> Health {
+    loop {
+        let heard = tap.next(LISTEN);
+        let now = stored::now();
+        match &heard {
+            Heard::Lines(told) => told.lines().for_each(|line| pipeline.line(line, now)),
+            Heard::Nothing => {}
+            Heard::End => pipeline.finish(),
+        }
+        if !matches!(heard, Heard::End) {
+            pipeline.tick(now);
+        }
+        for incident in pipeline.fresh() {
+            output::note(&format!("palisade: incident  {}", incidents::line(&incident)));
+        }
+        if matches!(heard, Heard::End) {
+            pipeline.hand_over(&keeper, Vec::new());
+            return keeper.finish(STORE_PATIENCE);
+        }
+        if pipeline.is_due() {
+            pipeline.hand_over(&keeper, Vec::new());
+        }
+    }
+}
+
+/// Drawn anew by the standard library for each process.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

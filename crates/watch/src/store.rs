@@ -1,0 +1,182 @@
+//! Where events and incidents are kept: one file of SQLite, or PostgreSQL where several nodes share it.
+//!
+//! Equal events of a minute are one row with a count, so that a flood cannot fill the disk and no count is lost: of each
+//! [`Lane`] the thousand rows that count most stay, the others become one row for each status. Incidents are kept by
+//! their stable key: the same one again adds nothing. What is committed together is there together after any crash.
+//!
+//! One [`Keeper`] writes for a process, from a thread of its own; everybody may read by a [`Store`] of their own. Reading
+//! and writing block: from async code by `spawn_blocking`.
+
+mod engine;
+mod events;
+mod fault;
+mod incidents;
+mod keeper;
+mod place;
+mod retain;
+mod rows;
+mod schema;
+
+use palisade_event::{EventTime, Incident};
+
+use engine::{Engine, Value};
+pub use events::{By, EventFilter, EventRow, MAX_EVENTS};
+pub use fault::{StoreFault, Trouble};
+pub use incidents::{DETECTOR, IncidentFilter, Kept, MAX_LISTED};
+pub use keeper::{Health, Keeper, Told};
+pub use place::Place;
+pub use retain::Retention;
+pub use rows::{Lane, MAX_ROWS, Rows};
+
+/// A connection to the store.
+#[derive(Debug)]
+pub struct Store {
+    engine: Engine,
+}
+
+/// What is kept together, or not at all.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// Events since the last commit.
+    pub rows: Rows,
+    /// Incidents as they stand now.
+    pub incidents: Vec<Incident>,
+    /// What the next start goes on from, each under a name: how far a log was read, the state of the windows.
+    pub marks: Vec<(String, Vec<u8>)>,
+}
+
+/// Rows of a lane and minute that stay once the minute is over, beside those for what found no room.
+const TOP_ROWS: i64 = 1000;
+/// Rows of a lane and minute while it lasts: who counts most is not known before it is over.
+const OPEN_ROWS: i64 = 4000;
+
+const UPSERT_MARK: &str =
+    "INSERT INTO mark (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body";
+
+const UPSERT_EVENT: &str = "\
+INSERT INTO event (minute, hash, lane, status, code, decision, kind, route, client, account, what, country, count, \
+first, last, line) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+ON CONFLICT (minute, hash) DO UPDATE SET
+    count = event.count + excluded.count,
+    first = CASE WHEN excluded.first < event.first THEN excluded.first ELSE event.first END,
+    last = CASE WHEN excluded.last > event.last THEN excluded.last ELSE event.last END";
+
+/// Adds the rows that count least to the row of their status. ?4 is how many stay.
+const FOLD: &str = "\
+INSERT INTO event (minute, hash, lane, status, code, decision, kind, route, client, account, what, country, count, \
+first, last, line)
+SELECT CAST(?1 AS BIGINT), -(1 + lane * 65536 + status), lane, status, '', '', '', '', '', '', 'other', '', \
+CAST(sum(count) AS BIGINT), min(first), max(last), ''
+FROM (SELECT lane, status, count, first, last FROM event WHERE minute = ?1 AND lane = ?2 AND hash >= 0 \
+ORDER BY count DESC, hash LIMIT CAST(?3 AS BIGINT) OFFSET CAST(?4 AS BIGINT)) AS folded
+GROUP BY lane, status
+ON CONFLICT (minute, hash) DO UPDATE SET
+    count = event.count + excluded.count,
+    first = CASE WHEN excluded.first < event.first THEN excluded.first ELSE event.first END,
+    last = CASE WHEN excluded.last > event.last THEN excluded.last ELSE event.last END";
+
+const DROP_FOLDED: &str = "\
+DELETE FROM event WHERE minute = ?1 AND hash IN (SELECT hash FROM event WHERE minute = ?1 AND lane = ?2 AND hash >= 0 \
+ORDER BY count DESC, hash LIMIT CAST(?3 AS BIGINT) OFFSET CAST(?4 AS BIGINT))";
+
+// === impl Store ===
+
+impl Store {
+    /// Opens the store, and makes or updates its tables.
+    ///
+    /// # Errors
+    /// If it cannot be reached or written, or was made by a newer version.
+    pub fn open(place: &Place) -> Result<Store, StoreFault> {
+        let mut engine = match place {
+            Place::File { path, max_pages } => Engine::sqlite(path, *max_pages)?,
+            Place::Postgres(url) => Engine::postgres(url)?,
+        };
+        schema::migrate(&mut engine)?;
+        Ok(Store { engine })
+    }
+
+    /// Keeps all of it, or nothing. `now` is the time of the store's own stamps.
+    ///
+    /// # Errors
+    /// If it cannot be written; it may be tried again.
+    pub fn commit(&mut self, commit: &Commit, now: EventTime) -> Result<(), StoreFault> {
+        self.engine.transaction(|engine| write(engine, commit, now))
+    }
+
+    /// As [`Store::commit`], unless the commit of that number by that writer is there already: whether it is, nobody can say
+    /// when the connection breaks while the answer is on its way.
+    pub(crate) fn commit_once(
+        &mut self,
+        commit: &Commit,
+        (writer, number): (&str, u64),
+        now: EventTime,
+    ) -> Result<(), StoreFault> {
+        if !self.engine.is_postgres() {
+            return self.commit(commit, now);
+        }
+        self.engine.transaction(|engine| {
+            let body = number.to_string().into_bytes();
+            let done = engine.query("SELECT body FROM mark WHERE name = ?1", &[writer.into()])?;
+            if done.first().is_some_and(|row| row.bytes(0) == body) {
+                return Ok(());
+            }
+            engine.execute(UPSERT_MARK, &[writer.into(), body.into()])?;
+            write(engine, commit, now)
+        })
+    }
+
+    /// What was committed under that name last.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn mark(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreFault> {
+        let rows = self.engine.query("SELECT body FROM mark WHERE name = ?1", &[name.into()])?;
+        Ok(rows.first().map(|row| row.bytes(0)))
+    }
+}
+
+/// What a writer is called among the marks; by the time in it, those of long ago are found.
+fn writer_name(now: EventTime, random: u64) -> String {
+    format!("writer:{:016x}:{random:016x}", now.micros())
+}
+
+fn write(engine: &mut Engine, commit: &Commit, now: EventTime) -> Result<(), StoreFault> {
+    let Commit { rows, incidents, marks } = commit;
+    let events = rows.values();
+    let incidents: Vec<_> = incidents.iter().map(|incident| incidents::values(incident, now)).collect();
+    let marks: Vec<_> = marks.iter().map(|(name, body)| vec![name.as_str().into(), body.clone().into()]).collect();
+    engine.each(UPSERT_EVENT, &events)?;
+    fold(engine, &rows.minutes())?;
+    engine.each(incidents::UPSERT, &incidents)?;
+    engine.each(UPSERT_MARK, &marks)
+}
+
+/// Folds the rows of minutes that have too many. The latest minute is still open, as far as the rows tell, and so is the
+/// one before it, while the next commit counts in it.
+fn fold(engine: &mut Engine, minutes: &[u32]) -> Result<(), StoreFault> {
+    let latest = engine.number("SELECT max(minute) FROM event", &[])?;
+    for minute in minutes.iter().map(|minute| i64::from(*minute)) {
+        let (limit, stay) = if minute + 1 < latest { (TOP_ROWS, TOP_ROWS) } else { (OPEN_ROWS, TOP_ROWS) };
+        for lane in Lane::ALL {
+            fold_lane(engine, minute, lane, limit, stay)?;
+        }
+    }
+    // A minute is over once a later one has rows; then it is folded once more, whoever wrote to it.
+    for minute in [latest - 2, latest - 3] {
+        for lane in Lane::ALL {
+            fold_lane(engine, minute, lane, TOP_ROWS, TOP_ROWS)?;
+        }
+    }
+    Ok(())
+}
+
+fn fold_lane(engine: &mut Engine, minute: i64, lane: Lane, limit: i64, stay: i64) -> Result<(), StoreFault> {
+    let sql = "SELECT count(*) FROM event WHERE minute = ?1 AND lane = ?2 AND hash >= 0";
+    let lane = lane.number();
+    if engine.number(sql, &[minute.into(), lane.into()])? > limit {
+        let places: [Value; 4] = [minute.into(), lane.into(), i64::MAX.into(), stay.into()];
+        engine.execute(FOLD, &places)?;
+        engine.execute(DROP_FOLDED, &places)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The tables, and how an older store becomes a newer one.
+
+use super::engine::Engine;
+use super::fault::{StoreFault, Trouble};
+
+/// Each brings a store from one version to the next. Never change one that was released; add another.
+///
+/// Times are microseconds since the epoch. BLOB is called BYTEA where the database is PostgreSQL.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE event (
+    minute BIGINT NOT NULL,
+    hash BIGINT NOT NULL,
+    lane BIGINT NOT NULL,
+    status BIGINT NOT NULL,
+    code TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    route TEXT NOT NULL,
+    client TEXT NOT NULL,
+    account TEXT NOT NULL,
+    what TEXT NOT NULL,
+    country TEXT NOT NULL,
+    count BIGINT NOT NULL,
+    first BIGINT NOT NULL,
+    last BIGINT NOT NULL,
+    line TEXT NOT NULL,
+    PRIMARY KEY (minute, hash)
+);
+CREATE INDEX event_status ON event (status, minute);
+CREATE TABLE incident (
+    key TEXT PRIMARY KEY,
+    rule TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    priority BIGINT NOT NULL,
+    first BIGINT NOT NULL,
+    last BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    opened BIGINT NOT NULL,
+    changed BIGINT NOT NULL,
+    acknowledged BIGINT,
+    acknowledged_by TEXT,
+    resolved BIGINT,
+    resolved_by TEXT,
+    note TEXT NOT NULL
+);
+CREATE INDEX incident_last ON incident (last);
+CREATE TABLE mark (
+    name TEXT PRIMARY KEY,
+    body BLOB NOT NULL
+);
+"];
+
+const VERSION: &str = "SELECT max(version) FROM palisade_version";
+
+/// Makes the tables, or brings them up to date. Of several processes that start at once one does it; where nothing is to be
+/// done, nobody waits for who writes.
+pub(crate) fn migrate(engine: &mut Engine) -> Result<(), StoreFault> {
+    // There is no such table in a new store.
+    if engine.number(VERSION, &[]).is_ok_and(|version| usize::try_from(version) == Ok(MIGRATIONS.len())) {
+        return Ok(());
+    }
+    engine.transaction(|engine| {
+        if engine.is_postgres() {
+            // Held until the end of the transaction; any number will do that no other program takes.
+            engine.script("SELECT pg_advisory_xact_lock(8100312245670913)")?;
+        }
+        engine.script("CREATE TABLE IF NOT EXISTS palisade_version (version BIGINT NOT NULL)")?;
+        let version = engine.number(VERSION, &[])?;
+        let done = usize::try_from(version).unwrap_or(usize::MAX);
+        let Some(wanting) = MIGRATIONS.get(done..) else {
+            let text = format!("the store is of version {version}, and this program knows {}", MIGRATIONS.len());
+            return Err(StoreFault::new(Trouble::Newer, text));
+        };
+        for (number, migration) in (done + 1..).zip(wanting) {
+            engine.script(migration)?;
+            engine.script(&format!("INSERT INTO palisade_version (version) VALUES ({number})"))?;
+        }
+        Ok(())
+    })
+}

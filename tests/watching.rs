@@ -1,0 +1,283 @@
+//! Watching, from outside: logs and the gate's own traffic go in; incidents and counts come out of the store.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+
+#[path = "support/app.rs"]
+mod app;
+#[path = "support/http.rs"]
+mod http;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use app::{App, Folder};
+use http::Running;
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn palisade(folder: &Folder, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.current_dir(&folder.0).args(args).env_clear().env("USER", "ann");
+    command
+}
+
+fn output(folder: &Folder, args: &[&str]) -> Output {
+    palisade(folder, args).output().expect("runs")
+}
+
+fn json(folder: &Folder, args: &[&str]) -> Value {
+    let output = output(folder, args);
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {} {}", text(&output.stdout), text(&output.stderr)))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn total(folder: &Folder, args: &[&str]) -> u64 {
+    let all = [&["events", "--since", "2000-01-01T00:00:00Z", "--json"], args].concat();
+    json(folder, &all)["total"].as_u64().expect("a total")
+}
+
+fn incidents(folder: &Folder) -> Vec<Value> {
+    let list = json(folder, &["incidents", "list", "--since", "2000-01-01T00:00:00Z", "--limit", "10000", "--json"]);
+    list["incidents"].as_array().expect("a list").clone()
+}
+
+/// A line of nginx, a tenth of a second after the one before.
+fn line(number: u64) -> String {
+    let (second, client) = (number / 10, number % 200);
+    let (hour, minute, second) = (second / 3600 % 24, second / 60 % 60, second % 60);
+    // One client is refused again and again, in every other hour of it all.
+    let (client, status) = if number % 7 == 0 && number / 6000 % 2 == 0 { (250, 429) } else { (client, 200) };
+    format!(
+        "203.0.113.{client} - - [02/Nov/2026:{hour:02}:{minute:02}:{second:02} +0000] \"GET /p/{} HTTP/1.1\" {status} 512 \"-\" \"test\"\n",
+        number % 13
+    )
+}
+
+#[test]
+fn a_log_that_exists_is_read_once_and_a_second_time_adds_nothing() {
+    let folder = Folder::new("watch-once");
+    let log: String = (0..12_000).map(line).collect();
+    folder.file("access.log", &log);
+    let watched = output(&folder, &["watch", "--log", "access.log", "--once"]);
+    assert!(watched.status.success(), "{}", text(&watched.stderr));
+    assert!(text(&watched.stdout).contains("rate-limit-client"), "{}", text(&watched.stdout));
+    let refused = log.lines().filter(|line| line.contains(" 429 ")).count() as u64;
+    let found = incidents(&folder);
+    assert!(!found.is_empty());
+    for _ in 0..2 {
+        assert_eq!(total(&folder, &[]), 12_000);
+        assert_eq!(total(&folder, &["--status", "429"]), refused);
+        assert_eq!(incidents(&folder), found);
+        assert!(output(&folder, &["watch", "--log", "access.log", "--once"]).status.success());
+    }
+    let top =
+        json(&folder, &["events", "--since", "2026-11-01T00:00:00Z", "--status", "429", "--top", "client", "--json"]);
+    assert_eq!(top["top"][0]["value"], "203.0.113.250");
+}
+
+#[test]
+fn incidents_are_listed_shown_acknowledged_and_resolved() {
+    let folder = Folder::new("watch-incidents");
+    folder.file("access.log", &(0..3000).map(line).collect::<String>());
+    let _ = output(&folder, &["watch", "--log", "access.log", "--once"]);
+    let all = incidents(&folder);
+    let key = all[0]["key"].as_str().expect("a key").to_owned();
+    let shown = text(&output(&folder, &["incidents", "show", &key[..8]]).stdout);
+    assert!(shown.contains("203.0.113.250") && shown.contains("to do"), "{shown}");
+    let acked = json(&folder, &["incidents", "ack", &key, "--note", "looking", "--json"]);
+    let acked = &acked["incidents"][0];
+    assert_eq!(
+        (&acked["state"], &acked["acknowledged"]["by"], &acked["note"]),
+        (&"acknowledged".into(), &"ann".into(), &"looking".into())
+    );
+    let resolved = json(&folder, &["incidents", "resolve", &key[..12], "--by", "bob", "--json"]);
+    assert_eq!(resolved["incidents"][0]["resolved"]["by"], "bob");
+    let open = json(&folder, &["incidents", "list", "--state", "open", "--since", "2000-01-01T00:00:00Z", "--json"]);
+    assert!(open["incidents"].as_array().expect("a list").iter().all(|it| it["key"] != key.as_str()));
+    let unknown = output(&folder, &["incidents", "ack", "ffffffffffff"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("incidents list"), "{}", text(&unknown.stderr));
+    let nowhere = output(&folder, &["incidents", "list", "--store", "nowhere.db"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(!folder.0.join("nowhere.db").exists(), "asking makes no store");
+}
+
+#[test]
+fn a_kill_in_the_middle_loses_no_line_and_counts_none_twice() {
+    let folder = Folder::new("watch-kill");
+    let (log, lines) = (folder.0.join("access.log"), 60_000);
+    fs::write(&log, "").expect("a log");
+    let writer = std::thread::spawn({
+        let log = log.clone();
+        move || write_and_rotate(&log, lines)
+    });
+    let watch = || -> Child {
+        let args = ["watch", "--log", "access.log", "--log-format", "nginx"];
+        palisade(&folder, &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts")
+    };
+    // Each life ends when it has counted some more, in the middle of whatever it does then.
+    let mut before = 0;
+    for share in [1, 2, 3] {
+        let mut child = watch();
+        let deadline = Instant::now() + PATIENCE;
+        while before < lines * share / 5 {
+            assert!(Instant::now() < deadline, "{before} lines counted");
+            std::thread::sleep(Duration::from_millis(20));
+            before = if folder.0.join("palisade.db").exists() { total(&folder, &[]) } else { 0 };
+        }
+        child.kill().expect("kill -9");
+        let _ = child.wait();
+    }
+    let mut child = watch();
+    writer.join().expect("written");
+    let deadline = Instant::now() + PATIENCE;
+    while total(&folder, &[]) < lines && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let status = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().expect("kill");
+    assert!(status.success() && child.wait().expect("ends").success());
+    assert_eq!(total(&folder, &[]), lines);
+    let refused = (0..lines).filter(|number| line(*number).contains(" 429 ")).count() as u64;
+    assert_eq!(total(&folder, &["--status", "429"]), refused);
+    // The windows went over the kills as well: what was found is what one life would have found.
+    folder.file("whole.log", &(0..lines).map(line).collect::<String>());
+    let replayed = json(&folder, &["replay", "whole.log", "--log-format", "nginx", "--json"]);
+    let keys = |list: &[Value]| {
+        let mut keys: Vec<_> = list.iter().map(|it| (it["key"].to_string(), it["count"].as_u64())).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(keys(&incidents(&folder)), keys(replayed["incidents"].as_array().expect("a list")));
+}
+
+/// Writes lines in small bites, half a line at times, and renames the log away twice.
+fn write_and_rotate(log: &Path, lines: u64) {
+    let open = || OpenOptions::new().create(true).append(true).open(log).expect("the log");
+    let mut file = open();
+    for number in 0..lines {
+        let text = line(number);
+        let (start, end) = text.split_at(text.len() / 2);
+        file.write_all(start.as_bytes()).expect("written");
+        file.write_all(end.as_bytes()).expect("written");
+        if number % 500 == 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if number == lines / 3 || number == lines / 2 {
+            fs::rename(log, log.with_extension(format!("log.{number}"))).expect("rotated");
+            file = open();
+        }
+    }
+}
+
+#[test]
+fn replay_of_the_gates_own_lines_equals_the_live_incidents() {
+    let folder = Folder::new("watch-serve");
+    let app = App::start();
+    folder.file(
+        "palisade.toml",
+        &format!(
+            "[app]\nname = \"shop\"\nupstream = \"http://{}\"\npublic_origin = \"https://{}\"\n\
+             [[route]]\npath = \"/api/limited\"\nmethods = [\"GET\"]\nkind = \"public-read\"\nlimit = \"5/min\"\n",
+            app.address,
+            app::HOST
+        ),
+    );
+    let mut gate = Running::start(&mut app::serve(&folder, &["--store", "live.db"]));
+    let get = |path: &str| http::send(gate.address, app::HOST, "GET", path, &[], "").status;
+    let refused = (0..60).filter(|_| get("/api/limited") == 429).count() as u64;
+    for probe in ["/.env", "/.git/config", "/wp-login.php", "/.aws/credentials", "/phpmyadmin/index.php"] {
+        get(probe);
+    }
+    for number in 0..6 {
+        get(&format!("/?q=%3Cscript%3Ealert({number})%3C/script%3E"));
+    }
+    gate.signal("TERM");
+    assert!(gate.wait().success());
+    let lines = gate.rest();
+    folder.file("gate.log", &(lines.join("\n") + "\n"));
+    let live = |args: &[&str]| json(&folder, &[args, &["--store", "live.db", "--json"]].concat());
+    let list = live(&["incidents", "list"]);
+    let replayed = json(&folder, &["replay", "gate.log", "--json"]);
+    let mut live_ones: Vec<_> = list["incidents"].as_array().expect("a list").iter().map(as_told).collect();
+    let mut replayed: Vec<_> = replayed["incidents"].as_array().expect("a list").iter().map(as_told).collect();
+    live_ones.sort_by_key(|it| it["key"].to_string());
+    replayed.sort_by_key(|it| it["key"].to_string());
+    assert!(live_ones.iter().any(|it| it["rule"] == "rate-limit-client"), "{live_ones:?}");
+    assert_eq!(live_ones, replayed);
+    assert_eq!(live(&["events", "--status", "429"])["total"].as_u64(), Some(refused), "no refusal is lost");
+    assert!(gate.said().contains("incident"), "people are told: {}", gate.said());
+}
+
+/// An incident without what people, and the store, added to it.
+fn as_told(incident: &Value) -> Value {
+    let mut told = incident.clone();
+    let object = told.as_object_mut().expect("an object");
+    for added in ["due", "acknowledged", "resolved", "note", "state"] {
+        object.remove(added);
+    }
+    told
+}
+
+#[test]
+fn a_store_that_cannot_be_written_keeps_nobody_from_serving() {
+    let folder = Folder::new("watch-no-store");
+    let app = App::start();
+    let policy = format!(
+        "[app]\nname = \"shop\"\nupstream = \"http://{}\"\npublic_origin = \"https://{}\"\n",
+        app.address,
+        app::HOST
+    );
+    folder.file("palisade.toml", &policy);
+    let mut gate = Running::start(&mut app::serve(&folder, &["--store", "/proc/nowhere/palisade.db"]));
+    assert_eq!(http::send(gate.address, app::HOST, "GET", "/", &[], "").status, 200);
+    let deadline = Instant::now() + PATIENCE;
+    while !gate.said().contains("cannot be written") {
+        assert!(Instant::now() < deadline, "{}", gate.said());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(http::send(gate.address, app::HOST, "GET", "/", &[], "").status, 200);
+    gate.signal("TERM");
+    assert!(gate.wait().success());
+    assert!(gate.said().contains("not kept"), "{}", gate.said());
+}
+
+#[test]
+fn an_attack_on_the_demo_is_told_while_it_runs_and_stops_by_itself() {
+    let mut demo = Running::start(Command::new(env!("CARGO_BIN_EXE_palisade")).args([
+        "demo",
+        "--attack",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+    ]));
+    let deadline = Instant::now() + PATIENCE;
+    let expected = [
+        "rate-limit-client",
+        "rate-limit-distributed",
+        "csrf-client",
+        "exploit-probes",
+        "server-error-volume",
+        "attack: over",
+    ];
+    while let Some(missing) = expected.iter().find(|word| !demo.said().contains(**word)) {
+        assert!(Instant::now() < deadline, "no {missing}:\n{}", demo.said());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(demo.said().contains("client.key=203.0.113.7"), "documentation addresses alone:\n{}", demo.said());
+    assert_eq!(demo.send("GET", "/", &[], "").status, 200, "others are served");
+    let folder = demo.said().lines().find_map(|line| line.split("incidents list --store ").nth(1).map(str::to_owned));
+    let store = folder.expect("the demo says where its store is");
+    assert!(Path::new(&store).exists());
+    demo.signal("TERM");
+    assert!(demo.wait().success());
+    assert!(!Path::new(&store).exists(), "nothing is left behind");
+}
