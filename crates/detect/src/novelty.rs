@@ -112,7 +112,11 @@ mod tests {
         }
         // Two subjects are one too few, however often they come.
         for nth in 0..100 {
-            assert_eq!(known.add(&shape, start + nth, start, (2, 1 + nth as u32 % 2, nth), 1), None, "learning");
+            assert_eq!(
+                known.add(&shape, start + nth, start, (2, 1 + u32::from(nth % 2 == 1), nth), 1),
+                None,
+                "learning"
+            );
         }
         let later = start + 8 * DAY;
         assert_eq!(known.add(&shape, later, start, (1, 9, 9), 1), None, "known");

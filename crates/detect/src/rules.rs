@@ -231,3 +231,48 @@ fn hash(columns: &[Column], seen: &Seen<'_>, hasher: &FixedState) -> Option<u64>
     }
     Some(state.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use palisade_event::decode;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RULES: &str = r"
+id: a
+detection: {x: {url.path|contains: [adm, min]}, y: {sc-status: [200, 404]}, condition: x and not y}
+---
+id: b
+detection: {x: {url.path: '/a*n'}, y: {cs-user-agent|startswith: cu}, condition: x or y}
+---
+id: c
+detection: {x: {url.path|re: 'a.m'}, y: {sc-status|gte: 500}, z: {cs-method: GET}, condition: 2 of them}
+---
+id: d
+detection: {x: {url.path|endswith|cased: N}, y: {cs-username: null}, condition: all of them}
+---
+id: e
+detection: {x: [adm, curl], condition: not x}
+";
+
+    proptest! {
+        #[test]
+        fn the_index_agrees_with_asking_every_rule(
+            lines in prop::collection::vec(("/[admin]{0,6}N?", prop::sample::select(vec![200, 403, 404, 500]), "GET|POST", "cu?rl|x"), 1..8),
+        ) {
+            let rules = Rules::parse(&[(FileId(0), RULES)]).expect("rules").0;
+            let (mut matcher, mut out) = (rules.matcher(1), Matches::default());
+            for (path, status, method, agent) in lines {
+                let line = format!(
+                    r#"{{"timestamp":"2026-06-01T12:00:00Z","c-ip":"203.0.113.7","url.path":"{path}","sc-status":{status},"cs-method":"{method}","cs-user-agent":"{agent}"}}"#
+                );
+                let seen = decode(line.as_bytes()).expect("an event");
+                rules.matches(&seen, &mut matcher, &mut out);
+                let mut found: Vec<_> = out.hits.iter().map(|hit| hit.feed).collect();
+                found.sort_unstable();
+                prop_assert_eq!(found, rules.matches_slowly(&seen), "{}", line);
+            }
+        }
+    }
+}

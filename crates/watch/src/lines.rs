@@ -23,7 +23,7 @@ pub use custom::{BadLogFormat, LogFormat};
 pub use detect::detect;
 pub use enrich::{Country, Enrich};
 pub use format::Format;
-use palisade_event::{BadLine, EventTime, Seen, Source, decode};
+use palisade_event::{BadLine, Seen, decode};
 
 use crate::recent::Recent;
 pub use tally::{MAX_SAMPLES, Sample, Tally};
@@ -91,11 +91,6 @@ impl Reader {
             Format::Clerk => tell(clerk(line)),
         }
     }
-}
-
-/// An event of which only the time is known, of a source.
-const fn blank<'a>(time: EventTime, source: Source) -> Seen<'a> {
-    Seen::at(time, source)
 }
 
 #[cfg(test)]

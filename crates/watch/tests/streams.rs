@@ -77,7 +77,7 @@ fn drain(drawer: &mut Drawer, committed: &mut Committed) {
     let limit = Instant::now() + Duration::from_secs(30);
     loop {
         assert!(Instant::now() < limit, "the lease does not come");
-        match drawer.next().expect("read") {
+        match drawer.draw().expect("read") {
             None => std::thread::sleep(Duration::from_millis(10)),
             Some(batches) if batches.is_empty() => return,
             Some(batches) => {
@@ -103,12 +103,12 @@ fn a_pattern_over_three_gates_is_whole_in_one_detector_and_survives_it() {
     let mut committed = Committed::default();
     send(0, 100);
     drain(&mut one, &mut committed);
-    assert_eq!(two.next().expect("read"), None, "one at a time: windows need all events in one place");
+    assert_eq!(two.draw().expect("read"), None, "one at a time: windows need all events in one place");
     assert_eq!(committed.lines.len(), 200);
 
     // It takes more, commits half of it, acknowledges none, and dies.
     send(100, 200);
-    let taken = one.next().expect("read").expect("its turn");
+    let taken = one.draw().expect("read").expect("its turn");
     assert!(taken.len() > 10);
     taken[..taken.len() / 2].iter().for_each(|batch| committed.take(batch));
     drop(one);
@@ -126,14 +126,14 @@ fn a_batch_that_was_sent_twice_counts_once_and_one_that_was_not_committed_comes_
     // The same gate and number: the answer to the first was lost.
     Feeder::new(server.stream(), "gate").send(b"a\n").expect("send");
     let mut drawer = Drawer::new(server.stream(), "one", LIFE);
-    let first = drawer.next().expect("read").expect("its turn");
+    let first = drawer.draw().expect("read").expect("its turn");
     let lines: Vec<_> = first.iter().map(|batch| batch.lines.as_slice()).collect();
     assert_eq!(lines, [&b"a\n"[..], b""]);
     // Not acknowledged: to the same detector, started anew, it comes again and is whole.
     drop(drawer);
     let mut drawer = Drawer::new(server.stream(), "one", LIFE);
-    assert_eq!(drawer.next().expect("read"), Some(first));
+    assert_eq!(drawer.draw().expect("read"), Some(first));
     drawer.leave().expect("leave");
     let mut other = Drawer::new(server.stream(), "other", LIFE);
-    assert!(other.next().expect("read").is_some(), "at once");
+    assert!(other.draw().expect("read").is_some(), "at once");
 }

@@ -3,7 +3,6 @@
 use memchr::memchr;
 use palisade_event::{BadLine, EventTime, Seen, Source};
 
-use super::blank;
 use super::text::{address, given, number, quoted, request, status, utf8};
 
 /// Fields up to the user agent, which every version has.
@@ -42,7 +41,7 @@ pub(super) fn read(line: &[u8]) -> Result<Seen<'_>, BadLine> {
         return Err(BadLine::Shape);
     }
     let time = EventTime::from_rfc3339(&utf8(time)).ok_or(BadLine::NoTime)?;
-    let mut seen = blank(time, Source::Alb);
+    let mut seen = Seen::at(time, Source::Alb);
     request(&mut seen, line);
     seen.status = status(elb_status);
     seen.user_agent = given(agent);

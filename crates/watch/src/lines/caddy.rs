@@ -6,12 +6,12 @@ use palisade_event::json::{Scalar, walk};
 use palisade_event::{BadLine, EventTime, Seen, Source};
 use palisade_policy::Clients;
 
+use super::clients;
 use super::text::{address, micros, target};
-use super::{blank, clients};
 
 #[expect(clippy::cast_precision_loss, reason = "times and durations, which have fractions anyway")]
 pub(super) fn read<'a>(line: &'a [u8], known: &Clients) -> Result<Seen<'a>, BadLine> {
-    let mut seen = blank(EventTime::default(), Source::Caddy);
+    let mut seen = Seen::at(EventTime::default(), Source::Caddy);
     let (mut time, mut remote, mut client) = (None, None, None);
     let mut forwarded: Option<Cow<'a, str>> = None;
     walk(line, |path, scalar| match (path, scalar) {

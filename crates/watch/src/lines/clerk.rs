@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use palisade_event::json::{Scalar, walk};
 use palisade_event::{BadLine, EventTime, Outcome, Seen, Source};
 
-use super::blank;
 use super::text::address;
 
 /// Reads the body of a webhook. What signed it, and its id (`svix-id`), is the intake's.
@@ -16,7 +15,7 @@ use super::text::address;
 ///
 /// [`BadLine`], if it is no JSON object, not an event of Clerk's, or without a time.
 pub fn clerk(body: &[u8]) -> Result<Seen<'_>, BadLine> {
-    let mut seen = blank(EventTime::default(), Source::Clerk);
+    let mut seen = Seen::at(EventTime::default(), Source::Clerk);
     let (mut time, mut event, mut id, mut user) = (None, false, None, None);
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century fit")]
     walk(body, |path, scalar| match (path, scalar) {

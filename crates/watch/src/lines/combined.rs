@@ -13,8 +13,8 @@ use palisade_event::{BadLine, Seen, Source};
 use palisade_policy::Clients;
 
 use super::clf::{Clock, WIDTH};
+use super::clients;
 use super::text::{address, given, number, quoted, request, status};
-use super::{blank, clients};
 
 pub(super) fn read<'a>(line: &'a [u8], known: &Clients, clock: &mut Clock) -> Result<Seen<'a>, BadLine> {
     // Some shippers quote whole lines.
@@ -26,7 +26,7 @@ pub(super) fn read<'a>(line: &'a [u8], known: &Clients, clock: &mut Clock) -> Re
     let head = head.strip_suffix(b"] ").ok_or(BadLine::Shape)?;
     let (who, time) = head.split_at_checked(head.len().wrapping_sub(WIDTH)).ok_or(BadLine::Shape)?;
     let who = who.strip_suffix(b" [").ok_or(BadLine::Shape)?;
-    let mut seen = blank(clock.read(time).ok_or(BadLine::NoTime)?, Source::Access);
+    let mut seen = Seen::at(clock.read(time).ok_or(BadLine::NoTime)?, Source::Access);
     let peer = asked_by(&mut seen, who)?;
     let (line, rest) = quoted(rest).ok_or(BadLine::Shape)?;
     request(&mut seen, line);

@@ -10,8 +10,8 @@ use palisade_event::{BadLine, EventTime, Field, Seen, Source};
 use palisade_policy::Clients;
 
 use super::clf::Clock;
+use super::clients;
 use super::text::{address, quoted};
-use super::{blank, clients};
 use variable::Variable;
 
 /// A `log_format` of nginx, compiled.
@@ -100,7 +100,7 @@ impl LogFormat {
     }
 
     pub(super) fn read<'a>(&self, line: &'a [u8], known: &Clients, clock: &mut Clock) -> Result<Seen<'a>, BadLine> {
-        let mut seen = blank(EventTime::default(), Source::Access);
+        let mut seen = Seen::at(EventTime::default(), Source::Access);
         let mut said = Said::default();
         let mut rest = line.strip_prefix(self.start.as_slice()).ok_or(BadLine::Shape)?;
         for part in &self.parts {

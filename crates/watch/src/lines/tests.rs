@@ -1,4 +1,4 @@
-use palisade_event::{Code, Field, Kind, Outcome, Signal};
+use palisade_event::{Code, EventTime, Field, Kind, Outcome, Signal, Source};
 use palisade_policy::Clients;
 use proptest::prelude::*;
 

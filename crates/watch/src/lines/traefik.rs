@@ -4,11 +4,11 @@ use palisade_event::json::{Scalar, walk};
 use palisade_event::{BadLine, EventTime, Seen, Source};
 use palisade_policy::Clients;
 
+use super::clients;
 use super::text::{address, target};
-use super::{blank, clients};
 
 pub(super) fn read<'a>(line: &'a [u8], known: &Clients) -> Result<Seen<'a>, BadLine> {
-    let mut seen = blank(EventTime::default(), Source::Traefik);
+    let mut seen = Seen::at(EventTime::default(), Source::Traefik);
     let (mut time, mut peer, mut forwarded) = (None, None, None);
     walk(line, |path, scalar| match (path, scalar) {
         ("StartUTC", Scalar::Text(text)) => time = EventTime::from_rfc3339(&text),

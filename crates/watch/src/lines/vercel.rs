@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use palisade_event::json::{Scalar, elements, walk};
 use palisade_event::{BadLine, EventTime, Seen, Source, decode};
 
-use super::blank;
 use super::text::{address, target};
 use crate::recent::Recent;
 
@@ -32,7 +31,7 @@ pub(super) fn read(line: &[u8], told: &mut Recent, mut each: impl FnMut(Result<S
 }
 
 fn entry(text: &[u8], told: &mut Recent, each: &mut impl FnMut(Result<Seen<'_>, BadLine>)) {
-    let mut seen = blank(EventTime::default(), Source::Vercel);
+    let mut seen = Seen::at(EventTime::default(), Source::Vercel);
     let mut entry = Entry::default();
     if let Err(bad) = walk(text, |path, scalar| entry.take(&mut seen, path, scalar)) {
         return each(Err(bad));

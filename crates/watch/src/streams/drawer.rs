@@ -47,7 +47,7 @@ const MAX_RECENT: usize = 65_536;
 
 impl Drawer {
     /// The reader `name`, which is its own among all detectors. A lease of `life` is renewed with every call of
-    /// [`Drawer::next`]: call it at least three times as often.
+    /// [`Drawer::draw`]: call it at least three times as often.
     #[must_use]
     pub fn new(stream: Stream, name: &str, life: Duration) -> Drawer {
         let lease = Lease::new(&stream.name, name, life);
@@ -61,7 +61,7 @@ impl Drawer {
     /// # Errors
     ///
     /// If the server cannot be asked. The lease may be lost; what was not acknowledged comes again.
-    pub fn next(&mut self) -> RedisResult<Option<Vec<Batch>>> {
+    pub fn draw(&mut self) -> RedisResult<Option<Vec<Batch>>> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.begin()?,

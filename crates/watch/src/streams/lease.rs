@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use redis::{Connection, RedisResult, Script};
+use redis::{Connection, RedisResult, cmd};
 
 /// The right to read, for a time.
 #[derive(Debug)]
@@ -31,10 +31,10 @@ impl Lease {
     /// Whether we may read, from now on for the lease's life.
     pub(super) fn take(&self, connection: &mut Connection) -> RedisResult<bool> {
         let millis = u64::try_from(self.life.as_millis()).unwrap_or(u64::MAX);
-        Script::new(TAKE).key(&self.key).arg(&self.holder).arg(millis).invoke(connection)
+        cmd("EVAL").arg(TAKE).arg(1).arg(&self.key).arg(&self.holder).arg(millis).query(connection)
     }
 
     pub(super) fn leave(&self, connection: &mut Connection) -> RedisResult<()> {
-        Script::new(LEAVE).key(&self.key).arg(&self.holder).invoke::<i32>(connection).map(drop)
+        cmd("EVAL").arg(LEAVE).arg(1).arg(&self.key).arg(&self.holder).query(connection)
     }
 }
