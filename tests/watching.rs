@@ -54,7 +54,8 @@ fn line(number: u64) -> String {
     let (second, client) = (number / 10, number % 200);
     let (hour, minute, second) = (second / 3600 % 24, second / 60 % 60, second % 60);
     // One client is refused again and again, in every other hour of it all.
-    let (client, status) = if number % 7 == 0 && number / 6000 % 2 == 0 { (250, 429) } else { (client, 200) };
+    let (client, status) =
+        if number.is_multiple_of(7) && (number / 6000).is_multiple_of(2) { (250, 429) } else { (client, 200) };
     format!(
         "203.0.113.{client} - - [02/Nov/2026:{hour:02}:{minute:02}:{second:02} +0000] \"GET /p/{} HTTP/1.1\" {status} 512 \"-\" \"test\"\n",
         number % 13
@@ -173,7 +174,7 @@ fn write_and_rotate(log: &Path, lines: u64) {
         let (start, end) = text.split_at(text.len() / 2);
         file.write_all(start.as_bytes()).expect("written");
         file.write_all(end.as_bytes()).expect("written");
-        if number % 500 == 0 {
+        if number.is_multiple_of(500) {
             std::thread::sleep(Duration::from_millis(20));
         }
         if number == lines / 3 || number == lines / 2 {
