@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
             // A thread of its own, as it blocks; it ends by itself, and with the process.
             let _ = thread::Builder::new().name("demo-attack".to_owned()).spawn(move || attack::run(bound));
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     detector.finish();
     ended

@@ -166,7 +166,7 @@ pub(crate) fn explain(args: &RulesExplain, format: Format) -> anyhow::Result<Exi
         out.iter().filter(|incident| *incident.rule == *rule.id()).map(|incident| incident.key).collect();
     match format {
         Format::Json => {
-            output::result(&serde_json::to_string_pretty(&as_json(rule, &seen, &explanation, fired.len()))?)
+            output::result(&serde_json::to_string_pretty(&as_json(rule, &seen, &explanation, fired.len()))?);
         }
         Format::Human => people(rule, &seen, &explanation, fired.len()),
     }

@@ -32,6 +32,7 @@ const LOOK_BACK_LINES: u64 = 5_000_000;
 const NOTE_EVERY_MICROS: u64 = 3_600_000_000;
 
 pub(crate) fn run(args: &Watch, format: Format) -> anyhow::Result<Exit> {
+    let stop = stop()?;
     let loaded = rules::load(&args.rules)?;
     let enrich = replay::enrich(&LogArgs {
         files: Vec::new(),
@@ -54,7 +55,6 @@ pub(crate) fn run(args: &Watch, format: Format) -> anyhow::Result<Exit> {
     drop(pipeline.fresh());
     drop(store);
     let keeper = detector::keeper(place)?;
-    let stop = stop()?;
     let wake = Wake::new(args.logs.first().map_or(Path::new("."), PathBuf::as_path));
     loop {
         let stopping = stop.load(Ordering::Relaxed);

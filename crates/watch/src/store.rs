@@ -23,7 +23,7 @@ use engine::{Engine, Value};
 pub use events::{By, EventFilter, EventRow, MAX_EVENTS};
 pub use fault::{StoreFault, Trouble};
 pub use incidents::{DETECTOR, IncidentFilter, Kept, MAX_LISTED};
-pub use keeper::{Health, Keeper, Told};
+pub use keeper::{Health, Keeper, MAX_INCIDENTS, Told};
 pub use place::Place;
 pub use retain::Retention;
 pub use rows::{Lane, MAX_ROWS, Rows};

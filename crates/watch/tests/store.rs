@@ -24,8 +24,10 @@ const MINUTE: u64 = 60_000_000;
 /// 2026-11-22 07:00 UTC.
 const START: u64 = 1_795_330_800_000_000;
 
+type Test = fn(&Place);
+
 /// What holds over any database: by name, so that one that fails is known.
-const OVER_BOTH: &[(&str, fn(&Place))] = &[
+const OVER_BOTH: &[(&str, Test)] = &[
     ("events", events_are_found_by_status_and_time_and_equal_ones_are_one_row),
     ("flood", a_flood_keeps_the_rows_that_count_most_and_no_count_is_lost),
     ("again", the_same_incident_again_adds_nothing_and_more_of_it_counts_on),

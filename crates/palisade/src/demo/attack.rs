@@ -41,7 +41,7 @@ const INPUTS: &[&str] = &[
 /// Attacks the gate at `gate`, and says what it did. Returns when it is over.
 pub(crate) fn run(gate: SocketAddr) {
     let mut attack = Attack { gate, until: Instant::now() + LONGEST, sent: 0 };
-    let steps: [(&str, fn(&mut Attack)); 6] = [
+    let steps: [(&str, Step); 6] = [
         ("one client asks for known holes", Attack::probes),
         ("one client tries script and SQL in queries", Attack::inputs),
         ("one client guesses passwords", Attack::guesses),
@@ -55,6 +55,8 @@ pub(crate) fn run(gate: SocketAddr) {
     }
     output::note(&format!("attack: over after {} requests; the demo goes on (Ctrl-C ends it)", attack.sent));
 }
+
+type Step = fn(&mut Attack);
 
 struct Attack {
     gate: SocketAddr,
