@@ -70,7 +70,12 @@ pub(crate) fn read(
 
 /// A rule without a correlation: every event that matches, by client.
 fn each(draft: &Draft<'_>, found: &mut Diagnostics) -> Option<(Vec<Input>, Correlation)> {
-    let Some(expr) = draft.detection.as_ref().and_then(|detection| detection.condition.clone()) else {
+    let Some(detection) = &draft.detection else {
+        let problem = Diagnostic::error("rule-empty", format!("rule `{}` asks for nothing", draft.id));
+        found.push(problem.at(draft.span, "").fix("add a `detection` or a `correlation`"));
+        return None;
+    };
+    let Some(expr) = detection.condition.clone() else {
         let problem = Diagnostic::error("condition-missing", format!("rule `{}` has no `condition`", draft.id));
         found.push(problem.at(draft.span, "").fix("add `condition` to `detection`"));
         return None;

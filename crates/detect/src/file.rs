@@ -113,11 +113,6 @@ fn draft<'n>(file: FileId, node: &'n Node, atoms: &mut Atoms, found: &mut Diagno
     let detection = map.take("detection").map(|node| selection::detection(node, atoms, found));
     let correlation = map.take("correlation");
     let generate = map.text("generate", found).is_some_and(|text| text == "true");
-    if detection.is_none() && correlation.is_none() {
-        let problem = Diagnostic::error("rule-empty", format!("rule `{id}` asks for nothing")).at(map.span, "");
-        found.push(problem.fix("add a `detection` or a `correlation`"));
-        return None;
-    }
     let names = [Some(id), name, title].into_iter().flatten().collect();
     ours.then_some(Draft { file, span: node.span, id, id_span, names, detection, correlation, generate, map })
 }
