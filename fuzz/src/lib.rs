@@ -11,15 +11,15 @@
 #[allow(dead_code, missing_docs)]
 mod framing;
 mod gate;
-// The watch's own readers: its crate would bring a server and a runtime along.
-#[path = "../../crates/watch/src/lines.rs"]
-#[allow(dead_code, missing_docs)]
-mod lines;
 mod logs;
-#[path = "../../crates/watch/src/recent.rs"]
-#[allow(dead_code, missing_docs)]
-mod recent;
 mod sessions;
+// The watch's own readers: its crate would bring databases, a server and a runtime along.
+#[path = "../../crates/watch/src"]
+#[allow(dead_code, missing_docs, unused_imports)]
+mod watch {
+    pub(crate) mod lines;
+    pub(crate) mod recent;
+}
 
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
@@ -40,6 +40,8 @@ use palisade_policy::{
 
 use crate::gate::{GATE, Outcome};
 use crate::sessions::SESSIONS;
+// What the files of the watch call by their crate's root.
+use crate::watch::{lines, recent};
 
 pub use crate::logs::{json_line, log_line};
 

@@ -3,7 +3,7 @@
 use palisade_event::json::{MAX_DEPTH, walk};
 use palisade_event::{BadLine, Seen, decode};
 
-use crate::lines::{Enrich, Format, LogFormat, MAX_LINE, Reader, detect};
+use crate::watch::lines::{Enrich, Format, LogFormat, MAX_LINE, Reader, detect};
 
 /// A JSON line: what serde_json takes for an object is one to us too, and an event that was read is written and read
 /// as the same.
@@ -22,7 +22,8 @@ pub fn json_line(data: &[u8]) {
 
 /// A line in every format: it is an event or counted, the event is nobody's fault, and its own line is printable.
 pub fn log_line(data: &[u8]) {
-    let custom = LogFormat::parse(r#"$remote_addr "$http_x_forwarded_for" [$time_iso8601] "$request" $status $request_time"#);
+    let custom =
+        LogFormat::parse(r#"$remote_addr "$http_x_forwarded_for" [$time_iso8601] "$request" $status $request_time"#);
     let formats = [
         Format::Palisade,
         Format::Application,
