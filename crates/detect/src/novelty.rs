@@ -9,6 +9,9 @@ const VALUES: usize = 512;
 /// Neighbourhoods of addresses, about, that make a value known where no event names a verified subject.
 const NEIGHBOURHOODS: u32 = 16;
 
+/// How long ago a value must have come first before it counts as known: who arrives with three accounts at once is news.
+const SETTLING: u64 = 24 * HOUR;
+
 const HOUR: u64 = 3_600_000_000;
 
 /// The values of one group.
@@ -22,6 +25,7 @@ pub(crate) struct Known {
 #[derive(Debug, Clone, Default)]
 struct Met {
     value: u64,
+    first: u64,
     last: u64,
     /// Different subjects that had it, as many as are needed.
     subjects: Vec<u32>,
@@ -50,12 +54,13 @@ impl Known {
         if subject != 0 && !met.subjects.contains(&subject) && met.subjects.len() < shape.subjects as usize {
             met.subjects.push(subject);
         }
-        let taught =
-            met.subjects.len() >= shape.subjects as usize || !verified && met.clients.count_ones() >= NEIGHBOURHOODS;
         let least = shape.least as usize;
         met.recent.add(time, count, least);
         let since = met.recent.full(time, HOUR, least)?;
         let learning = time.saturating_sub(start) < shape.learn;
+        let settled = learning || time.saturating_sub(met.first) >= SETTLING;
+        let subjects = met.subjects.len() >= shape.subjects as usize;
+        let taught = settled && (subjects || !verified && met.clients.count_ones() >= NEIGHBOURHOODS);
         if taught && !met.reported {
             // Known from now on, and nobody need hear of it.
             met.reported = learning || met.subjects.len() >= shape.subjects as usize;
@@ -70,14 +75,14 @@ impl Known {
         let at = match at {
             Some(at) => at,
             None if self.values.len() < VALUES => {
-                self.values.push(Met { value, ..Met::default() });
+                self.values.push(Met { value, first: time, ..Met::default() });
                 self.values.len() - 1
             }
             None => {
                 let oldest = self.values.iter().enumerate().min_by_key(|(_, met)| (met.last, met.value));
                 let at = oldest.map_or(0, |(at, _)| at);
                 if let Some(met) = self.values.get_mut(at) {
-                    *met = Met { value, ..Met::default() };
+                    *met = Met { value, first: time, ..Met::default() };
                 }
                 at
             }
@@ -86,7 +91,7 @@ impl Known {
         #[allow(clippy::indexing_slicing, reason = "there is a value: it was found or put there")]
         let met = &mut self.values[0];
         if met.last.saturating_add(forget) < time && met.last != 0 {
-            *met = Met { value, ..Met::default() };
+            *met = Met { value, first: time, ..Met::default() };
         }
         met
     }
@@ -124,6 +129,21 @@ mod tests {
         assert_eq!(known.add(&shape, later, start, (3, 0, 1), 1), Some(later), "never seen");
         assert_eq!(known.add(&shape, later + 1, start, (3, 0, 1), 1), None, "said already");
         assert_eq!(known.add(&shape, later + 91 * DAY, start, (3, 0, 1), 1), Some(later + 91 * DAY), "forgotten");
+    }
+
+    #[test]
+    fn many_subjects_at_once_are_news_and_few_over_days_are_not() {
+        let (shape, start) = (shape(5), 20_000 * DAY);
+        let (mut known, later) = (Known::default(), start + 8 * DAY);
+        let told = (1..=5).filter_map(|subject| known.add(&shape, later, start, (1, subject, 1), 1)).count();
+        assert_eq!(told, 1);
+        for day in 0..3 {
+            let subject = u32::try_from(day).expect("small") + 1;
+            assert_eq!(known.add(&shape, later + day * DAY, start, (2, subject, 1), 1), None);
+        }
+        for nth in 0..10 {
+            assert_eq!(known.add(&shape, later + 3 * DAY + nth, start, (2, 4, 1), 1), None, "known by then");
+        }
     }
 
     #[test]

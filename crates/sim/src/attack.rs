@@ -64,7 +64,7 @@ const SHAPES: &[Shape] = &[
     Shape { pattern: pattern("E8", true), at: 560, seconds: 280, clients: 30, requests: 240, make: |r, _| refused(&account(r), Code::ForbiddenRole) },
     Shape { pattern: pattern("E9", true), at: 580, seconds: 400, clients: 1, requests: 24, make: |r, n| refused(&Request { path: format!("/api/users/{n}").into(), route: "/api/users/{user}", ..account(r) }, if n < 12 { Code::AuthRequired } else { Code::ForbiddenOwner }) },
     Shape { pattern: pattern("E10", true), at: 610, seconds: 300, clients: 40, requests: 200, make: |r, _| Request { status: 500, ..account(r) } },
-    Shape { pattern: pattern("E11-invalid", true), at: 640, seconds: 280, clients: 12, requests: 220, make: |r, _| refused(&form(r), Code::ValidationFailed) },
+    Shape { pattern: pattern("E11-invalid", true), at: 640, seconds: 280, clients: 8, requests: 220, make: |r, _| refused(&form(r), Code::ValidationFailed) },
     Shape { pattern: pattern("E11-xss", true), at: 660, seconds: 200, clients: 1, requests: 8, make: |r, n| probe(&search(r), format!("q=%3Cscript%3Ealert({n})%3C%2Fscript%3E"), Signal::Xss) },
     Shape { pattern: pattern("E11-sql", true), at: 680, seconds: 200, clients: 1, requests: 8, make: |r, n| probe(&search(r), format!("q=1%27+UNION+SELECT+{n},password+FROM+users--+-"), Signal::SqlInjection) },
     Shape { pattern: pattern("E11-length", true), at: 700, seconds: 200, clients: 1, requests: 8, make: |r, n| probe(&search(r), format!("q={}{n}", "a".repeat(5000)), Signal::ExcessiveLength) },
