@@ -157,8 +157,8 @@ fn shared_state_behind_tls_is_asked_only_where_its_certificate_is_trusted() {
     redis.wait_for_gates(2);
     let get = |gate: &Running| send(gate.address, HOST, "GET", "/few", &[], "").status;
     let told: Vec<u16> = (0..6).map(|turn| get(&gates[turn % 2])).collect();
+    // Each alone would have let three pass.
     assert_eq!(told, [200, 200, 200, 429, 429, 429]);
-    assert!(gates.iter().all(|gate| !gate.said().contains("the shared state is out")));
     let stranger = start(None);
     stranger.event(|event| event["palisade.notice"] == "state-outage");
     assert_eq!(get(&stranger), 200, "it counts alone");
