@@ -13,7 +13,7 @@ mod xss;
 use palisade_event::Signal;
 
 use crate::input::{self, Content};
-use crate::signals::normal::Normal;
+use crate::signals::normal::normal;
 use crate::view::View;
 
 /// The most bytes of one value that are looked at.
@@ -61,8 +61,9 @@ pub fn signals_of_path(path: &str) -> u8 {
         last = byte;
     }
     if odd {
-        let normal = Normal::of(bytes, false);
-        bits |= traversal::path(&normal) | xss::look(&normal) | sql::look(&normal) | exploit::text(&normal);
+        bits |= normal(bytes, false, |path| {
+            traversal::path(path) | xss::look(path) | sql::look(path) | exploit::text(path)
+        });
     }
     bits
 }
@@ -102,8 +103,7 @@ fn of_value(value: &[u8], plus: bool) -> u8 {
     if !number && !value.iter().any(|byte| is(&IN_VALUES, *byte)) {
         return 0;
     }
-    let normal = Normal::of(value, plus);
-    xss::look(&normal) | sql::look(&normal) | traversal::text(&normal) | exploit::text(&normal)
+    normal(value, plus, |value| xss::look(value) | sql::look(value) | traversal::text(value) | exploit::text(value))
 }
 
 /// Bytes without one of which a value is none of what is looked for.
