@@ -1,5 +1,7 @@
 //! A gate with a policy like a shop's, and the requests that are measured.
 
+pub mod proxied;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

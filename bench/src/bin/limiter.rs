@@ -1,12 +1,15 @@
-//! limiter ours|table|governor KEYS [SECONDS]: nanoseconds of thread CPU time for each decision over uniform keys, 100/s.
+//! limiter ours|table|floor|governor KEYS [SECONDS]: nanoseconds of thread CPU time for each decision over uniform keys,
+//! 100/s.
 //!
 //! `ours` reads the clock for each decision, as governor does; `table` once for 64, which leaves the limiter's own part:
-//! in the gate the time is read for the whole request.
+//! in the gate the time is read for the whole request. `floor` decides nothing: it changes one word at random of a table
+//! that large, one after the other, which is what the machine's memory takes of such a decision's time.
 
 use std::cell::Cell;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use governor::{Quota, RateLimiter};
@@ -32,6 +35,19 @@ fn main() {
             let per_second = NonZeroU32::new(100).expect("not zero");
             let limiter = RateLimiter::dashmap(Quota::per_second(per_second));
             (Box::new(move |key| limiter.check_key(&key).is_ok()), "grows".to_owned())
+        }
+        "floor" => {
+            let table: Vec<AtomicU64> =
+                (0..(keys as usize * 2).next_power_of_two()).map(|_| AtomicU64::new(0)).collect();
+            let (mask, last) = (table.len() - 1, Cell::new(0));
+            let step = move |key: IpAddr| {
+                let IpAddr::V4(v4) = key else { return };
+                let hash = u64::from(v4.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+                // Which line it is hangs on what was read before, or the machine would read several at once.
+                let line = (hash as usize ^ last.get()) & mask & !7;
+                last.set(table[line].fetch_add(1, Relaxed) as usize & 8);
+            };
+            (Box::new(move |key| (step(key), true).1), "as table".to_owned())
         }
         which => {
             let every = if which == "table" { 64 } else { 1 };
