@@ -1,5 +1,6 @@
 //! The command line, as typed: nothing is read or resolved here.
 
+mod alerting;
 mod watching;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::output::Format;
+pub(crate) use alerting::{AlertCommand, AlertList, AlertRetry, AlertTest};
 pub(crate) use watching::{
     Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, StoreArgs, TopBy, Watch,
 };
@@ -66,6 +68,11 @@ pub(crate) enum Command {
     Incidents {
         #[command(subcommand)]
         command: IncidentsCommand,
+    },
+    /// Channels: try one, see what was sent, send again what was given up.
+    Alert {
+        #[command(subcommand)]
+        command: AlertCommand,
     },
     /// Look for attacks in old logs: what `watch` would have said. Writes and notifies nothing.
     Replay(Replay),

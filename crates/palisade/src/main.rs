@@ -1,6 +1,7 @@
 //! `palisade`: declare each route of a web app once; this program enforces it, explains it, and shows it.
 
 mod advise;
+mod alert;
 mod args;
 mod demo;
 mod detector;
@@ -53,6 +54,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
         Command::Demo(listen) => demo::run(&listen),
         Command::Serve(serve) => serve::run(&serve),
+        Command::Alert { command } => alert::run(&command, format),
         Command::Advise(wanted) => advise::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),
         Command::Policy { command: PolicyCommand::Explain(request) } => policy::explain(&request, format),

@@ -14,7 +14,7 @@ use crate::detector::Detector;
 use crate::output::{self, Exit};
 use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
-use crate::{notify, rules, signals};
+use crate::{alert, notify, rules, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     let inherited = inherited()?;
@@ -56,12 +56,16 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 }
 
 fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watched: Watched) -> anyhow::Result<Exit> {
-    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, .. } = prepared;
+    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, targets, .. } = prepared;
     let policy = plan.policy();
     let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
     let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
     let threads = args.threads.unwrap_or(0);
+    let notifier = match args.store.place_if_any() {
+        Some(place) => alert::start(policy, targets, &place)?,
+        None => None,
+    };
     let (sink, detector) = detector(args)?;
     let config = Config { listen, upstreams, threads, plan, sink };
     let gateway = match inherited {
@@ -77,10 +81,13 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
         format!("palisade: {summary} at {scheme}://{bound} in front of {}, admin {operators}", behind.join(", "));
     let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
     let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
-    let keep = |control| Keeper { args, control, issuer, bound, watched }.keep();
+    let keep = |control| Keeper { args, control, issuer, bound, watched, notifier: notifier.as_ref() }.keep();
     let ended = drain(gateway, &greeting, keep);
     if let Some(detector) = detector {
         detector.finish();
+    }
+    if let Some(notifier) = &notifier {
+        alert::finish(notifier);
     }
     ended
 }
