@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -50,12 +51,12 @@ pub(crate) fn targets(policy: &Policy, variables: &BTreeMap<String, String>, fou
 }
 
 /// Starts to tell people what is found, where the policy names a channel.
-pub(crate) fn start(policy: &Policy, targets: Vec<Target>, place: &Place) -> anyhow::Result<Option<Notifier>> {
+pub(crate) fn start(policy: &Policy, targets: Vec<Target>, place: &Place) -> anyhow::Result<Option<Arc<Notifier>>> {
     if policy.alerting.channels.is_empty() {
         return Ok(None);
     }
     let notifier = Notifier::start(place, policy.alerting.clone(), names(policy), targets, |told| tell(&told));
-    notifier.map(Some).context("nobody can be told: no thread can be started")
+    notifier.map(|notifier| Some(Arc::new(notifier))).context("nobody can be told: no thread can be started")
 }
 
 /// Ends it; what waits in the outbox goes out with the next start.

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::output::Format;
-pub(crate) use alerting::{AlertCommand, AlertList, AlertRetry, AlertTest};
+pub(crate) use alerting::{
+    AlertCommand, AlertList, AlertRetry, AlertTest, BlocksAdd, BlocksCommand, BlocksExport, BlocksList, BlocksRemove,
+};
 pub(crate) use watching::{
     Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, StoreArgs, TopBy, Watch,
 };
@@ -35,16 +37,23 @@ pub(crate) struct Args {
     pub(crate) command: Command,
     /// How results are written: for people, or for machines.
     #[arg(long, global = true, value_enum, default_value_t = FormatName::Human)]
-    format: FormatName,
+    pub(crate) format: FormatName,
     /// Short for `--format json`.
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FormatName {
+/// What `--format` may be called; most commands know the first two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
     Human,
     Json,
+    /// `deny` lines, for `blocks export`.
+    #[value(hide = true)]
+    Nginx,
+    /// A script of nftables, for `blocks export`.
+    #[value(hide = true)]
+    Nft,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +77,11 @@ pub(crate) enum Command {
     Incidents {
         #[command(subcommand)]
         command: IncidentsCommand,
+    },
+    /// Who is shut out.
+    Blocks {
+        #[command(subcommand)]
+        command: BlocksCommand,
     },
     /// Channels: try one, see what was sent, send again what was given up.
     Alert {
@@ -311,7 +325,7 @@ impl Args {
     pub(crate) fn format(&self) -> Format {
         match (self.json, self.format) {
             (true, _) | (false, FormatName::Json) => Format::Json,
-            (false, FormatName::Human) => Format::Human,
+            (false, FormatName::Human | FormatName::Nginx | FormatName::Nft) => Format::Human,
         }
     }
 }

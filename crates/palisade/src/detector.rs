@@ -6,16 +6,28 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use palisade_detect::{Rules, Settings};
+use palisade_event::{EventTime, Incident};
 use palisade_gateway::{Heard, Tap};
+use palisade_watch::notify::Notifier;
 use palisade_watch::pipeline::Pipeline;
 use palisade_watch::store::{Health, Keeper, Place, Retention, Told};
 
 use crate::output;
+use crate::warden::{Case, Warden};
 use crate::{incidents, stored};
 
 /// A detector at work.
 pub(crate) struct Detector {
     thread: JoinHandle<Health>,
+}
+
+/// Who else hears what it hears.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// Tells people; wants to know that something comes.
+    pub(crate) notifier: Option<Arc<Notifier>>,
+    /// Answers with blocks.
+    pub(crate) warden: Option<Arc<Warden>>,
 }
 
 /// How long it waits for lines before it looks at the clock.
@@ -29,12 +41,12 @@ const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Detector {
     /// Starts it. Incidents are told to people on stderr, as they open.
-    pub(crate) fn start(tap: Tap, rules: Arc<Rules>, place: Place) -> std::io::Result<Detector> {
+    pub(crate) fn start(tap: Tap, rules: Arc<Rules>, place: Place, beside: Beside) -> std::io::Result<Detector> {
         let keeper = keeper(place)?;
         // Strangers choose what is counted, so nobody may know where it is put.
         let settings = Settings { seed: seed(), lateness_seconds: LATENESS_SECONDS, ..Settings::default() };
         let pipeline = Pipeline::new(rules, settings);
-        let run = move || listen(&tap, pipeline, keeper);
+        let run = move || listen(&tap, pipeline, keeper, &beside);
         Ok(Detector { thread: thread::Builder::new().name("palisade-detector".to_owned()).spawn(run)? })
     }
 
@@ -43,6 +55,22 @@ impl Detector {
         match self.thread.join() {
             Ok(left) => tell_left(&left),
             Err(_) => output::problem("the detector ended by a panic; the gate was not touched by it"),
+        }
+    }
+}
+
+// === impl Beside ===
+
+impl Beside {
+    fn heard(&self, now: EventTime) {
+        if let Some(notifier) = &self.notifier {
+            notifier.heard(now);
+        }
+    }
+
+    fn found(&self, incident: Incident, pipeline: &Pipeline, now: EventTime) {
+        if let Some(warden) = &self.warden {
+            warden.hear(Case { incident, hour: pipeline.clients(now) });
         }
     }
 }
@@ -68,12 +96,17 @@ pub(crate) fn tell_left(left: &Health) {
     }
 }
 
-fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper) -> Health {
+fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper, beside: &Beside) -> Health {
+    // Silence is counted from the start on.
+    beside.heard(stored::now());
     loop {
         let heard = tap.next(LISTEN);
         let now = stored::now();
         match &heard {
-            Heard::Lines(told) => told.lines().for_each(|line| pipeline.line(line, now)),
+            Heard::Lines(told) => {
+                told.lines().for_each(|line| pipeline.line(line, now));
+                beside.heard(now);
+            }
             Heard::Nothing => {}
             Heard::End => pipeline.finish(),
         }
@@ -82,6 +115,7 @@ fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper) -> Health {
         }
         for incident in pipeline.fresh() {
             output::note(&format!("palisade: incident  {}", incidents::line(&incident)));
+            beside.found(incident, &pipeline, now);
         }
         if matches!(heard, Heard::End) {
             pipeline.hand_over(&keeper, Vec::new());

@@ -3,6 +3,7 @@
 mod advise;
 mod alert;
 mod args;
+mod blocks;
 mod demo;
 mod detector;
 mod events;
@@ -19,6 +20,7 @@ mod secrets;
 mod serve;
 mod signals;
 mod stored;
+mod warden;
 mod watch;
 
 use std::process::ExitCode;
@@ -50,10 +52,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<Exit> {
-    let format = args.format();
+    let (format, named) = (args.format(), args.format);
     match args.command {
         Command::Demo(listen) => demo::run(&listen),
         Command::Serve(serve) => serve::run(&serve),
+        Command::Blocks { command } => blocks::run(&command, format, named),
         Command::Alert { command } => alert::run(&command, format),
         Command::Advise(wanted) => advise::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),

@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::Serve;
 use crate::prepare::{Before, Fetched, Prepared, Refused, prepare};
+use crate::warden::Warden;
 use crate::{alert, notify, output};
 
 /// Keeps a gate up to date.
@@ -30,6 +31,7 @@ pub(crate) struct Keeper<'a> {
     pub(crate) bound: SocketAddr,
     pub(crate) watched: Watched,
     pub(crate) notifier: Option<&'a Notifier>,
+    pub(crate) warden: Option<&'a Warden>,
 }
 
 /// The files that were read, as they were then.
@@ -97,6 +99,9 @@ impl Keeper<'_> {
         let policy = plan.policy();
         let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
         let what = format!("{name} ({}, {routes} routes)", environment.id());
+        if let Some(warden) = self.warden {
+            warden.reload(policy);
+        }
         if let Some(notifier) = self.notifier
             && let Err(error) = notifier.reload(policy.alerting.clone(), alert::names(policy), targets)
         {

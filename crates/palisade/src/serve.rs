@@ -2,18 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use listenfd::ListenFd;
 use palisade_backend::Notice;
 use palisade_diag::Diagnostics;
 use palisade_gateway::{Admin, Config, Control, EventSink, Gateway};
+use palisade_guard::Plan;
+use palisade_policy::Policy;
+use palisade_watch::notify::Target;
 
 use crate::args::Serve;
-use crate::detector::Detector;
+use crate::detector::{Beside, Detector};
 use crate::output::{self, Exit};
 use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
+use crate::warden::Warden;
 use crate::{alert, notify, rules, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
@@ -62,11 +67,9 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
     let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
     let threads = args.threads.unwrap_or(0);
-    let notifier = match args.store.place_if_any() {
-        Some(place) => alert::start(policy, targets, &place)?,
-        None => None,
-    };
-    let (sink, detector) = detector(args)?;
+    let beside = beside(args, &plan, targets)?;
+    let (notifier, warden) = (beside.notifier.clone(), beside.warden.clone());
+    let (sink, detector) = detector(args, policy, beside)?;
     let config = Config { listen, upstreams, threads, plan, sink };
     let gateway = match inherited {
         Some(listener) => Gateway::inherit(listener, config).context("cannot serve the inherited socket")?,
@@ -81,24 +84,36 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
         format!("palisade: {summary} at {scheme}://{bound} in front of {}, admin {operators}", behind.join(", "));
     let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
     let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
-    let keep = |control| Keeper { args, control, issuer, bound, watched, notifier: notifier.as_ref() }.keep();
+    let keep = |control| {
+        Keeper { args, control, issuer, bound, watched, notifier: notifier.as_deref(), warden: warden.as_deref() }
+            .keep()
+    };
     let ended = drain(gateway, &greeting, keep);
     if let Some(detector) = detector {
         detector.finish();
     }
+    drop(warden);
     if let Some(notifier) = &notifier {
         alert::finish(notifier);
     }
     ended
 }
 
+/// Who tells people, and who answers with blocks; nobody where nothing is kept.
+fn beside(args: &Serve, plan: &Plan, targets: Vec<Target>) -> anyhow::Result<Beside> {
+    let Some(place) = args.store.place_if_any() else { return Ok(Beside::default()) };
+    let notifier = alert::start(plan.policy(), targets, &place)?;
+    let warden = Warden::start(place, Arc::clone(plan.state()), plan.policy()).context("nobody could be shut out")?;
+    Ok(Beside { notifier, warden: Some(Arc::new(warden)) })
+}
+
 /// Where events go: to stdout, and to the detector unless the store is off.
-fn detector(args: &Serve) -> anyhow::Result<(EventSink, Option<Detector>)> {
+fn detector(args: &Serve, policy: &Policy, beside: Beside) -> anyhow::Result<(EventSink, Option<Detector>)> {
     let sink = EventSink::new(std::io::stdout());
     let Some(place) = args.store.place_if_any() else { return Ok((sink, None)) };
-    let rules = rules::load(&args.rules)?.rules;
+    let rules = rules::load_with(&args.rules, policy, &args.policy.policy)?;
     let (sink, tap) = sink.tapped();
-    Ok((sink, Some(Detector::start(tap, rules, place).context("the detector cannot be started")?)))
+    Ok((sink, Some(Detector::start(tap, rules, place, beside).context("the detector cannot be started")?)))
 }
 
 /// The socket that systemd or another supervisor passed, if it did (sd_listen_fds(3)).

@@ -83,7 +83,8 @@ pub fn judge(incident: &Incident, known: &Known<'_>, now: EventTime) -> Result<S
         return Err(Spared::NotAttributable);
     }
     let client = client(incident).ok_or(Spared::NoClient)?;
-    let live: BTreeMap<Net, EventTime> = live.iter().filter(|(_, until)| **until > now).map(|(n, u)| (*n, *u)).collect();
+    let live: BTreeMap<Net, EventTime> =
+        live.iter().filter(|(_, until)| **until > now).map(|(n, u)| (*n, *u)).collect();
     let net = width(client, &live);
     // The wider one may hold what must never be shut out; then the narrower one is.
     let net = if net.check(clients).is_ok() { net } else { Net::from(client) };

@@ -118,20 +118,10 @@ pub(crate) struct BlocksRemove {
 pub(crate) struct BlocksExport {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// `deny` lines of nginx, or a script of nftables.
-    #[arg(long = "as", visible_alias = "for-gate", value_name = "GATE", value_enum, default_value_t = GateName::Nginx)]
-    pub(crate) gate: GateName,
     /// Into this file, replaced as a whole.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
     /// Go on, and replace the file whenever somebody is shut out or let in.
     #[arg(long, requires = "to")]
     pub(crate) follow: bool,
-}
-
-/// A gate that is not ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum GateName {
-    Nginx,
-    Nft,
 }

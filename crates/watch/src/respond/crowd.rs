@@ -46,7 +46,12 @@ impl Crowd {
 
     /// About how many there were in the hour before `now`.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
     pub fn count(&self, now: EventTime) -> u64 {
         let newest = now.micros() / QUARTER_MICROS;
         let live = self.quarters.iter().filter(|(quarter, _)| newest.saturating_sub(*quarter) < QUARTERS as u64);

@@ -54,7 +54,8 @@ fn later(seconds: u64) -> EventTime {
 #[test]
 fn nobody_is_shut_out_unless_the_policy_says_so() {
     let (guilty, none) = (of("203.0.113.7"), BTreeMap::new());
-    let with = |respond: Option<&Respond>| judge(&guilty, &Known { respond, clients: &clients(), live: &none, hour: 0 }, NOW);
+    let with =
+        |respond: Option<&Respond>| judge(&guilty, &Known { respond, clients: &clients(), live: &none, hour: 0 }, NOW);
     assert_eq!(with(None), Err(Spared::NotAsked));
     assert_eq!(with(Some(&respond())), Ok(Shut { net: net("203.0.113.7"), until: later(600) }));
     let other = Respond { rules: vec![Pattern("exploit-*".to_owned())], ..respond() };
@@ -119,7 +120,8 @@ fn a_48_is_shut_out_after_eight_of_its_64s_unless_a_proxy_is_in_it() {
     let of_48 = |prefix: &str, count: u32| -> BTreeMap<Net, EventTime> {
         (2..2 + count).map(|n| (net(&format!("2001:db8:{prefix}:{n:x}::/64")), later(60))).collect()
     };
-    let shut = |client: &str, live: &BTreeMap<Net, EventTime>| judged(&of(client), live, 1_000_000).expect("shut out").net;
+    let shut =
+        |client: &str, live: &BTreeMap<Net, EventTime>| judged(&of(client), live, 1_000_000).expect("shut out").net;
     assert_eq!(shut("2001:db8:7:1::/64", &of_48("7", 7)), net("2001:db8:7:1::/64"));
     assert_eq!(shut("2001:db8:7:1::/64", &of_48("7", 8)), net("2001:db8:7::/48"));
     assert_eq!(shut("2001:db8:8:1::/64", &of_48("7", 8)), net("2001:db8:8:1::/64"), "another /48");
