@@ -7,6 +7,7 @@
 
 mod check;
 mod checks;
+pub mod date;
 pub mod facts;
 mod finding;
 mod run;
