@@ -24,9 +24,7 @@ fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
             "write one: `palisade init`",
         ));
     };
-    let paying = |scheme: SignatureScheme| {
-        matches!(scheme, SignatureScheme::Stripe | SignatureScheme::Svix)
-    };
+    let paying = |scheme: SignatureScheme| matches!(scheme, SignatureScheme::Stripe | SignatureScheme::Svix);
     let verified: Vec<Ruled> = policy
         .routes()
         .iter()
