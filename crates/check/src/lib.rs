@@ -7,8 +7,10 @@
 
 mod check;
 mod checks;
+pub mod csp;
 pub mod facts;
 mod finding;
+pub mod headers;
 mod run;
 
 pub use check::{Case, Check, Item, Judge, Outcome, Ruled, Section, Severity};
