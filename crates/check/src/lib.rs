@@ -7,9 +7,11 @@
 
 mod check;
 mod checks;
+pub mod csp;
 pub mod date;
 pub mod facts;
 mod finding;
+pub mod headers;
 mod report;
 mod run;
 
