@@ -1,0 +1,4 @@
+//! What was collected.
+
+pub mod routes;
+pub mod secrets;
