@@ -1,5 +1,10 @@
-//! Collects facts about a project: its routes, from its source, and the secrets that lie in it.
+//! Collects the facts that [`palisade_check`] judges: what is in the project, its history, and the running site.
+//!
+//! By itself it starts no package manager and no script of the project, and follows no link out of it. It says what is
+//! so, never whether that is good: the word for that belongs to the examiner.
 
-mod files;
+mod root;
 pub mod routes;
 pub mod secrets;
+
+pub use root::{Root, Unread};

@@ -18,9 +18,9 @@ mod rules;
 mod shape;
 mod tree;
 
-use std::path::Path;
-
 use palisade_check::facts::secrets::Secrets;
+
+use crate::root::Root;
 
 pub use baseline::{Baseline, BaselineError, is_day};
 
@@ -41,16 +41,13 @@ pub struct Wanted {
 /// `key` is the key of the fingerprints: a fresh one for a run that keeps nothing, a kept one for a baseline.
 ///
 /// # Errors
-/// Says what could not be looked at: the root is no folder, or the history is wanted and cannot be read.
-pub fn scan(root: &Path, wanted: Wanted, key: [u8; 32]) -> Result<Secrets, String> {
-    if !root.is_dir() {
-        return Err(format!("{} is no folder", root.display()));
-    }
+/// Says why the history, if it is wanted, cannot be read.
+pub fn scan(root: &Root, wanted: Wanted, key: [u8; 32]) -> Result<Secrets, String> {
     let engine = engine::Engine::new(own::values(root)).map_err(|error| format!("too many patterns: {error}"))?;
     let report = report::Report::new(key);
-    let (mut leaks, mut coverage) = tree::scan(root, &engine, &report);
+    let (mut leaks, mut coverage) = tree::scan(root.path(), &engine, &report);
     if wanted.built {
-        let (more, covered) = tree::scan_built(root, &engine, &report);
+        let (more, covered) = tree::scan_built(root.path(), &engine, &report);
         leaks.extend(more);
         tree::add(&mut coverage, &covered);
     }
@@ -58,7 +55,7 @@ pub fn scan(root: &Path, wanted: Wanted, key: [u8; 32]) -> Result<Secrets, Strin
     // The same file can be reached by the tree and as a built one.
     leaks.dedup_by(|b, a| (&a.path, a.line, a.column, &a.rule) == (&b.path, b.line, b.column, &b.rule));
     if wanted.history {
-        let (more, covered) = history::scan(root, &engine, &report, &leaks)?;
+        let (more, covered) = history::scan(root.path(), &engine, &report, &leaks)?;
         leaks.extend(more);
         tree::add(&mut coverage, &covered);
         leaks.sort();

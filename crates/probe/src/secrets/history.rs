@@ -15,10 +15,13 @@ use super::engine::Engine;
 use super::named::Writing;
 use super::report::{Report, Where};
 use super::tree;
-use crate::files;
+use crate::root::read_regular;
 
 /// The largest blob that is read, in bytes. Larger ones pass by in small pieces.
 const LARGEST: u64 = tree::LARGEST;
+
+/// The largest of git's own small files, in bytes.
+const SMALL: u64 = 1024 * 1024;
 
 /// The most different secrets that are kept.
 const MOST: usize = 10_000;
@@ -76,7 +79,7 @@ fn git_folder(root: &Path) -> Option<PathBuf> {
     if kind.is_dir() {
         return Some(git);
     }
-    let text = |path: &Path| String::from_utf8(files::read_found(path, files::SMALL).ok()?).ok();
+    let text = |path: &Path| String::from_utf8(read_regular(path, SMALL).ok()?).ok();
     let inner = folder.join(text(&git)?.strip_prefix("gitdir:")?.trim());
     let back = text(&inner.join("gitdir"))?;
     if inner.join(back.trim()).canonicalize().ok()? != git.canonicalize().ok()? {
@@ -98,13 +101,13 @@ impl Empty {
         std::fs::create_dir(empty.folder.join("refs"))?;
         std::fs::create_dir(empty.folder.join("objects"))?;
         std::fs::write(empty.folder.join("HEAD"), "ref: refs/heads/none\n")?;
-        let config = files::read_found(&git.join("config"), files::SMALL).unwrap_or_default();
+        let config = read_regular(&git.join("config"), SMALL).unwrap_or_default();
         let sha256 =
             String::from_utf8_lossy(&config).to_ascii_lowercase().replace(' ', "").contains("objectformat=sha256");
         let format =
             if sha256 { "[core]\nrepositoryformatversion = 1\n[extensions]\nobjectformat = sha256\n" } else { "" };
         std::fs::write(empty.folder.join("config"), format)?;
-        if let Ok(shallow) = files::read_found(&git.join("shallow"), files::SMALL) {
+        if let Ok(shallow) = read_regular(&git.join("shallow"), SMALL) {
             std::fs::write(empty.folder.join("shallow"), shallow)?;
         }
         Ok(empty)

@@ -1,13 +1,12 @@
 //! The project's own secrets, from its env files: patterns without noise, searched as they are and in base 64.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::noise;
-use crate::files;
+use crate::root::Root;
 
 /// The env files that are read, in the order of Next.js; examples are made to be shown.
 const FILES: [&str; 8] = [
@@ -20,6 +19,9 @@ const FILES: [&str; 8] = [
     ".env.test.local",
     ".env.staging",
 ];
+
+/// The largest env file, in bytes.
+const SMALL: u64 = 1024 * 1024;
 
 /// Shorter values are found everywhere by chance.
 const SHORTEST: usize = 8;
@@ -39,10 +41,10 @@ pub(super) struct OwnValue {
 }
 
 /// The secrets among the values of the project's env files.
-pub(super) fn values(root: &Path) -> Vec<OwnValue> {
+pub(super) fn values(root: &Root) -> Vec<OwnValue> {
     let mut values: BTreeMap<String, String> = BTreeMap::new();
     for file in FILES {
-        let Ok(text) = files::read(root, Path::new(file), files::SMALL) else { continue };
+        let Ok(text) = root.read(file, SMALL) else { continue };
         for (name, value) in assignments(&String::from_utf8_lossy(&text)) {
             if is_secret(&name, &value) {
                 values.entry(value).or_insert(name);

@@ -9,7 +9,7 @@ use palisade_check::facts::secrets::{Coverage, Leak, LeakSource};
 use super::engine::Engine;
 use super::named::Writing;
 use super::report::{Report, Where};
-use crate::files::{self, Refused};
+use crate::root::{Unread, read_regular};
 
 /// The largest file of the tree that is read, in bytes.
 pub(super) const LARGEST: u64 = 2 * 1024 * 1024;
@@ -95,11 +95,11 @@ fn run(walk: &WalkBuilder, root: &Path, engine: &Engine, report: &Report, source
 fn one(path: &Path, root: &Path, engine: &Engine, report: &Report, source: LeakSource, local: &mut Local<'_>) {
     let name = relative(path, root);
     let most = if source == LeakSource::Built { LARGEST_BUILT } else { LARGEST };
-    let text = match files::read_found(path, most) {
+    let text = match read_regular(path, most) {
         Ok(text) => text,
-        Err(Refused::TooLarge) => return local.coverage.too_large += 1,
-        Err(Refused::NotRegular) => return local.coverage.links += 1,
-        Err(Refused::Absent | Refused::Failed(_)) => return local.coverage.unreadable += 1,
+        Err(Unread::TooLarge) => return local.coverage.too_large += 1,
+        Err(Unread::Link | Unread::NotAFile) => return local.coverage.links += 1,
+        Err(_) => return local.coverage.unreadable += 1,
     };
     if is_binary(&text) {
         return local.coverage.binary += 1;

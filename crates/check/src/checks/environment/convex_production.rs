@@ -1,0 +1,19 @@
+//! Convex has its production deployment.
+
+use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::facts::Unknown;
+
+pub(super) const CHECK: Check = Check {
+    id: "env/convex-production",
+    title: "Convex has its production deployment",
+    item: Item::Box(5),
+    section: Section::Environment,
+    severity: Severity::High,
+    reference: "A05:2021; ASVS 13.3.1",
+    judge,
+};
+
+/// Only a person can say.
+fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+}

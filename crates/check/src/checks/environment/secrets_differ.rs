@@ -1,0 +1,19 @@
+//! Development and production have different secrets.
+
+use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::facts::Unknown;
+
+pub(super) const CHECK: Check = Check {
+    id: "env/secrets-differ",
+    title: "Development and production have different secrets",
+    item: Item::Box(8),
+    section: Section::Environment,
+    severity: Severity::High,
+    reference: "A02:2021; ASVS 13.3.1",
+    judge,
+};
+
+/// Only a person can say.
+fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+}
