@@ -6,5 +6,7 @@
 pub mod env;
 pub mod git;
 mod root;
+pub mod routes;
+pub mod secrets;
 
 pub use root::{Root, Unread};
