@@ -30,7 +30,9 @@ pub use advise::{
 };
 pub use builder::PolicyBuilder;
 pub use defaults::{KindDefaults, Reason, SIGN_IN, SignIn};
-pub use environment::{ADMIN_TOKEN, admin_problems, dated_secrets, environment_problems, live_secrets, start_problems};
+pub use environment::{
+    ADMIN_TOKEN, admin_problems, dated_secrets, environment_problems, is_placeholder, live_secrets, start_problems,
+};
 pub use file::{Built, Draft, Overrides, Sources, Want, parse};
 pub use matcher::page_path;
 pub use model::{
@@ -42,3 +44,4 @@ pub use model::{
 };
 pub use policy::{Found, ManifestAction, Policy, RouteId};
 pub use schemas::{PRESET_SCHEMAS, preset_schema};
+pub use services::{ALWAYS, Variables, variables};

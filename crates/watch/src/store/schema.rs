@@ -50,6 +50,14 @@ CREATE TABLE mark (
     body BLOB NOT NULL
 );
 ", "
+CREATE INDEX event_counts ON event (minute, status, code, kind, route, client, what, country, count);
+CREATE INDEX incident_rule ON incident (rule, last);
+CREATE TABLE session (
+    day BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    PRIMARY KEY (day, id)
+);
+", "
 ALTER TABLE incident ADD COLUMN told BIGINT NOT NULL DEFAULT 0;
 UPDATE incident SET told = priority * 4 + CASE WHEN resolved IS NOT NULL THEN 3 WHEN acknowledged IS NOT NULL THEN 2 ELSE 1 END;
 CREATE INDEX incident_untold ON incident (priority, changed) WHERE told >= 0 AND told <> priority * 4 + CASE WHEN resolved IS NOT NULL THEN 3 WHEN acknowledged IS NOT NULL THEN 2 ELSE 1 END;
