@@ -2,13 +2,15 @@
 //!
 //! [`lines`] reads every format that is known, [`tail`] follows a log through its rotations, [`intake`] is the port at which
 //! others report, [`geo`] knows countries; with the feature `streams`, gates and detectors on several machines meet over Redis.
-//! [`pipeline`] feeds the detector, [`store`] keeps what was counted and found.
+//! [`pipeline`] feeds the detector, [`store`] keeps what was counted and found, [`dashboard`] shows it, [`report`] sums it up.
 
+pub mod dashboard;
 pub mod geo;
 pub mod intake;
 pub mod lines;
 pub mod pipeline;
 mod recent;
+pub mod report;
 pub mod store;
 #[cfg(feature = "streams")]
 pub mod streams;
