@@ -3,10 +3,11 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use palisade_detect::{Rules, Settings};
 use palisade_gateway::{Heard, Tap};
+use palisade_watch::dashboard::Insight;
 use palisade_watch::pipeline::Pipeline;
 use palisade_watch::store::{Health, Keeper, Place, Retention, Told};
 
@@ -22,19 +23,21 @@ pub(crate) struct Detector {
 const LISTEN: Duration = Duration::from_millis(200);
 /// How late lines of a gate may be: refusals are counted for a second, then told.
 const LATENESS_SECONDS: u64 = 2;
+/// How often its numbers are copied for the dashboard.
+const NOTE_EVERY: Duration = Duration::from_secs(2);
 /// How long the last commit may take.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 // === impl Detector ===
 
 impl Detector {
-    /// Starts it. Incidents are told to people on stderr, as they open.
-    pub(crate) fn start(tap: Tap, rules: Arc<Rules>, place: Place) -> std::io::Result<Detector> {
+    /// Starts it. Incidents are told to people on stderr, as they open; how it stands is noted for the dashboard.
+    pub(crate) fn start(tap: Tap, rules: Arc<Rules>, place: Place, insight: Arc<Insight>) -> std::io::Result<Detector> {
         let keeper = keeper(place)?;
         // Strangers choose what is counted, so nobody may know where it is put.
         let settings = Settings { seed: seed(), lateness_seconds: LATENESS_SECONDS, ..Settings::default() };
         let pipeline = Pipeline::new(rules, settings);
-        let run = move || listen(&tap, pipeline, keeper);
+        let run = move || listen(&tap, pipeline, keeper, &insight);
         Ok(Detector { thread: thread::Builder::new().name("palisade-detector".to_owned()).spawn(run)? })
     }
 
@@ -68,7 +71,8 @@ pub(crate) fn tell_left(left: &Health) {
     }
 }
 
-fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper) -> Health {
+fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper, insight: &Insight) -> Health {
+    let mut noted: Option<Instant> = None;
     loop {
         let heard = tap.next(LISTEN);
         let now = stored::now();
@@ -79,6 +83,10 @@ fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper) -> Health {
         }
         if !matches!(heard, Heard::End) {
             pipeline.tick(now);
+        }
+        if noted.is_none_or(|at| at.elapsed() >= NOTE_EVERY) {
+            insight.note(pipeline.engine(), now);
+            noted = Some(Instant::now());
         }
         for incident in pipeline.fresh() {
             output::note(&format!("palisade: incident  {}", incidents::line(&incident)));

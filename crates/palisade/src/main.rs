@@ -2,6 +2,7 @@
 
 mod advise;
 mod args;
+mod board;
 mod demo;
 mod detector;
 mod events;
@@ -13,6 +14,7 @@ mod policy;
 mod prepare;
 mod reload;
 mod replay;
+mod report;
 mod rules;
 mod secrets;
 mod serve;
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Args, Command, PolicyCommand, RulesCommand, SecretsCommand};
-use crate::output::Exit;
+use crate::output::{Exit, Format};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,7 +51,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<Exit> {
-    let format = args.format();
+    let report = args.report_format();
+    let Some(format) = args.format().or(matches!(args.command, Command::Report(_)).then_some(Format::Human)) else {
+        output::problem("this command writes for people or as JSON: --format human or --format json");
+        return Ok(Exit::Usage);
+    };
     match args.command {
         Command::Demo(listen) => demo::run(&listen),
         Command::Serve(serve) => serve::run(&serve),
@@ -59,6 +65,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Watch(wanted) => watch::run(&wanted, format),
         Command::Events(wanted) => events::run(&wanted, format),
         Command::Incidents { command } => incidents::run(&command, format),
+        Command::Report(wanted) => report::run(&wanted, report),
         Command::Replay(wanted) => replay::run(&wanted, format),
         Command::Rules { command: RulesCommand::List(files) } => rules::list(&files, format),
         Command::Rules { command: RulesCommand::Test(files) } => rules::test(&files, format),
