@@ -8,12 +8,12 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::output::Format;
+use crate::output::{Format, ReportFormat};
 pub(crate) use alerting::{
     AlertCommand, AlertList, AlertRetry, AlertTest, BlocksAdd, BlocksCommand, BlocksExport, BlocksList, BlocksRemove,
 };
 pub(crate) use watching::{
-    Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, StoreArgs, TopBy, Watch,
+    Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, Report, StoreArgs, TopBy, Watch,
 };
 
 const EXAMPLES: &str = "\
@@ -25,6 +25,7 @@ Examples:
   palisade advise POST /api/contact               which protections this route needs, and why
   palisade watch --log access.log                 follow a log, and find attacks in it
   palisade incidents list                         what was found
+  palisade report --format html                   the week in numbers, beside the week before
   palisade replay access.log                      look for attacks in a log that exists already
 
 Exit codes: 0 fine, 1 findings, 2 could not run, 64 usage.";
@@ -48,6 +49,10 @@ pub(crate) struct Args {
 pub(crate) enum FormatName {
     Human,
     Json,
+    Sarif,
+    Junit,
+    Html,
+    Markdown,
     /// `deny` lines, for `blocks export`.
     #[value(hide = true)]
     Nginx,
@@ -88,6 +93,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AlertCommand,
     },
+    /// A week in numbers, beside the week before: sign-ins, limits, CSRF, input, errors, incidents.
+    Report(Report),
     /// Look for attacks in old logs: what `watch` would have said. Writes and notifies nothing.
     Replay(Replay),
     /// The rules of detection.
@@ -233,7 +240,7 @@ Examples:
 Events go to stdout, one JSON object a line; everything for people, incidents too, goes to stderr.
 With --store off nothing is detected and nothing kept.
 SIGHUP, or a changed policy, schema, manifest or env file, reloads; a broken one changes nothing.
-SIGTERM drains, a second one cuts. PALISADE_ADMIN_TOKEN opens /metrics.")]
+SIGTERM drains, a second one cuts. PALISADE_ADMIN_TOKEN opens the dashboard and /metrics.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) policy: PolicyFile,
@@ -249,7 +256,8 @@ pub(crate) struct Serve {
     /// Where the app is; overrides `[app].upstream`.
     #[arg(long, value_name = "URL", env = "PALISADE_UPSTREAM")]
     pub(crate) upstream: Option<String>,
-    /// Where operators are answered: /healthz, /readyz, /metrics; loopback only, or `off` [default: 127.0.0.1:9180].
+    /// Where operators are answered: the dashboard, /healthz, /readyz, /metrics; off loopback only by [listen] tls; or
+    /// `off` [default: 127.0.0.1:9180].
     #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN")]
     pub(crate) admin: Option<String>,
     /// Reload at SIGHUP alone, not when a file has changed.
@@ -322,11 +330,27 @@ pub(crate) struct Advise {
 }
 
 impl Args {
-    pub(crate) fn format(&self) -> Format {
-        match (self.json, self.format) {
-            (true, _) | (false, FormatName::Json) => Format::Json,
-            (false, FormatName::Human | FormatName::Nginx | FormatName::Nft) => Format::Human,
+    /// For what people and programs read; none where another format was asked for.
+    pub(crate) fn format(&self) -> Option<Format> {
+        match self.report_format()? {
+            ReportFormat::Json => Some(Format::Json),
+            ReportFormat::Human => Some(Format::Human),
+            _ => None,
         }
+    }
+
+    /// For a report; none where a gate's format was asked for.
+    pub(crate) fn report_format(&self) -> Option<ReportFormat> {
+        Some(match self.format {
+            _ if self.json => ReportFormat::Json,
+            FormatName::Human => ReportFormat::Human,
+            FormatName::Json => ReportFormat::Json,
+            FormatName::Sarif => ReportFormat::Sarif,
+            FormatName::Junit => ReportFormat::Junit,
+            FormatName::Html => ReportFormat::Html,
+            FormatName::Markdown => ReportFormat::Markdown,
+            FormatName::Nginx | FormatName::Nft => return None,
+        })
     }
 }
 
@@ -343,8 +367,9 @@ mod tests {
     #[test]
     fn json_is_short_for_the_format() {
         let parse = |args: &[&str]| Args::try_parse_from(args).expect("args").format();
-        assert_eq!(parse(&["palisade", "advise", "--matrix", "--json"]), Format::Json);
-        assert_eq!(parse(&["palisade", "--format", "json", "advise", "--matrix"]), Format::Json);
-        assert_eq!(parse(&["palisade", "advise", "GET", "/"]), Format::Human);
+        assert_eq!(parse(&["palisade", "advise", "--matrix", "--json"]), Some(Format::Json));
+        assert_eq!(parse(&["palisade", "--format", "json", "advise", "--matrix"]), Some(Format::Json));
+        assert_eq!(parse(&["palisade", "advise", "GET", "/"]), Some(Format::Human));
+        assert_eq!(parse(&["palisade", "advise", "GET", "/", "--format", "sarif"]), None);
     }
 }

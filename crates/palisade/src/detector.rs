@@ -3,11 +3,12 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use palisade_detect::{Rules, Settings};
 use palisade_event::{EventTime, Incident};
 use palisade_gateway::{Heard, Tap};
+use palisade_watch::dashboard::Insight;
 use palisade_watch::notify::Notifier;
 use palisade_watch::pipeline::Pipeline;
 use palisade_watch::store::{Health, Keeper, Place, Retention, Told};
@@ -28,12 +29,16 @@ pub(crate) struct Beside {
     pub(crate) notifier: Option<Arc<Notifier>>,
     /// Answers with blocks.
     pub(crate) warden: Option<Arc<Warden>>,
+    /// How it stands, for the dashboard.
+    pub(crate) insight: Arc<Insight>,
 }
 
 /// How long it waits for lines before it looks at the clock.
 const LISTEN: Duration = Duration::from_millis(200);
 /// How late lines of a gate may be: refusals are counted for a second, then told.
 const LATENESS_SECONDS: u64 = 2;
+/// How often its numbers are copied for the dashboard.
+const NOTE_EVERY: Duration = Duration::from_secs(2);
 /// How long the last commit may take.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -97,6 +102,7 @@ pub(crate) fn tell_left(left: &Health) {
 }
 
 fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper, beside: &Beside) -> Health {
+    let mut noted: Option<Instant> = None;
     // Silence is counted from the start on.
     beside.heard(stored::now());
     loop {
@@ -112,6 +118,10 @@ fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper, beside: &Beside) ->
         }
         if !matches!(heard, Heard::End) {
             pipeline.tick(now);
+        }
+        if noted.is_none_or(|at| at.elapsed() >= NOTE_EVERY) {
+            beside.insight.note(pipeline.engine(), now);
+            noted = Some(Instant::now());
         }
         for incident in pipeline.fresh() {
             output::note(&format!("palisade: incident  {}", incidents::line(&incident)));

@@ -4,6 +4,7 @@ mod advise;
 mod alert;
 mod args;
 mod blocks;
+mod board;
 mod demo;
 mod detector;
 mod events;
@@ -15,6 +16,7 @@ mod policy;
 mod prepare;
 mod reload;
 mod replay;
+mod report;
 mod rules;
 mod secrets;
 mod serve;
@@ -28,7 +30,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Args, Command, PolicyCommand, RulesCommand, SecretsCommand};
-use crate::output::Exit;
+use crate::output::{Exit, Format, ReportFormat};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -52,7 +54,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<Exit> {
-    let (format, named) = (args.format(), args.format);
+    let (named, report) = (args.format, args.report_format());
+    let fits = match &args.command {
+        Command::Report(_) => report.is_some(),
+        Command::Blocks { .. } => args.format().is_some() || report.is_none(),
+        _ => args.format().is_some(),
+    };
+    if !fits {
+        output::problem("this command does not write in that format; --help says which it knows");
+        return Ok(Exit::Usage);
+    }
+    let (format, report) = (args.format().unwrap_or(Format::Human), report.unwrap_or(ReportFormat::Human));
     match args.command {
         Command::Demo(listen) => demo::run(&listen),
         Command::Serve(serve) => serve::run(&serve),
@@ -64,6 +76,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Watch(wanted) => watch::run(&wanted, format),
         Command::Events(wanted) => events::run(&wanted, format),
         Command::Incidents { command } => incidents::run(&command, format),
+        Command::Report(wanted) => report::run(&wanted, report),
         Command::Replay(wanted) => replay::run(&wanted, format),
         Command::Rules { command: RulesCommand::List(files) } => rules::list(&files, format),
         Command::Rules { command: RulesCommand::Test(files) } => rules::test(&files, format),

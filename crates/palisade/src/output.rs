@@ -15,6 +15,17 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReportFormat {
+    Human,
+    Json,
+    Sarif,
+    Junit,
+    Html,
+    Markdown,
+}
+
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
