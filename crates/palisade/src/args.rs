@@ -1,6 +1,7 @@
 //! The command line, as typed: nothing is read or resolved here.
 
 mod alerting;
+mod checking;
 mod watching;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use crate::output::{Format, ReportFormat};
 pub(crate) use alerting::{
     AlertCommand, AlertList, AlertRetry, AlertTest, BlocksAdd, BlocksCommand, BlocksExport, BlocksList, BlocksRemove,
 };
+pub(crate) use checking::{Attest, Check, CheckCommand, EnvArgs, EnvCommand, SecretsCommand};
 pub(crate) use watching::{
     Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, Report, StoreArgs, TopBy, Watch,
 };
@@ -23,6 +25,7 @@ Examples:
   palisade policy check                           every problem of ./palisade.toml, with place and fix
   palisade policy explain POST /api/contact       what would happen to this request, stage by stage
   palisade advise POST /api/contact               which protections this route needs, and why
+  palisade check                                  the checklist before a deployment, from evidence
   palisade watch --log access.log                 follow a log, and find attacks in it
   palisade incidents list                         what was found
   palisade report --format html                   the week in numbers, beside the week before
@@ -102,7 +105,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
-    /// Make secrets.
+    /// The checklist before a deployment, from evidence.
+    Check(Box<Check>),
+    /// Look at the variables of an environment.
+    Env {
+        #[command(subcommand)]
+        command: EnvCommand,
+    },
+    /// Make secrets, rotate them, see how old they are.
     Secrets {
         #[command(subcommand)]
         command: SecretsCommand,
@@ -195,19 +205,6 @@ pub(crate) struct RulesExplain {
     /// Stop after so many lines.
     #[arg(long, value_name = "N")]
     pub(crate) line: Option<u64>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SecretsCommand {
-    /// Fresh secrets on stdout: 32 random bytes each, as base64url.
-    #[command(after_help = "\
-Examples:
-  palisade secrets new
-  palisade secrets new CSRF_SECRET SESSION_SECRET >> .env.local")]
-    New {
-        /// Names of variables: one `NAME=value` line each. Without a name, the value alone.
-        names: Vec<String>,
-    },
 }
 
 #[derive(Debug, clap::Args)]

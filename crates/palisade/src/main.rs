@@ -5,8 +5,10 @@ mod alert;
 mod args;
 mod blocks;
 mod board;
+mod check;
 mod demo;
 mod detector;
+mod env;
 mod events;
 mod incidents;
 mod load;
@@ -29,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Args, Command, PolicyCommand, RulesCommand, SecretsCommand};
+use crate::args::{Args, CheckCommand, Command, EnvCommand, PolicyCommand, RulesCommand};
 use crate::output::{Exit, Format, ReportFormat};
 
 #[global_allocator]
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<Exit> {
     let (named, report) = (args.format, args.report_format());
     let fits = match &args.command {
-        Command::Report(_) => report.is_some(),
+        Command::Report(_) | Command::Check(_) => report.is_some(),
         Command::Blocks { .. } => args.format().is_some() || report.is_none(),
         _ => args.format().is_some(),
     };
@@ -81,7 +83,14 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Rules { command: RulesCommand::List(files) } => rules::list(&files, format),
         Command::Rules { command: RulesCommand::Test(files) } => rules::test(&files, format),
         Command::Rules { command: RulesCommand::Explain(wanted) } => rules::explain(&wanted, format),
-        Command::Secrets { command: SecretsCommand::New { names } } => secrets::new(&names),
+        Command::Check(wanted) => match &wanted.command {
+            Some(CheckCommand::Attest(attest)) => check::attest(attest),
+            Some(CheckCommand::List) => check::list(report),
+            None => check::run(&wanted, report),
+        },
+        Command::Env { command: EnvCommand::Check(wanted) } => env::check(&wanted, format),
+        Command::Env { command: EnvCommand::Fingerprint(wanted) } => env::fingerprint(&wanted),
+        Command::Secrets { command } => secrets::run(&command, format),
         Command::Completions { shell } => {
             output::completions(shell);
             Ok(Exit::Fine)
