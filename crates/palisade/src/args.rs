@@ -1,5 +1,7 @@
 //! The command line, as typed: nothing is read or resolved here.
 
+mod checking;
+mod project;
 mod watching;
 
 use std::net::SocketAddr;
@@ -7,7 +9,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::output::Format;
+use crate::output::{Format, ReportFormat};
+pub(crate) use checking::{Attest, Check, CheckCommand, EnvArgs, EnvCommand, SecretsCommand};
+pub(crate) use project::{Init, Scan};
 pub(crate) use watching::{
     Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, StoreArgs, TopBy, Watch,
 };
@@ -15,10 +19,12 @@ pub(crate) use watching::{
 const EXAMPLES: &str = "\
 Examples:
   palisade demo                                   an example app behind the gate: the thing to try first
+  palisade init                                   look at your project, and propose its palisade.toml
   palisade serve --upstream http://127.0.0.1:3000 the gate in front of your app, by ./palisade.toml
   palisade policy check                           every problem of ./palisade.toml, with place and fix
   palisade policy explain POST /api/contact       what would happen to this request, stage by stage
   palisade advise POST /api/contact               which protections this route needs, and why
+  palisade check                                  the checklist before a deployment, from evidence
   palisade watch --log access.log                 follow a log, and find attacks in it
   palisade incidents list                         what was found
   palisade replay access.log                      look for attacks in a log that exists already
@@ -43,12 +49,18 @@ pub(crate) struct Args {
 enum FormatName {
     Human,
     Json,
+    Sarif,
+    Junit,
+    Html,
+    Markdown,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// An example app behind the gate, with a page that lets you try each protection.
     Demo(Demo),
+    /// Look at a project, propose its palisade.toml, make development secrets.
+    Init(Init),
     /// The gate in front of `[app].upstream`.
     Serve(Serve),
     /// Look into a policy file.
@@ -74,7 +86,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
-    /// Make secrets.
+    /// The checklist before a deployment, from evidence.
+    Check(Box<Check>),
+    /// Look at the variables of an environment.
+    Env {
+        #[command(subcommand)]
+        command: EnvCommand,
+    },
+    /// Make secrets, rotate them, see how old they are, find those that lie about.
     Secrets {
         #[command(subcommand)]
         command: SecretsCommand,
@@ -167,19 +186,6 @@ pub(crate) struct RulesExplain {
     /// Stop after so many lines.
     #[arg(long, value_name = "N")]
     pub(crate) line: Option<u64>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SecretsCommand {
-    /// Fresh secrets on stdout: 32 random bytes each, as base64url.
-    #[command(after_help = "\
-Examples:
-  palisade secrets new
-  palisade secrets new CSRF_SECRET SESSION_SECRET >> .env.local")]
-    New {
-        /// Names of variables: one `NAME=value` line each. Without a name, the value alone.
-        names: Vec<String>,
-    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -301,10 +307,25 @@ pub(crate) struct Advise {
 }
 
 impl Args {
-    pub(crate) fn format(&self) -> Format {
-        match (self.json, self.format) {
-            (true, _) | (false, FormatName::Json) => Format::Json,
-            (false, FormatName::Human) => Format::Human,
+    /// For what people and programs read; none where a report's format was asked for.
+    pub(crate) fn format(&self) -> Option<Format> {
+        match self.report_format() {
+            ReportFormat::Json => Some(Format::Json),
+            ReportFormat::Human => Some(Format::Human),
+            _ => None,
+        }
+    }
+
+    /// For a report.
+    pub(crate) fn report_format(&self) -> ReportFormat {
+        match self.format {
+            _ if self.json => ReportFormat::Json,
+            FormatName::Human => ReportFormat::Human,
+            FormatName::Json => ReportFormat::Json,
+            FormatName::Sarif => ReportFormat::Sarif,
+            FormatName::Junit => ReportFormat::Junit,
+            FormatName::Html => ReportFormat::Html,
+            FormatName::Markdown => ReportFormat::Markdown,
         }
     }
 }
@@ -322,8 +343,9 @@ mod tests {
     #[test]
     fn json_is_short_for_the_format() {
         let parse = |args: &[&str]| Args::try_parse_from(args).expect("args").format();
-        assert_eq!(parse(&["palisade", "advise", "--matrix", "--json"]), Format::Json);
-        assert_eq!(parse(&["palisade", "--format", "json", "advise", "--matrix"]), Format::Json);
-        assert_eq!(parse(&["palisade", "advise", "GET", "/"]), Format::Human);
+        assert_eq!(parse(&["palisade", "advise", "--matrix", "--json"]), Some(Format::Json));
+        assert_eq!(parse(&["palisade", "--format", "json", "advise", "--matrix"]), Some(Format::Json));
+        assert_eq!(parse(&["palisade", "advise", "GET", "/"]), Some(Format::Human));
+        assert_eq!(parse(&["palisade", "advise", "GET", "/", "--format", "sarif"]), None);
     }
 }

@@ -2,10 +2,13 @@
 
 mod advise;
 mod args;
+mod check;
 mod demo;
 mod detector;
+mod env;
 mod events;
 mod incidents;
+mod init;
 mod load;
 mod notify;
 mod output;
@@ -24,8 +27,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Args, Command, PolicyCommand, RulesCommand, SecretsCommand};
-use crate::output::Exit;
+use crate::args::{Args, CheckCommand, Command, EnvCommand, PolicyCommand, RulesCommand};
+use crate::output::{Exit, Format};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,7 +52,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<Exit> {
-    let format = args.format();
+    let report = args.report_format();
+    let Some(format) = args.format().or(matches!(args.command, Command::Check(_)).then_some(Format::Human)) else {
+        output::problem("this command writes for people or as JSON: --format human or --format json");
+        return Ok(Exit::Usage);
+    };
     match args.command {
         Command::Demo(listen) => demo::run(&listen),
         Command::Serve(serve) => serve::run(&serve),
@@ -63,7 +70,15 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Rules { command: RulesCommand::List(files) } => rules::list(&files, format),
         Command::Rules { command: RulesCommand::Test(files) } => rules::test(&files, format),
         Command::Rules { command: RulesCommand::Explain(wanted) } => rules::explain(&wanted, format),
-        Command::Secrets { command: SecretsCommand::New { names } } => secrets::new(&names),
+        Command::Check(wanted) => match &wanted.command {
+            Some(CheckCommand::Attest(attest)) => check::attest(attest),
+            Some(CheckCommand::List) => check::list(report),
+            None => check::run(&wanted, report),
+        },
+        Command::Init(wanted) => init::run(&wanted, format),
+        Command::Env { command: EnvCommand::Check(wanted) } => env::check(&wanted, format),
+        Command::Env { command: EnvCommand::Fingerprint(wanted) } => env::fingerprint(&wanted),
+        Command::Secrets { command } => secrets::run(&command, format),
         Command::Completions { shell } => {
             output::completions(shell);
             Ok(Exit::Fine)
