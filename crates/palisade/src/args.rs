@@ -2,6 +2,7 @@
 
 mod alerting;
 mod checking;
+mod project;
 mod watching;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ pub(crate) use alerting::{
     AlertCommand, AlertList, AlertRetry, AlertTest, BlocksAdd, BlocksCommand, BlocksExport, BlocksList, BlocksRemove,
 };
 pub(crate) use checking::{Attest, Check, CheckCommand, EnvArgs, EnvCommand, SecretsCommand};
+pub(crate) use project::{Init, Scan};
 pub(crate) use watching::{
     Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, Report, StoreArgs, TopBy, Watch,
 };
@@ -21,6 +23,7 @@ pub(crate) use watching::{
 const EXAMPLES: &str = "\
 Examples:
   palisade demo                                   an example app behind the gate: the thing to try first
+  palisade init                                   look at your project, and propose its palisade.toml
   palisade serve --upstream http://127.0.0.1:3000 the gate in front of your app, by ./palisade.toml
   palisade policy check                           every problem of ./palisade.toml, with place and fix
   palisade policy explain POST /api/contact       what would happen to this request, stage by stage
@@ -68,6 +71,8 @@ pub(crate) enum FormatName {
 pub(crate) enum Command {
     /// An example app behind the gate, with a page that lets you try each protection.
     Demo(Demo),
+    /// Look at a project, propose its palisade.toml, make development secrets.
+    Init(Init),
     /// The gate in front of `[app].upstream`.
     Serve(Serve),
     /// Look into a policy file.
@@ -112,7 +117,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: EnvCommand,
     },
-    /// Make secrets, rotate them, see how old they are.
+    /// Make secrets, rotate them, see how old they are, find those that lie about.
     Secrets {
         #[command(subcommand)]
         command: SecretsCommand,

@@ -11,6 +11,7 @@ mod detector;
 mod env;
 mod events;
 mod incidents;
+mod init;
 mod load;
 mod notify;
 mod output;
@@ -88,6 +89,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
             Some(CheckCommand::List) => check::list(report),
             None => check::run(&wanted, report),
         },
+        Command::Init(wanted) => init::run(&wanted, format),
         Command::Env { command: EnvCommand::Check(wanted) } => env::check(&wanted, format),
         Command::Env { command: EnvCommand::Fingerprint(wanted) } => env::fingerprint(&wanted),
         Command::Secrets { command } => secrets::run(&command, format),
