@@ -102,7 +102,10 @@ pub fn dated_secrets(variables: &BTreeMap<String, String>, name: &str) -> Vec<(S
 
 /// Ours always, also for a policy built in code; then what the policy lists.
 fn required(policy: &Policy) -> BTreeSet<String> {
-    services::ALWAYS.iter().map(|name| (*name).to_owned()).chain(policy.required_variables.iter().cloned()).collect()
+    let mut names = BTreeSet::new();
+    names.extend(services::ALWAYS.iter().map(|name| (*name).to_owned()));
+    names.extend(policy.required_variables.iter().cloned());
+    names
 }
 
 fn missing(name: &str, environment: Environment) -> Diagnostic {
