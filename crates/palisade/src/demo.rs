@@ -19,7 +19,7 @@ use palisade_policy::{Environment, Origin, Overrides, Policy, Sources, parse};
 use palisade_watch::store::Place;
 
 use crate::args::Demo;
-use crate::detector::Detector;
+use crate::detector::{Beside, Detector};
 use crate::output::{self, Exit};
 use crate::prepare::AdminAt;
 use crate::{rules, secrets, serve};
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let upstream = Origin { https: false, authority: upstream.to_string() };
     let (sink, tap) = EventSink::new(std::io::stdout()).tapped();
     let kept = Kept::new()?;
-    let detector = Detector::start(tap, rules::load(&args.rules)?.rules, Place::from(kept.file()))?;
+    let detector = Detector::start(tap, rules::load(&args.rules)?.rules, Place::from(kept.file()), Beside::default())?;
     let config = Config { listen, upstreams: vec![upstream.into()], threads: 0, plan, sink };
     let gateway = Gateway::bind(config).with_context(|| format!("cannot listen at {listen}"))?;
     let token = secrets::secret();

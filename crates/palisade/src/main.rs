@@ -6,6 +6,7 @@ mod demo;
 mod detector;
 mod events;
 mod incidents;
+mod intake;
 mod load;
 mod notify;
 mod output;
@@ -18,6 +19,7 @@ mod secrets;
 mod serve;
 mod signals;
 mod stored;
+mod stream;
 mod watch;
 
 use std::process::ExitCode;

@@ -2,19 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use listenfd::ListenFd;
 use palisade_backend::Notice;
 use palisade_diag::Diagnostics;
 use palisade_gateway::{Admin, Config, Control, EventSink, Gateway};
+use palisade_policy::Policy;
+use palisade_watch::lines::Enrich;
 
 use crate::args::Serve;
-use crate::detector::Detector;
+use crate::detector::{Beside, Detector};
+use crate::intake::Reports;
 use crate::output::{self, Exit};
 use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
-use crate::{notify, rules, signals};
+use crate::stream::{self, Feed};
+use crate::{load, notify, replay, rules, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     let inherited = inherited()?;
@@ -62,7 +67,7 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
     let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
     let threads = args.threads.unwrap_or(0);
-    let (sink, detector) = detector(args)?;
+    let (sink, detector) = detector(args, plan.policy())?;
     let config = Config { listen, upstreams, threads, plan, sink };
     let gateway = match inherited {
         Some(listener) => Gateway::inherit(listener, config).context("cannot serve the inherited socket")?,
@@ -79,19 +84,51 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
     let keep = |control| Keeper { args, control, issuer, bound, watched }.keep();
     let ended = drain(gateway, &greeting, keep);
-    if let Some(detector) = detector {
-        detector.finish();
+    match detector {
+        Hears::Detector(detector) => detector.finish(),
+        Hears::Stream(feed) => feed.finish(),
+        Hears::Nobody => {}
     }
     ended
 }
 
-/// Where events go: to stdout, and to the detector unless the store is off.
-fn detector(args: &Serve) -> anyhow::Result<(EventSink, Option<Detector>)> {
+/// Who hears the gate's events, beside stdout.
+enum Hears {
+    Detector(Detector),
+    Stream(Feed),
+    Nobody,
+}
+
+/// Where events go: to stdout, and to the detector unless the store is off; or to the stream that detectors read.
+fn detector(args: &Serve, policy: &Policy) -> anyhow::Result<(EventSink, Hears)> {
     let sink = EventSink::new(std::io::stdout());
-    let Some(place) = args.store.place_if_any() else { return Ok((sink, None)) };
+    let variables = load::surroundings(&args.environment)?.variables;
+    let country = replay::country(&args.geo)?;
+    let reports = |address: &String| {
+        let address = address.parse().with_context(|| format!("{address} is no address for the intake"))?;
+        let enrich = Enrich::with_policy(Arc::new(policy.clone()));
+        let enrich = country.iter().fold(enrich, |enrich, country| enrich.with_country(Arc::clone(country)));
+        Reports::start(address, enrich, &variables)
+    };
+    if let Some(name) = &args.stream {
+        let variable = policy.state.redis.as_deref().unwrap_or("REDIS_URL");
+        let stream = stream::open(name, variable, &variables)?;
+        let reports = policy.listen.intake.as_ref().map(reports).transpose()?;
+        let (sink, tap) = sink.tapped();
+        return Ok((sink, Hears::Stream(Feed::start(tap, stream, reports)?)));
+    }
+    let Some(place) = args.store.place_if_any() else {
+        if policy.listen.intake.is_some() {
+            bail!("with --store off nobody would hear what the intake takes: leave one of the two out");
+        }
+        return Ok((sink, Hears::Nobody));
+    };
+    let reports = policy.listen.intake.as_ref().map(reports).transpose()?;
     let rules = rules::load(&args.rules)?.rules;
     let (sink, tap) = sink.tapped();
-    Ok((sink, Some(Detector::start(tap, rules, place).context("the detector cannot be started")?)))
+    let beside = Beside { country, reports, windows: Some(place.clone()) };
+    let detector = Detector::start(tap, rules, place, beside);
+    Ok((sink, Hears::Detector(detector.context("the detector cannot be started")?)))
 }
 
 /// The socket that systemd or another supervisor passed, if it did (sd_listen_fds(3)).

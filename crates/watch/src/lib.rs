@@ -2,7 +2,7 @@
 //!
 //! [`lines`] reads every format that is known, [`tail`] follows a log through its rotations, [`intake`] is the port at which
 //! others report, [`geo`] knows countries; with the feature `streams`, gates and detectors on several machines meet over Redis.
-//! [`pipeline`] feeds the detector, [`store`] keeps what was counted and found.
+//! [`pipeline`] feeds the detector, [`store`] keeps what was counted and found, [`windows`] what the detector remembers.
 
 pub mod geo;
 pub mod intake;
@@ -13,3 +13,4 @@ pub mod store;
 #[cfg(feature = "streams")]
 pub mod streams;
 pub mod tail;
+pub mod windows;
