@@ -174,6 +174,16 @@ pub(crate) struct LogArgs {
     /// The policy file, for routes, kinds and trusted proxies.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) geo: GeoArgs,
+}
+
+/// Where addresses are.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct GeoArgs {
+    /// A database of countries by address, in MaxMind's format (.mmdb). Palisade brings none, and fetches none.
+    #[arg(long, value_name = "FILE", env = "PALISADE_GEO")]
+    pub(crate) geo: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -262,6 +272,15 @@ pub(crate) struct Serve {
     /// `off` [default: 127.0.0.1:9180].
     #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN")]
     pub(crate) admin: Option<String>,
+    /// Where Vercel's drains, Clerk's webhooks and applications report; loopback only [default: off].
+    #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE")]
+    pub(crate) intake: Option<String>,
+    #[command(flatten)]
+    pub(crate) geo: GeoArgs,
+    /// Send events to the stream of that name, on the server of `[state] redis` or REDIS_URL, instead of detecting here:
+    /// `palisade watch --stream` reads it.
+    #[arg(long, value_name = "NAME", env = "PALISADE_STREAM")]
+    pub(crate) stream: Option<String>,
     /// Reload at SIGHUP alone, not when a file has changed.
     #[arg(long)]
     pub(crate) no_watch: bool,

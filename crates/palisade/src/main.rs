@@ -12,6 +12,7 @@ mod env;
 mod events;
 mod incidents;
 mod init;
+mod intake;
 mod load;
 mod notify;
 mod output;
@@ -25,6 +26,7 @@ mod secrets;
 mod serve;
 mod signals;
 mod stored;
+mod stream;
 mod warden;
 mod watch;
 
