@@ -9,6 +9,7 @@ mod check;
 mod checks;
 pub mod facts;
 mod finding;
+pub mod maintenance;
 mod run;
 
 pub use check::{Case, Check, Item, Judge, Outcome, Ruled, Section, Severity};

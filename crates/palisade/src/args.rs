@@ -1,5 +1,6 @@
 //! The command line, as typed: nothing is read or resolved here.
 
+mod maintaining;
 mod watching;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::output::Format;
+pub(crate) use maintaining::{Maintenance, MaintenanceCommand, MaintenanceDone, MaintenanceRun, RecordArgs};
 pub(crate) use watching::{
     Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, StoreArgs, TopBy, Watch,
 };
@@ -74,6 +76,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// The guide's daily, weekly, monthly and quarterly tasks: due, overdue, done with evidence.
+    Maintenance(Maintenance),
+    /// Advise, explain and check for coding assistants, over stdio; it only reads.
+    Mcp(Mcp),
     /// Make secrets.
     Secrets {
         #[command(subcommand)]
@@ -180,6 +186,18 @@ Examples:
         /// Names of variables: one `NAME=value` line each. Without a name, the value alone.
         names: Vec<String>,
     },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example, for an assistant that reads .mcp.json:
+  { \"mcpServers\": { \"palisade\": { \"command\": \"palisade\", \"args\": [\"mcp\"] } } }
+
+It speaks the Model Context Protocol on stdin and stdout, in the project's folder.")]
+pub(crate) struct Mcp {
+    /// Tell what strangers wrote, too: cut, printable, and marked.
+    #[arg(long)]
+    pub(crate) include_untrusted: bool,
 }
 
 #[derive(Debug, clap::Args)]

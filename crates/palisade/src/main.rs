@@ -2,11 +2,14 @@
 
 mod advise;
 mod args;
+mod child;
 mod demo;
 mod detector;
 mod events;
 mod incidents;
 mod load;
+mod maintenance;
+mod mcp;
 mod notify;
 mod output;
 mod policy;
@@ -63,6 +66,8 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Rules { command: RulesCommand::List(files) } => rules::list(&files, format),
         Command::Rules { command: RulesCommand::Test(files) } => rules::test(&files, format),
         Command::Rules { command: RulesCommand::Explain(wanted) } => rules::explain(&wanted, format),
+        Command::Maintenance(wanted) => maintenance::run(&wanted, format),
+        Command::Mcp(wanted) => mcp::run(&wanted),
         Command::Secrets { command: SecretsCommand::New { names } } => secrets::new(&names),
         Command::Completions { shell } => {
             output::completions(shell);
