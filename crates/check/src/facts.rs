@@ -3,6 +3,7 @@
 //! A secret is never in here: its collector leaves type, length, entropy and a keyed hash of it (SECURITY 23).
 
 pub mod attestations;
+pub mod build;
 pub mod dependencies;
 pub mod env;
 pub mod git;
@@ -62,6 +63,8 @@ pub struct Facts {
     pub routes: Fact<routes::Routes>,
     /// Secrets in the tree, in the history, in what is shipped to browsers.
     pub secrets: Fact<secrets::Secrets>,
+    /// The production build, where it was asked for.
+    pub build: Fact<build::Build>,
     /// What people have confirmed.
     pub attestations: Fact<attestations::Attestations>,
 }

@@ -7,13 +7,18 @@
 
 mod check;
 mod checks;
+pub mod csp;
+pub mod date;
 pub mod facts;
 mod finding;
+pub mod headers;
 pub mod maintenance;
+mod report;
 mod run;
 
 pub use check::{Case, Check, Item, Judge, Outcome, Ruled, Section, Severity};
 pub use checks::{CHECKS, find};
 pub use facts::{Fact, Facts, Place, Unknown};
 pub use finding::{Detail, Finding, Status};
+pub use report::{Levels, Report, Summary};
 pub use run::run;

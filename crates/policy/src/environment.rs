@@ -189,7 +189,8 @@ fn rotations(policy: &Policy, variables: &BTreeMap<String, String>, now: i64, fo
 }
 
 /// Whether a value was copied from an example: `changeme`, `<...>`, `sk_test_...`, one character over and over.
-pub(crate) fn is_placeholder(text: &str) -> bool {
+#[must_use]
+pub fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let words = [
         "changeme",

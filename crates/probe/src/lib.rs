@@ -3,6 +3,10 @@
 //! By itself it starts no package manager and no script of the project, and follows no link out of it. It says what is
 //! so, never whether that is good: the word for that belongs to the examiner.
 
+pub mod env;
+pub mod git;
 mod root;
+pub mod routes;
+pub mod secrets;
 
 pub use root::{Root, Unread};

@@ -12,7 +12,9 @@ use crate::facts::{Fact, Place};
 pub struct Env {
     /// By the environment's name: `development`, `staging`, `production`.
     pub sets: BTreeMap<String, Fact<EnvSet>>,
-    /// Keyed fingerprints that were committed from other machines, by environment and variable.
+    /// Which key this machine has for fingerprints, if any.
+    pub key: Option<String>,
+    /// What other machines have committed of theirs, by environment.
     pub committed: BTreeMap<String, Committed>,
 }
 
@@ -55,6 +57,9 @@ pub struct Variable {
     /// Keyed hash of the value by the key that `env fingerprint` uses, where this machine has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// The first day on which this value was seen: `2027-01-31`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
 }
 
 /// What a value looks like.
@@ -101,14 +106,14 @@ pub enum Form {
     Text,
 }
 
-/// Fingerprints of one environment, written by `env fingerprint` on a machine that has its variables.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What `env fingerprint` wrote on a machine that has the variables of one environment.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Committed {
-    /// Which key made them; fingerprints of two keys say nothing about each other.
+    /// Which key made the fingerprints; those of two keys say nothing about each other.
     pub key: String,
     /// The day they were written: `2027-01-31`.
     pub on: String,
-    /// By variable.
-    pub variables: BTreeMap<String, String>,
+    /// By name, with `fingerprint` and without `hash` and `place`.
+    pub variables: BTreeMap<String, Variable>,
 }

@@ -49,6 +49,8 @@ impl Store {
         };
         let minute = before(events) / i64::try_from(MINUTE).unwrap_or(1);
         let mut gone = self.engine.execute("DELETE FROM event WHERE minute < ?1", &[minute.into()])?;
+        let day = [Value::from(minute / 1440)];
+        self.engine.execute("DELETE FROM session WHERE day < CAST(?1 AS BIGINT)", &day)?;
         if let Some(minute) = self.too_much(*bytes)? {
             gone += self.engine.execute("DELETE FROM event WHERE minute < ?1", &[minute.into()])?;
         }

@@ -49,6 +49,14 @@ CREATE TABLE mark (
     name TEXT PRIMARY KEY,
     body BLOB NOT NULL
 );
+", "
+CREATE INDEX event_counts ON event (minute, status, code, kind, route, client, what, country, count);
+CREATE INDEX incident_rule ON incident (rule, last);
+CREATE TABLE session (
+    day BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    PRIMARY KEY (day, id)
+);
 "];
 
 const VERSION: &str = "SELECT max(version) FROM palisade_version";

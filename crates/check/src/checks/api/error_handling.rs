@@ -13,7 +13,10 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    let source = case.facts.source.known()?;
+    let fix = "answer a fixed text, and log the error; `// palisade-ok(errors): reason` where it is harmless";
+    let ruled =
+        crate::checks::payments::statements(source, &source.raw_errors, "an answer carries an error\'s own text", fix)?;
+    Ok(ruled)
 }

@@ -13,7 +13,18 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    let Some(framework) = &case.facts.dependencies.known()?.framework else {
+        return Ok(vec![Ruled::not_applicable("the app depends on no framework that is known here")]);
+    };
+    let (version, name) = (framework.version.known()?, &framework.name);
+    let latest = framework.latest.known()?;
+    let parts = |text: &str| text.split(['.', '-', '+']).map_while(|part| part.parse::<u64>().ok()).collect::<Vec<_>>();
+    if parts(version) >= parts(latest) {
+        return Ok(vec![Ruled::pass(format!("{name} {version} is the latest stable version"))]);
+    }
+    let what = format!("{name} {version} is behind {latest}");
+    let fix = format!("read its release notes, then `npm install {name}@{latest}`");
+    let major = parts(version).first() < parts(latest).first();
+    Ok(vec![if major { Ruled::fail(what, fix) } else { Ruled::warn(what, fix) }])
 }

@@ -13,7 +13,14 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    let outdated = case.facts.dependencies.known()?.outdated.known()?;
+    if outdated.is_empty() {
+        return Ok(vec![Ruled::pass("every direct dependency is at its latest version")]);
+    }
+    let rule = |it: &crate::facts::dependencies::Outdated| {
+        let what = format!("{} {} is behind {}", it.package, it.current, it.latest);
+        Ruled::warn(what, format!("read its changes, then `npm install {}@{}`", it.package, it.latest))
+    };
+    Ok(outdated.iter().map(rule).collect())
 }

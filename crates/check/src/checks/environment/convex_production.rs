@@ -2,6 +2,10 @@
 
 use crate::check::{Case, Check, Item, Ruled, Section, Severity};
 use crate::facts::Unknown;
+use crate::facts::env::Form;
+use palisade_policy::Service;
+
+use super::seen::forms;
 
 pub(super) const CHECK: Check = Check {
     id: "env/convex-production",
@@ -13,7 +17,11 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    let wanted: [(&str, bool, &[Form], &str); 3] = [
+        ("NEXT_PUBLIC_CONVEX_URL", true, &[Form::Address], "the address of the production deployment"),
+        ("CONVEX_DEPLOYMENT", false, &[Form::ConvexProduction], "`prod:NAME`"),
+        ("CONVEX_DEPLOY_KEY", false, &[Form::ConvexProduction], "a deploy key of production"),
+    ];
+    forms(case, Service::Convex, &wanted)
 }

@@ -3,6 +3,8 @@
 use crate::check::{Case, Check, Item, Ruled, Section, Severity};
 use crate::facts::Unknown;
 
+use super::secret;
+
 pub(super) const CHECK: Check = Check {
     id: "env/csrf-secret-length",
     title: "CSRF_SECRET is generated, 32 bytes or more",
@@ -13,7 +15,6 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    secret::judge(case, "CSRF_SECRET")
 }

@@ -13,7 +13,18 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    let git = case.facts.git.known()?;
+    let open: Vec<&String> = git.ignored.iter().filter(|(_, ignored)| !**ignored).map(|(file, _)| file).collect();
+    if open.is_empty() {
+        let files: Vec<&str> = git.ignored.keys().map(String::as_str).collect();
+        return Ok(vec![Ruled::pass(format!("git ignores {}", files.join(", ")))]);
+    }
+    // Defaults without secrets may be committed; the local ones never.
+    let rule = |file: &&String| {
+        let fix = format!("add `{file}` to .gitignore");
+        let what = format!("git does not ignore {file}");
+        if file.ends_with(".local") { Ruled::fail(what, fix) } else { Ruled::warn(what, fix) }
+    };
+    Ok(open.iter().map(rule).collect())
 }

@@ -2,6 +2,10 @@
 
 use crate::check::{Case, Check, Item, Ruled, Section, Severity};
 use crate::facts::Unknown;
+use crate::facts::env::Form;
+use palisade_policy::Service;
+
+use super::seen::forms;
 
 pub(super) const CHECK: Check = Check {
     id: "env/stripe-live-keys",
@@ -13,7 +17,16 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    let wanted: [(&str, bool, &[Form], &str); 3] = [
+        ("STRIPE_SECRET_KEY", false, &[Form::SecretKeyLive], "the `sk_live_` key of Stripe's dashboard"),
+        (
+            "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY",
+            false,
+            &[Form::PublishableLive],
+            "the `pk_live_` key of Stripe's dashboard",
+        ),
+        ("STRIPE_WEBHOOK_SECRET", false, &[Form::WebhookSecret], "the `whsec_` secret of the live endpoint"),
+    ];
+    forms(case, Service::Stripe, &wanted)
 }

@@ -13,7 +13,12 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    let source = case.facts.source.known()?;
+    super::statements(
+        source,
+        &source.card_fields,
+        "the app handles a card\'s field itself",
+        "let the provider\'s own page or element take the card",
+    )
 }
