@@ -26,7 +26,10 @@ impl Folder {
     fn json(&self, args: &[&str]) -> (Option<i32>, Value) {
         let output = self.run(args);
         let answer = serde_json::from_slice(&output.stdout);
-        (output.status.code(), answer.unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&output.stderr))))
+        (
+            output.status.code(),
+            answer.unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&output.stderr))),
+        )
     }
 }
 
@@ -59,7 +62,17 @@ fn what_is_done_is_done_until_its_period_ends_and_overdue_after_the_next() {
     assert!(states(&tasks).iter().all(|(_, state)| *state == "due"), "{tasks}");
     assert!(!folder.0.join(RECORD).exists(), "looking writes nothing");
 
-    let done = ["maintenance", "done", "daily/error-logs", "--by", "ann", "--note", "two timeouts, both of the mail", "--on", "2026-11-23"];
+    let done = [
+        "maintenance",
+        "done",
+        "daily/error-logs",
+        "--by",
+        "ann",
+        "--note",
+        "two timeouts, both of the mail",
+        "--on",
+        "2026-11-23",
+    ];
     assert!(folder.run(&done).status.success());
     let on = |day: &str| {
         let (code, tasks) = folder.json(&["maintenance", "--on", day, "--period", "daily", "--json"]);
@@ -69,7 +82,10 @@ fn what_is_done_is_done_until_its_period_ends_and_overdue_after_the_next() {
     assert_eq!((code, &task["state"], &task["last"]["by"]), (Some(0), &json!("done"), &json!("ann")));
     assert_eq!(on("2026-11-24").1["state"], "due");
     let (code, task) = on("2026-11-26");
-    assert_eq!((code, &task["state"], &task["missed"], &task["due"]), (Some(1), &json!("overdue"), &json!(2), &json!("2026-11-24")));
+    assert_eq!(
+        (code, &task["state"], &task["missed"], &task["due"]),
+        (Some(1), &json!("overdue"), &json!(2), &json!("2026-11-24"))
+    );
 }
 
 #[test]
@@ -89,7 +105,8 @@ fn a_record_that_is_not_understood_is_never_written_to() {
 #[test]
 fn what_a_command_can_do_is_done_and_written_down_with_what_it_found() {
     let folder = Folder::new("run");
-    let (code, planned) = folder.json(&["maintenance", "run", "quarterly", "--dry-run", "--on", "2026-11-23", "--json"]);
+    let (code, planned) =
+        folder.json(&["maintenance", "run", "quarterly", "--dry-run", "--on", "2026-11-23", "--json"]);
     assert_eq!(planned["tasks"][0]["evidence"], "palisade secrets status");
     assert_eq!(code, Some(1), "four of the five want a person");
 
@@ -103,7 +120,8 @@ fn what_a_command_can_do_is_done_and_written_down_with_what_it_found() {
     let watched = folder.run(&["watch", "--log", "access.log", "--once"]);
     assert!(watched.status.success(), "{}", String::from_utf8_lossy(&watched.stderr));
     let (_, results) = folder.json(&["maintenance", "run", "daily", "--by", "ann", "--on", "2026-11-23", "--json"]);
-    let outcomes: Vec<_> = results["tasks"].as_array().expect("tasks").iter().map(|task| task["outcome"].clone()).collect();
+    let outcomes: Vec<_> =
+        results["tasks"].as_array().expect("tasks").iter().map(|task| task["outcome"].clone()).collect();
     assert!(outcomes.iter().all(|outcome| outcome == "done" || outcome == "findings"), "{results}");
     let record = fs::read_to_string(folder.0.join(RECORD)).expect("record");
     assert!(record.contains("palisade incidents list --state open: 0 incidents"), "{record}");
@@ -193,8 +211,12 @@ fn an_assistant_is_told_what_a_person_is_told() {
     assert_eq!(told["result"]["structuredContent"], advice);
 
     let resources = assistant.ask("resources/list", &json!({}));
-    let uris: Vec<String> =
-        resources["result"]["resources"].as_array().expect("resources").iter().map(|one| one["uri"].as_str().unwrap_or_default().to_owned()).collect();
+    let uris: Vec<String> = resources["result"]["resources"]
+        .as_array()
+        .expect("resources")
+        .iter()
+        .map(|one| one["uri"].as_str().unwrap_or_default().to_owned())
+        .collect();
     assert!(uris.len() > 10, "{uris:?}");
     for uri in uris {
         let read = assistant.ask("resources/read", &json!({ "uri": uri }));
@@ -228,7 +250,10 @@ fn an_assistant_gets_no_file_no_url_and_no_option() {
     // What cannot be answered is said in the answer, so that the assistant can read it.
     let answer = assistant.call("explain_policy", &json!({ "method": "GET", "path": "/a" }));
     assert_eq!(answer["result"]["isError"], true, "{answer}");
-    assert!(answer["result"]["content"][0]["text"].as_str().is_some_and(|text| text.contains("palisade.toml")), "{answer}");
+    assert!(
+        answer["result"]["content"][0]["text"].as_str().is_some_and(|text| text.contains("palisade.toml")),
+        "{answer}"
+    );
 }
 
 /// What a stranger wrote reaches no assistant that did not ask for it, and then only as marked, short, printable text.
@@ -248,5 +273,8 @@ fn security_21_what_strangers_wrote_is_left_out_or_marked() {
     assert!(!incidents.is_empty(), "{told}");
     assert!(!told.to_string().contains("IGNORE") && !told.to_string().contains("203.0.113.9"), "{told}");
     let told = Assistant::start(&folder, &["--include-untrusted"]).call("recent_incidents", &asked);
-    assert!(told["result"]["structuredContent"]["incidents"][0]["untrusted"].to_string().contains("203.0.113.9"), "{told}");
+    assert!(
+        told["result"]["structuredContent"]["incidents"][0]["untrusted"].to_string().contains("203.0.113.9"),
+        "{told}"
+    );
 }

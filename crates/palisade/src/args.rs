@@ -98,6 +98,13 @@ pub(crate) enum PolicyCommand {
     Check(PolicyFile),
     /// What would happen to a request, stage by stage.
     Explain(Explain),
+    /// Every key of the file, as Markdown.
+    Reference,
+    /// A JSON Schema of the file, for editors.
+    #[command(after_help = "\
+An editor that knows Taplo's comments takes it from the first line of the file:
+  #:schema ./palisade.schema.json")]
+    Schema,
 }
 
 #[derive(Debug, Subcommand)]

@@ -59,6 +59,14 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Advise(wanted) => advise::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),
         Command::Policy { command: PolicyCommand::Explain(request) } => policy::explain(&request, format),
+        Command::Policy { command: PolicyCommand::Reference } => {
+            output::result(palisade_policy::reference::markdown().trim_end());
+            Ok(Exit::Fine)
+        }
+        Command::Policy { command: PolicyCommand::Schema } => {
+            output::result(&serde_json::to_string_pretty(&palisade_policy::reference::schema())?);
+            Ok(Exit::Fine)
+        }
         Command::Watch(wanted) => watch::run(&wanted, format),
         Command::Events(wanted) => events::run(&wanted, format),
         Command::Incidents { command } => incidents::run(&command, format),

@@ -67,12 +67,12 @@ pub fn task(id: &str) -> Option<&'static Task> {
     TASKS.iter().find(|task| task.id == id)
 }
 
-const LOGGING: &str = "OWASP Top 10 A09: Security Logging and Alerting Failures";
-const SUPPLY: &str = "OWASP Top 10 A03: Software Supply Chain Failures";
-const SETTINGS: &str = "OWASP Top 10 A02: Security Misconfiguration";
-const SECRETS: &str = "OWASP Secrets Management Cheat Sheet";
-const TESTING: &str = "OWASP Web Security Testing Guide";
-const DESIGN: &str = "OWASP Top 10 A06: Insecure Design";
+const LOGGING: &str = "A09:2021";
+const SUPPLY: &str = "A06:2021";
+const SETTINGS: &str = "A05:2021";
+const SECRETS: &str = "A02:2021; Secrets Management Cheat Sheet";
+const TESTING: &str = "WSTG 4.2";
+const DESIGN: &str = "A04:2021";
 
 /// The guide's tasks: three a day, four a week, five a month, five a quarter.
 pub const TASKS: [Task; 17] = [
@@ -90,7 +90,7 @@ pub const TASKS: [Task; 17] = [
         title: "Look at failed sign-ins",
         steps: "Look at refused sign-ins here; those that go from the browser to the identity provider stand in its own dashboard.",
         how: How::Run(&["events", "--status", "401", "--since", "1d"]),
-        owasp: "OWASP Top 10 A07: Authentication Failures",
+        owasp: "A07:2021",
     },
     Task {
         id: "daily/security-alerts",
@@ -130,7 +130,7 @@ pub const TASKS: [Task; 17] = [
         title: "Look at the trend of rate-limit violations",
         steps: "See who is refused and where; a limit that refuses customers is too low, one that refuses nobody may be too high.",
         how: How::Run(&["events", "--status", "429", "--since", "7d"]),
-        owasp: "OWASP API Security API4: Unrestricted Resource Consumption",
+        owasp: "API4:2023",
     },
     Task {
         id: "monthly/security-audit",
@@ -170,7 +170,7 @@ pub const TASKS: [Task; 17] = [
         title: "Grade the response headers",
         steps: "The grade should be A+ but for exceptions that are named.",
         how: How::Live(&["probe", "headers"]),
-        owasp: "OWASP HTTP Headers Cheat Sheet",
+        owasp: "A05:2021; HTTP Headers Cheat Sheet",
     },
     Task {
         id: "quarterly/rotate-secrets",
