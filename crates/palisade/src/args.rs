@@ -2,6 +2,7 @@
 
 mod alerting;
 mod checking;
+mod maintaining;
 mod project;
 mod watching;
 
@@ -15,6 +16,7 @@ pub(crate) use alerting::{
     AlertCommand, AlertList, AlertRetry, AlertTest, BlocksAdd, BlocksCommand, BlocksExport, BlocksList, BlocksRemove,
 };
 pub(crate) use checking::{Attest, Check, CheckCommand, EnvArgs, EnvCommand, SecretsCommand};
+pub(crate) use maintaining::{Maintenance, MaintenanceCommand, MaintenanceDone, MaintenanceRun, RecordArgs};
 pub(crate) use project::{Init, Scan};
 pub(crate) use watching::{
     Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, Report, StoreArgs, TopBy, Watch,
@@ -112,6 +114,10 @@ pub(crate) enum Command {
     },
     /// The checklist before a deployment, from evidence.
     Check(Box<Check>),
+    /// The guide's daily, weekly, monthly and quarterly tasks: due, overdue, done with evidence.
+    Maintenance(Maintenance),
+    /// Advise, explain and check for coding assistants, over stdio; it only reads.
+    Mcp(Mcp),
     /// Look at the variables of an environment.
     Env {
         #[command(subcommand)]
@@ -135,6 +141,13 @@ pub(crate) enum PolicyCommand {
     Check(PolicyFile),
     /// What would happen to a request, stage by stage.
     Explain(Explain),
+    /// Every key of the file, as Markdown.
+    Reference,
+    /// A JSON Schema of the file, for editors.
+    #[command(after_help = "\
+An editor that knows Taplo's comments takes it from the first line of the file:
+  #:schema ./palisade.schema.json")]
+    Schema,
 }
 
 #[derive(Debug, Subcommand)]
@@ -220,6 +233,18 @@ pub(crate) struct RulesExplain {
     /// Stop after so many lines.
     #[arg(long, value_name = "N")]
     pub(crate) line: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example, for an assistant that reads .mcp.json:
+  { \"mcpServers\": { \"palisade\": { \"command\": \"palisade\", \"args\": [\"mcp\"] } } }
+
+It speaks the Model Context Protocol on stdin and stdout, in the project's folder.")]
+pub(crate) struct Mcp {
+    /// Tell what strangers wrote, too: cut, printable, and marked.
+    #[arg(long)]
+    pub(crate) include_untrusted: bool,
 }
 
 #[derive(Debug, clap::Args)]

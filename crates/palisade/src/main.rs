@@ -6,6 +6,7 @@ mod args;
 mod blocks;
 mod board;
 mod check;
+mod child;
 mod demo;
 mod detector;
 mod env;
@@ -14,6 +15,8 @@ mod incidents;
 mod init;
 mod intake;
 mod load;
+mod maintenance;
+mod mcp;
 mod notify;
 mod output;
 mod policy;
@@ -78,6 +81,14 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Advise(wanted) => advise::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),
         Command::Policy { command: PolicyCommand::Explain(request) } => policy::explain(&request, format),
+        Command::Policy { command: PolicyCommand::Reference } => {
+            output::result(palisade_policy::reference::markdown().trim_end());
+            Ok(Exit::Fine)
+        }
+        Command::Policy { command: PolicyCommand::Schema } => {
+            output::result(&serde_json::to_string_pretty(&palisade_policy::reference::schema())?);
+            Ok(Exit::Fine)
+        }
         Command::Watch(wanted) => watch::run(&wanted, format),
         Command::Events(wanted) => events::run(&wanted, format),
         Command::Incidents { command } => incidents::run(&command, format),
@@ -92,6 +103,8 @@ fn run(args: Args) -> anyhow::Result<Exit> {
             None => check::run(&wanted, report),
         },
         Command::Init(wanted) => init::run(&wanted, format),
+        Command::Maintenance(wanted) => maintenance::run(&wanted, format),
+        Command::Mcp(wanted) => mcp::run(&wanted),
         Command::Env { command: EnvCommand::Check(wanted) } => env::check(&wanted, format),
         Command::Env { command: EnvCommand::Fingerprint(wanted) } => env::fingerprint(&wanted),
         Command::Secrets { command } => secrets::run(&command, format),
