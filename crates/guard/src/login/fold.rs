@@ -99,7 +99,10 @@ mod tests {
 
     #[test]
     fn what_was_folded_is_folded() {
-        for c in ('\u{80}'..=char::MAX).filter(|c| !c.is_ascii()) {
+        // Where letters with other forms are, without the thousands of ideographs and syllables.
+        let blocks =
+            ['\u{80}'..='\u{33ff}', '\u{a640}'..='\u{abff}', '\u{f900}'..='\u{ffff}', '\u{1d400}'..='\u{1f2ff}'];
+        for c in blocks.into_iter().flatten() {
             let once = fold(c);
             let twice: String = once.chars().map(|c| if c.is_ascii() { c.to_string() } else { fold(c) }).collect();
             assert_eq!(once, twice, "{c:?}");
