@@ -17,6 +17,7 @@ use crate::identity::Identity;
 use crate::limiter::Charge;
 use crate::login::{Folds, Login};
 use crate::plan::{Plan, RoutePlan};
+use crate::report::Reported;
 use crate::schema::Violation;
 use crate::stage::{NEXT_ACTION, Sharing};
 use crate::state::Reserved;
@@ -54,6 +55,8 @@ pub(crate) struct Exchange {
     pub(crate) login: Option<Box<Login>>,
     /// What a gate before this process has done.
     pub(crate) vouched: Option<Box<Vouched>>,
+    /// What the application said of the request, in its answer.
+    pub(crate) reported: Option<Box<Reported>>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     /// Bits of [`palisade_event::Signal`].
@@ -148,6 +151,7 @@ impl Exchange {
             identity: None,
             login: None,
             vouched: None,
+            reported: None,
             cors: None,
             signals: 0,
             violations: None,

@@ -38,6 +38,7 @@ mod media;
 mod multipart;
 mod plan;
 mod record;
+mod report;
 mod schema;
 pub mod shared;
 mod signals;

@@ -378,6 +378,8 @@ impl Coded for PolicyBuilder {
             // Where it runs says the one, and the framework's build the other.
             environment: _,
             manifest: _,
+            // Nobody is told anything from inside an app.
+            alerting: _,
             clients,
             csrf,
             cors,

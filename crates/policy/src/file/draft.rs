@@ -167,6 +167,7 @@ impl Draft {
             names.extend([services::CLERK_KEY.to_owned(), "CLERK_JWT_KEY".to_owned()]);
         }
         names.extend(self.builder.state.redis.clone());
+        names.extend(self.builder.alerting.variables().into_iter().map(str::to_owned));
         names
     }
 }
