@@ -73,7 +73,8 @@ export class Gate {
   }
 }
 
-function binary() {
+/** The program under test. */
+export function binary() {
   if (process.env.PALISADE_BIN) return required(path.resolve(process.env.PALISADE_BIN), 'PALISADE_BIN names no file');
   const built = ['release', 'debug'].map((profile) => path.join(ROOT, 'target', profile, 'palisade'));
   const found = built.find((file) => existsSync(file));
