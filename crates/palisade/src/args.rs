@@ -1,5 +1,6 @@
 //! The command line, as typed: nothing is read or resolved here.
 
+mod probing;
 mod watching;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::output::Format;
+pub(crate) use probing::{LiveArgs, Probe, What};
 pub(crate) use watching::{
     Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, StoreArgs, TopBy, Watch,
 };
@@ -19,6 +21,7 @@ Examples:
   palisade policy check                           every problem of ./palisade.toml, with place and fix
   palisade policy explain POST /api/contact       what would happen to this request, stage by stage
   palisade advise POST /api/contact               which protections this route needs, and why
+  palisade probe all http://127.0.0.1:8080        ask a running site whether its protections hold
   palisade watch --log access.log                 follow a log, and find attacks in it
   palisade incidents list                         what was found
   palisade replay access.log                      look for attacks in a log that exists already
@@ -69,6 +72,8 @@ pub(crate) enum Command {
     },
     /// Look for attacks in old logs: what `watch` would have said. Writes and notifies nothing.
     Replay(Replay),
+    /// Ask a running site whether its protections hold: yours, or this machine's.
+    Probe(Box<Probe>),
     /// The rules of detection.
     Rules {
         #[command(subcommand)]

@@ -11,6 +11,7 @@ mod notify;
 mod output;
 mod policy;
 mod prepare;
+mod probe;
 mod reload;
 mod replay;
 mod rules;
@@ -56,6 +57,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Advise(wanted) => advise::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),
         Command::Policy { command: PolicyCommand::Explain(request) } => policy::explain(&request, format),
+        Command::Probe(wanted) => probe::run(&wanted, format),
         Command::Watch(wanted) => watch::run(&wanted, format),
         Command::Events(wanted) => events::run(&wanted, format),
         Command::Incidents { command } => incidents::run(&command, format),

@@ -5,6 +5,7 @@
 
 pub mod env;
 pub mod git;
+pub mod live;
 mod root;
 pub mod routes;
 pub mod secrets;
