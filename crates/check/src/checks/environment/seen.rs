@@ -76,6 +76,11 @@ pub(in crate::checks) fn services(case: &Case<'_>) -> Vec<Service> {
     Service::ALL.into_iter().filter(|it| named.contains(it) || project.contains(it.id())).collect()
 }
 
+/// Whether it is known which services the app uses; only then is one that is not named not used.
+pub(in crate::checks) fn services_known(case: &Case<'_>) -> Result<(), Unknown> {
+    if case.policy.is_some() { Ok(()) } else { case.facts.project.known().map(|_| ()) }
+}
+
 /// The variables that the app must have.
 pub(super) fn required(case: &Case<'_>) -> BTreeSet<String> {
     let presets = services(case).into_iter().flat_map(|service| variables(service).required);
@@ -117,6 +122,7 @@ pub(super) fn forms(
     let anywhere =
         |name: &str| env.sets.values().any(|set| set.known().is_ok_and(|set| set.variables.contains_key(name)));
     if !services(case).contains(&service) && !wanted.iter().any(|(name, ..)| anywhere(name)) {
+        services_known(case)?;
         return Ok(vec![Ruled::not_applicable(format!("the app does not use {title}"))]);
     }
     let set = set(case, case.environment)?;
