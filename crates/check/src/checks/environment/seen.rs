@@ -23,20 +23,25 @@ pub(in crate::checks) fn set(case: &Case<'_>, environment: &str) -> Result<EnvSe
         Some(Fact::Unknown(unknown)) => Err(unknown.clone()),
         None => Fact::<EnvSet>::default().known().cloned(),
     };
-    match (here, env.committed.get(environment)) {
+    // Fingerprints carry their key from here on: those of two keys say nothing about each other.
+    let here = here.map(|set| tagged(set, env.key.as_deref().unwrap_or_default()));
+    let committed = env.committed.get(environment).map(|committed| {
+        let set =
+            EnvSet { variables: committed.variables.clone(), sources: vec![source(&committed.on)], complete: true };
+        tagged(set, &committed.key)
+    });
+    match (here, committed) {
         (Ok(set), None) => Ok(set),
         (Ok(mut set), Some(committed)) if !is_complete(case, &set) => {
-            set.sources.push(source(&committed.on));
-            for (name, variable) in &committed.variables {
-                set.variables.entry(name.clone()).or_insert_with(|| variable.clone());
+            set.sources.extend(committed.sources);
+            for (name, variable) in committed.variables {
+                set.variables.entry(name).or_insert(variable);
             }
             set.complete = true;
             Ok(set)
         }
         (Ok(set), Some(_)) => Ok(set),
-        (Err(_), Some(committed)) => {
-            Ok(EnvSet { sources: vec![source(&committed.on)], complete: true, variables: committed.variables.clone() })
-        }
+        (Err(_), Some(committed)) => Ok(committed),
         (Err(unknown), None) => Err(unknown),
     }
 }
@@ -46,6 +51,13 @@ pub(super) fn sets<'a>(case: &Case<'a>) -> Result<Vec<(&'a str, EnvSet)>, Unknow
     case.facts.env.known()?;
     let others = ["production", "staging", "development"].into_iter().filter(|name| *name != case.environment);
     Ok(std::iter::once(case.environment).chain(others).filter_map(|name| Some((name, set(case, name).ok()?))).collect())
+}
+
+fn tagged(mut set: EnvSet, key: &str) -> EnvSet {
+    for fingerprint in set.variables.values_mut().filter_map(|variable| variable.fingerprint.as_mut()) {
+        *fingerprint = format!("{key}:{fingerprint}");
+    }
+    set
 }
 
 fn source(on: &str) -> String {
