@@ -7,9 +7,12 @@
 
 mod check;
 mod checks;
+pub mod csp;
 pub mod date;
 pub mod facts;
 mod finding;
+pub mod headers;
+pub mod maintenance;
 mod report;
 mod run;
 

@@ -1,6 +1,7 @@
 //! `secrets`: making them (32 random bytes, base64url), rotating them, and how old they are.
 
 mod file;
+pub(crate) mod scan;
 mod status;
 
 use std::path::Path;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: &SecretsCommand, format: Format) -> anyhow::Result<Ex
         SecretsCommand::New { names, write: None } => new(names),
         SecretsCommand::New { names, write: Some(path) } => add(names, path),
         SecretsCommand::Rotate { name, file, grace } => rotate(name, file, grace),
+        SecretsCommand::Scan(wanted) => scan::run(wanted, format),
         SecretsCommand::Status { root } => status::run(root, format),
     }
 }

@@ -9,6 +9,8 @@ pub mod env;
 pub mod git;
 pub mod project;
 mod root;
+pub mod routes;
+pub mod secrets;
 pub mod source;
 
 pub use root::{Root, Unread, write_regular};

@@ -165,6 +165,8 @@ Nobody is logged out: the gate takes both until the grace is over.")]
         #[arg(long, value_name = "TIME", default_value = "7d")]
         grace: String,
     },
+    /// Secrets in the files, in the history, and in what goes to browsers.
+    Scan(super::Scan),
     /// How old each secret is, and which are due: a quarter is the most.
     Status {
         /// The project's folder.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use palisade_backend::SystemEntropy;
-use palisade_check::{Check as Item, Fact, Facts, Section};
+use palisade_check::{Check as Item, Fact, Facts, Section, Unknown};
 use palisade_guard::Entropy as _;
 use palisade_policy::Environment;
 use palisade_probe::dependencies::{self, Registry, Sources};
 use palisade_probe::env::{Asked, Keys};
-use palisade_probe::{Root, attest, env, git, project, source};
+use palisade_probe::secrets::Wanted;
+use palisade_probe::{Root, attest, env, git, project, routes, source};
 
 use crate::args::Check;
 use crate::output;
@@ -41,6 +42,8 @@ pub(super) fn facts(
         git: Fact::from(git::collect(root)),
         dependencies: Fact::from(dependencies::collect(root, &sources)),
         source: Fact::from(source::collect(root)),
+        routes: Fact::Known(routes::collect(root, &routes::Names::default())),
+        secrets: secrets(root),
         build: match build {
             Some(build) => Fact::from(build),
             None => super::build::unasked(),
