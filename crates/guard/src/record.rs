@@ -33,7 +33,8 @@ pub(crate) fn fields(exchange: &Exchange) -> Option<Box<str>> {
         });
         let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '/' | '*' | '_' | '-' | '.' | '~');
         let joined = segments.collect::<Vec<_>>().join("/");
-        let mut name: String = joined.chars().map(|char| if plain(char) { char } else { '?' }).take(FIELD_CAP).collect();
+        let mut name: String =
+            joined.chars().map(|char| if plain(char) { char } else { '?' }).take(FIELD_CAP).collect();
         if name.is_empty() {
             name.push('/');
         }

@@ -7,8 +7,9 @@ use palisade_event::Kind;
 
 use crate::matcher::{Conflict, Matcher};
 use crate::model::{
-    ActionRule, Alerting, App, Clients, Cors, CspSources, Csrf, CsrfStrength, Environment, Framework, HealthCheck, Identity,
-    Limits, Listen, Method, Methods, Mode, Origin, Route, RouteSource, Service, SharedState, Undeclared, Upstream,
+    ActionRule, Alerting, App, Clients, Cors, CspSources, Csrf, CsrfStrength, Environment, Framework, HealthCheck,
+    Identity, Limits, Listen, Method, Methods, Mode, Origin, Route, RouteSource, Service, SharedState, Undeclared,
+    Upstream,
 };
 use crate::place::{Place, Problem, Problems};
 use crate::policy::{ManifestAction, Policy, RouteId};

@@ -36,10 +36,11 @@ pub use environment::{
 pub use file::{Built, Draft, Overrides, Sources, Want, parse};
 pub use matcher::page_path;
 pub use model::{
-    Access, ActionRule, Alerting, App, Channel, ChannelKind, Clients, Cors, CspProfile, CspSources, Csrf, CsrfStrength, DEFAULT_BUFFERED, Datadog, Detect, Environment, Export,
-    ForwardingHeader, Framework, HealthCheck, Identity, IdentityNeed, IdentityProvider, Limit, Limits, Listen, Method,
-    Methods, Mode, Notify, Origin, Otlp, Outage, Pattern, Respond, Route, RouteSource, Schema, Service, SharedState, Signals, Signature, Silence,
-    SignatureScheme, Success, Threshold, Tls, Undeclared, Upstream,
+    Access, ActionRule, Alerting, App, Channel, ChannelKind, Clients, Cors, CspProfile, CspSources, Csrf, CsrfStrength,
+    DEFAULT_BUFFERED, Datadog, Detect, Environment, Export, ForwardingHeader, Framework, HealthCheck, Identity,
+    IdentityNeed, IdentityProvider, Limit, Limits, Listen, Method, Methods, Mode, Notify, Origin, Otlp, Outage,
+    Pattern, Respond, Route, RouteSource, Schema, Service, SharedState, Signals, Signature, SignatureScheme, Silence,
+    Success, Threshold, Tls, Undeclared, Upstream,
 };
 pub use policy::{Found, ManifestAction, Policy, RouteId};
 pub use schemas::{PRESET_SCHEMAS, preset_schema};

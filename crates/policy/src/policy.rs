@@ -4,8 +4,8 @@ use palisade_event::Kind;
 
 use crate::matcher::Matcher;
 use crate::model::{
-    ActionRule, Alerting, App, Clients, Cors, CspSources, Csrf, Environment, Identity, Limits, Listen, Method, Methods, Route,
-    Schema, SharedState, Undeclared,
+    ActionRule, Alerting, App, Clients, Cors, CspSources, Csrf, Environment, Identity, Limits, Listen, Method, Methods,
+    Route, Schema, SharedState, Undeclared,
 };
 
 /// The index of a route in [`Policy::routes`].

@@ -90,7 +90,9 @@ impl Access {
         let scheme = if self.tls { "https" } else { "http" };
         match only(headers, &header::ORIGIN) {
             Ok(None) => Ok(()),
-            Ok(Some(origin)) if origin.split_once("://").is_some_and(|(named, rest)| named == scheme && rest == host) => {
+            Ok(Some(origin))
+                if origin.split_once("://").is_some_and(|(named, rest)| named == scheme && rest == host) =>
+            {
                 Ok(())
             }
             _ => refuse("asked for by another origin"),
@@ -184,7 +186,9 @@ mod tests {
     fn by_tls_it_has_names_and_a_cookie_of_its_own() {
         let address = "192.0.2.1:443".parse().expect("address");
         let access = Access::new(address, None, &["ops.example".to_owned()], true);
-        for (host, enters) in [("ops.example", true), ("ops.example:443", true), ("192.0.2.1:443", true), ("evil.example", false)] {
+        for (host, enters) in
+            [("ops.example", true), ("ops.example:443", true), ("192.0.2.1:443", true), ("evil.example", false)]
+        {
             assert_eq!(access.enter(&asked("GET", "/", &[("host", host)])).is_ok(), enters, "{host}");
         }
         assert_eq!(access.cookie(), "__Host-palisade-admin");
@@ -212,7 +216,8 @@ mod tests {
             let found = access.unlock(asked("GET", target, fields).headers()).err().map(|page| page.status.as_u16());
             assert_eq!(found, status, "{target} {fields:?}");
         }
-        let closed = Access::new(address, None, &[], false).unlock(asked("GET", "/metrics", &[field(&bearer)]).headers());
+        let closed =
+            Access::new(address, None, &[], false).unlock(asked("GET", "/metrics", &[field(&bearer)]).headers());
         assert_eq!(closed.map_err(|page| page.status.as_u16()), Err(403));
         assert!(!format!("{access:?}").contains("token"));
     }

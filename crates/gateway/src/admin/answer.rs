@@ -189,7 +189,8 @@ async fn read<B: Read + Unpin>(headers: &HeaderMap, mut body: B) -> Result<Form,
     }
     let reading = async {
         let mut bytes = Vec::new();
-        while let Some(frame) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {
+        while let Some(frame) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await
+        {
             let Ok(frame) = frame else { return Err(said(StatusCode::BAD_REQUEST, "the form breaks off")) };
             let Ok(mut data) = frame.into_data() else { continue };
             while bytes::Buf::has_remaining(&data) {

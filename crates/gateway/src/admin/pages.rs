@@ -130,10 +130,7 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.get_mut().0 {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
@@ -160,15 +157,13 @@ fn decoded(text: &[u8]) -> String {
         let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         match (first, after) {
             (b'+', _) => bytes.push(b' '),
-            (b'%', [high, low, beyond @ ..]) => {
-                match hex(*high).zip(hex(*low)) {
-                    Some((high, low)) => {
-                        bytes.push(high << 4 | low);
-                        rest = beyond;
-                    }
-                    None => bytes.push(b'%'),
+            (b'%', [high, low, beyond @ ..]) => match hex(*high).zip(hex(*low)) {
+                Some((high, low)) => {
+                    bytes.push(high << 4 | low);
+                    rest = beyond;
                 }
-            }
+                None => bytes.push(b'%'),
+            },
             _ => bytes.push(*first),
         }
     }

@@ -7,9 +7,7 @@ use palisade_event::{EventTime, Priority};
 use crate::file::draft::Draft;
 use crate::file::reader::{Reader, Table, Value, Wrong, word};
 use crate::file::values;
-use crate::model::{
-    Channel, ChannelKind, Datadog, Detect, Notify, Otlp, Pattern, Respond, Silence, Threshold,
-};
+use crate::model::{Channel, ChannelKind, Datadog, Detect, Notify, Otlp, Pattern, Respond, Silence, Threshold};
 use crate::wording::shortened;
 
 const KINDS: [(&str, Spoken); 6] = [

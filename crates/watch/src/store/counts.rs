@@ -8,7 +8,6 @@ use super::engine::{Row, Value};
 use super::events::EventFilter;
 use super::fault::StoreFault;
 
-
 /// From a minute up to before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
@@ -274,4 +273,3 @@ impl Share {
         }
     }
 }
-

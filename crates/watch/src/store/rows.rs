@@ -1,7 +1,7 @@
 //! Many events, as few rows: equal ones of a minute are counted, and no count is lost.
 
-use std::collections::{HashMap, HashSet};
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hasher as _;
 
 use palisade_event::{Code, Decision, Field, Kind, Seen, Tag, Value as Held};
