@@ -1,5 +1,5 @@
 //! What looks at a project's files: `init` and `secrets scan`, over projects that the tests write.
-#![allow(clippy::expect_used, clippy::panic, reason = "a test stops where its ground is missing, and says why")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 #[path = "project/corpus.rs"]
 mod corpus;

