@@ -111,13 +111,14 @@ impl Room {
     }
 
     fn npm(&self, registry: &Registry, arguments: &[&str]) -> Result<Value, Unknown> {
-        let none = self.path.join("none");
+        let none = |of: &str| self.path.join(of).display().to_string();
         let mut command = Command::new("npm");
         command
             .args(arguments)
             .args(["--ignore-scripts", "--no-update-notifier", "--no-fund", "--fetch-retries=0"])
-            .arg(format!("--userconfig={}", none.display()))
-            .arg(format!("--globalconfig={}", none.display()))
+            .arg(format!("--userconfig={}", none("user")))
+            // Two names: npm refuses one file in both places.
+            .arg(format!("--globalconfig={}", none("global")))
             .arg(format!("--cache={}", self.path.join("cache").display()))
             .env_clear()
             .env("PATH", &registry.path)
