@@ -39,7 +39,10 @@ pub(super) fn facts(
     let keys = keys()?;
     let wanted = Wanted { history: true, built: true };
     let leaks = secrets::scan(root, wanted, keys.run).map_err(|why| {
-        Unknown::new(format!("the scan for secrets did not end: {why}"), "run `palisade secrets scan`, without --history")
+        Unknown::new(
+            format!("the scan for secrets did not end: {why}"),
+            "run `palisade secrets scan`, without --history",
+        )
     });
     Ok(Facts {
         project: Fact::from(project::collect(root)),
