@@ -91,7 +91,7 @@ fn beside(plan: &Plan, place: &Place) -> anyhow::Result<Beside> {
     let targets = alert::targets(plan.policy(), &variables, &mut Diagnostics::new());
     let notifier = alert::start(plan.policy(), targets, place)?;
     let warden = Warden::start(place.clone(), Arc::clone(plan.state()), plan.policy())?;
-    Ok(Beside { notifier, warden: Some(Arc::new(warden)) })
+    Ok(Beside { notifier, exporter: None, warden: Some(Arc::new(warden)) })
 }
 
 /// The folder of the demo's store, gone with the demo.

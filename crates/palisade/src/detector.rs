@@ -8,6 +8,7 @@ use std::time::Duration;
 use palisade_detect::{Rules, Settings};
 use palisade_event::{EventTime, Incident};
 use palisade_gateway::{Heard, Tap};
+use palisade_watch::export::Exporter;
 use palisade_watch::notify::Notifier;
 use palisade_watch::pipeline::Pipeline;
 use palisade_watch::store::{Health, Keeper, Place, Retention, Told};
@@ -26,6 +27,8 @@ pub(crate) struct Detector {
 pub(crate) struct Beside {
     /// Tells people; wants to know that something comes.
     pub(crate) notifier: Option<Arc<Notifier>>,
+    /// Sends everything on.
+    pub(crate) exporter: Option<Arc<Exporter>>,
     /// Answers with blocks.
     pub(crate) warden: Option<Arc<Warden>>,
 }
@@ -68,7 +71,18 @@ impl Beside {
         }
     }
 
+    fn line(&self, line: &[u8]) {
+        if let Some(exporter) = &self.exporter {
+            exporter.line(line);
+        }
+    }
+
     fn found(&self, incident: Incident, pipeline: &Pipeline, now: EventTime) {
+        if let Some(exporter) = &self.exporter {
+            let mut line = Vec::new();
+            incident.encode(&mut line);
+            exporter.line(line.trim_ascii_end());
+        }
         if let Some(warden) = &self.warden {
             warden.hear(Case { incident, hour: pipeline.clients(now) });
         }
@@ -104,7 +118,10 @@ fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper, beside: &Beside) ->
         let now = stored::now();
         match &heard {
             Heard::Lines(told) => {
-                told.lines().for_each(|line| pipeline.line(line, now));
+                told.lines().for_each(|line| {
+                    pipeline.line(line, now);
+                    beside.line(line);
+                });
                 beside.heard(now);
             }
             Heard::Nothing => {}

@@ -7,6 +7,7 @@ mod blocks;
 mod demo;
 mod detector;
 mod events;
+mod export;
 mod incidents;
 mod load;
 mod notify;

@@ -1,6 +1,6 @@
 //! `serve`: validates everything before it binds, then runs the gate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::output::{self, Exit};
 use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
 use crate::warden::Warden;
-use crate::{alert, notify, rules, signals};
+use crate::{alert, export, notify, rules, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     let inherited = inherited()?;
@@ -61,14 +61,16 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 }
 
 fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watched: Watched) -> anyhow::Result<Exit> {
-    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, targets, .. } = prepared;
+    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, targets, variables, .. } =
+        prepared;
     let policy = plan.policy();
     let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
     let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
     let threads = args.threads.unwrap_or(0);
-    let beside = beside(args, &plan, targets)?;
+    let beside = beside(args, &plan, targets, &variables)?;
     let (notifier, warden) = (beside.notifier.clone(), beside.warden.clone());
+    let exporter = beside.exporter.clone();
     let (sink, detector) = detector(args, policy, beside)?;
     let config = Config { listen, upstreams, threads, plan, sink };
     let gateway = match inherited {
@@ -84,7 +86,8 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
         format!("palisade: {summary} at {scheme}://{bound} in front of {}, admin {operators}", behind.join(", "));
     let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
     let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
-    let keep = |control| {
+    let keep = |control: Control| {
+        export::connect(&control, notifier.as_ref(), exporter.as_ref());
         Keeper { args, control, issuer, bound, watched, notifier: notifier.as_deref(), warden: warden.as_deref() }
             .keep()
     };
@@ -93,6 +96,9 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
         detector.finish();
     }
     drop(warden);
+    if let Some(exporter) = exporter.and_then(Arc::into_inner) {
+        export::finish(exporter);
+    }
     if let Some(notifier) = &notifier {
         alert::finish(notifier);
     }
@@ -100,11 +106,17 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
 }
 
 /// Who tells people, and who answers with blocks; nobody where nothing is kept.
-fn beside(args: &Serve, plan: &Plan, targets: Vec<Target>) -> anyhow::Result<Beside> {
+fn beside(
+    args: &Serve,
+    plan: &Plan,
+    targets: Vec<Target>,
+    variables: &BTreeMap<String, String>,
+) -> anyhow::Result<Beside> {
     let Some(place) = args.store.place_if_any() else { return Ok(Beside::default()) };
     let notifier = alert::start(plan.policy(), targets, &place)?;
     let warden = Warden::start(place, Arc::clone(plan.state()), plan.policy()).context("nobody could be shut out")?;
-    Ok(Beside { notifier, warden: Some(Arc::new(warden)) })
+    let exporter = export::start(plan.policy(), variables)?;
+    Ok(Beside { notifier, exporter, warden: Some(Arc::new(warden)) })
 }
 
 /// Where events go: to stdout, and to the detector unless the store is off.

@@ -3,8 +3,9 @@
 //! [`lines`] reads every format that is known, [`tail`] follows a log through its rotations, [`intake`] is the port at which
 //! others report, [`geo`] knows countries; with the feature `streams`, gates and detectors on several machines meet over Redis.
 //! [`pipeline`] feeds the detector, [`store`] keeps what was counted and found, [`notify`] tells people,
-//! [`respond`] says whom an incident shuts out.
+//! [`respond`] says whom an incident shuts out, [`export`] sends all of it on.
 
+pub mod export;
 pub mod geo;
 pub mod intake;
 pub mod lines;
