@@ -92,7 +92,7 @@ fn channels(receiver: &Receiver) -> (String, Vec<(&'static str, String)>) {
 }
 
 #[test]
-fn g1_a_known_hole_that_answers_is_told_in_every_channel_within_seconds() {
+fn a_known_hole_that_answers_is_told_in_every_channel_within_seconds() {
     let (folder, app, receiver) = (Folder::new("alerts-all"), App::start(), Receiver::start(|_, _| 200));
     let (text, variables) = channels(&receiver);
     folder.file("palisade.toml", &policy(&app, &text));
@@ -146,7 +146,7 @@ fn g1_a_known_hole_that_answers_is_told_in_every_channel_within_seconds() {
 }
 
 #[test]
-fn g2_p2_is_grouped_with_its_due_time_and_p3_sends_nothing() {
+fn p2_is_grouped_with_its_due_time_and_p3_sends_nothing() {
     let (folder, app, receiver) = (Folder::new("alerts-p2"), App::start(), Receiver::start(|_, _| 204));
     let (text, variables) = channels(&receiver);
     let notify = "[notify]\nwait = \"3s\"\n";
@@ -187,7 +187,7 @@ fn g2_p2_is_grouped_with_its_due_time_and_p3_sends_nothing() {
 }
 
 #[test]
-fn g4_a_rule_of_ones_own_is_told_by_a_signed_message_that_is_tried_again() {
+fn a_rule_of_ones_own_is_told_by_a_signed_message_that_is_tried_again() {
     // The first three attempts are answered 500.
     let (folder, app) = (Folder::new("alerts-own"), App::start());
     let receiver = Receiver::start(|_, number| if number < 2 { 500 } else { 200 });
@@ -395,7 +395,7 @@ fn an_attacker_is_shut_out_for_a_time_and_nobody_else_is() {
 }
 
 #[test]
-fn g5_events_and_metrics_are_sent_on_to_otlp_and_datadog() {
+fn events_and_metrics_are_sent_on_to_otlp_and_datadog() {
     let (folder, app, receiver) = (Folder::new("alerts-export"), App::start(), Receiver::start(|_, _| 202));
     let more = "[export]\notlp = \"OTLP_URL\"\notlp_headers = \"OTLP_HEADERS\"\ndatadog = \"DD_API_KEY\"\ndatadog_url = \"DD_URL\"\n";
     folder.file("palisade.toml", &policy(&app, more));

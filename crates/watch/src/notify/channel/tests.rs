@@ -29,7 +29,6 @@ fn notice(kind: NoticeKind, stranger: &str) -> Notice {
         due: at,
         paths: vec![(stranger.to_owned(), 7)],
         clients: vec![(stranger.to_owned(), 7)],
-        sessions: vec![stranger.to_owned()],
         steps: vec!["Look at the client.".to_owned()],
         owasp: "A01:2021".to_owned(),
         by: stranger.to_owned(),

@@ -69,7 +69,7 @@ fn brief(brief: &Brief) -> Value {
     json!({
         "key": key, "rule": rule, "title": title, "priority": priority.id(), "state": state, "group": group, "count": count,
         "first_seen": exact(*first_seen), "last_seen": exact(*last_seen), "due": exact(*due),
-        "paths": top(&brief.paths), "clients": top(&brief.clients), "sessions": brief.sessions,
+        "paths": top(&brief.paths), "clients": top(&brief.clients),
         "steps": brief.steps, "owasp": brief.owasp, "by": brief.by,
     })
 }
