@@ -12,6 +12,7 @@ pub mod date;
 pub mod facts;
 mod finding;
 pub mod headers;
+pub mod maintenance;
 mod report;
 mod run;
 

@@ -19,6 +19,7 @@ mod expr;
 mod file;
 mod hit;
 mod index;
+mod keep;
 mod modifier;
 mod novelty;
 mod open;
@@ -38,7 +39,7 @@ mod window;
 mod yaml;
 
 pub use built_in::BUILT_IN;
-pub use engine::{Counters, Engine, Settings, Tables};
+pub use engine::{BadState, Counters, Engine, Settings, Tables};
 pub use explain::{Asked, Compared, Explanation};
 pub use hit::{Exhibit, Hit};
 pub use rule::{Level, Mode, Rule};

@@ -22,6 +22,7 @@ pub struct Rules {
     pub(crate) atoms: Atoms,
     pub(crate) feeds: Vec<Feed>,
     pub(crate) index: Index,
+    fingerprint: u64,
 }
 
 /// One input of one rule, as the matcher sees it.
@@ -82,13 +83,20 @@ impl Rules {
             }
         }
         let index = Index::new(&atoms, &feeds.iter().map(|feed| &feed.expr).collect::<Vec<_>>());
-        (Rules { rules, atoms, feeds, index }, found)
+        let fingerprint = FixedState::with_seed(0).hash_one(files.iter().map(|(_, text)| *text).collect::<Vec<_>>());
+        (Rules { rules, atoms, feeds, index, fingerprint }, found)
     }
 
     /// Every rule that runs.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// Tells apart rules that were read from different texts.
+    #[must_use]
+    pub const fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// Which of the rules has that id.

@@ -26,7 +26,7 @@ use crate::detector::{Beside, Detector};
 use crate::output::{self, Exit};
 use crate::prepare::AdminAt;
 use crate::warden::Warden;
-use crate::{alert, rules, secrets, serve};
+use crate::{alert, board, rules, secrets, serve};
 
 const POLICY: &str = include_str!("demo/palisade.toml");
 const WRITTEN_ORIGIN: &str = "http://127.0.0.1:8080";
@@ -53,18 +53,21 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let upstream = Origin { https: false, authority: upstream.to_string() };
     let (sink, tap) = EventSink::new(std::io::stdout()).tapped();
     let kept = Kept::new()?;
-    let place = Place::from(kept.file());
-    let beside = beside(&plan, &place)?;
+    let (rules, place) = (rules::load(&args.rules)?.rules, Place::from(kept.file()));
+    let (pages, insight) = board::pages(place.clone(), "the demo", kept.folder.clone(), Arc::clone(&rules))?;
+    let beside = Beside { insight, ..beside(&plan, &place)? };
     let told = beside.notifier.clone();
-    let detector = Detector::start(tap, rules::load(&args.rules)?.rules, place, beside)?;
+    let detector = Detector::start(tap, rules, place, beside)?;
     let config = Config { listen, upstreams: vec![upstream.into()], threads: 0, plan, sink };
     let gateway = Gateway::bind(config).with_context(|| format!("cannot listen at {listen}"))?;
     let token = secrets::secret();
     let usual = AdminAt::Usual(SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)));
-    let admin = serve::bind_admin(args.admin.map_or(usual, AdminAt::Asked), Some(&token))?;
+    let admin = serve::bind_admin(args.admin.map_or(usual, AdminAt::Asked), Some(&token), None)?;
+    let admin = admin.map(|admin| admin.with_pages(Some(pages)));
     let operators = admin.as_ref().map(Admin::local_addr);
+    let code = admin.as_ref().map(Admin::code).unwrap_or_default();
     let bound = gateway.local_addr();
-    let greeting = instructions(bound, operators.unwrap_or(listen), &token, &kept.file());
+    let greeting = instructions(bound, operators.unwrap_or(listen), &token, &code, &kept.file());
     let attacked = args.attack;
     let ended = serve::drain(gateway.with_admin(admin), &greeting, move |_| async move {
         if attacked {
@@ -91,7 +94,7 @@ fn beside(plan: &Plan, place: &Place) -> anyhow::Result<Beside> {
     let targets = alert::targets(plan.policy(), &variables, &mut Diagnostics::new());
     let notifier = alert::start(plan.policy(), targets, place)?;
     let warden = Warden::start(place.clone(), Arc::clone(plan.state()), plan.policy())?;
-    Ok(Beside { notifier, exporter: None, warden: Some(Arc::new(warden)) })
+    Ok(Beside { notifier, warden: Some(Arc::new(warden)), ..Beside::default() })
 }
 
 /// The folder of the demo's store, gone with the demo.
@@ -149,7 +152,7 @@ fn spawn(router: Router) -> anyhow::Result<SocketAddr> {
     Ok(told.recv().context("the example app did not start")??)
 }
 
-fn instructions(listen: SocketAddr, admin: SocketAddr, token: &str, store: &Path) -> String {
+fn instructions(listen: SocketAddr, admin: SocketAddr, token: &str, code: &str, store: &Path) -> String {
     let base = format!("http://{listen}");
     let store = store.display();
     format!(
@@ -157,6 +160,8 @@ fn instructions(listen: SocketAddr, admin: SocketAddr, token: &str, store: &Path
 palisade demo: an example app behind the gate
 
   open      {base}/
+  watch     http://{admin}/sign-in#{code}
+            (signs in once; later by the token {token})
   stop      Ctrl-C
 
 Or by hand. Ten quick requests, five a minute are allowed:

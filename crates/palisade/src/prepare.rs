@@ -95,6 +95,7 @@ pub(crate) fn prepare(
         upstream: args.upstream.clone(),
         listen: args.listen.map(|address| address.to_string()),
         admin: args.admin.clone(),
+        intake: args.intake.clone(),
         ..Overrides::default()
     };
     match file.build(&surroundings, overrides) {

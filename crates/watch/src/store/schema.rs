@@ -6,7 +6,8 @@ use super::fault::{StoreFault, Trouble};
 /// Each brings a store from one version to the next. Never change one that was released; add another.
 ///
 /// Times are microseconds since the epoch. BLOB is called BYTEA where the database is PostgreSQL.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE event (
     minute BIGINT NOT NULL,
     hash BIGINT NOT NULL,
@@ -49,7 +50,8 @@ CREATE TABLE mark (
     name TEXT PRIMARY KEY,
     body BLOB NOT NULL
 );
-", "
+",
+    "
 CREATE INDEX event_counts ON event (minute, status, code, kind, route, client, what, country, count);
 CREATE INDEX incident_rule ON incident (rule, last);
 CREATE TABLE session (
@@ -57,7 +59,8 @@ CREATE TABLE session (
     id BIGINT NOT NULL,
     PRIMARY KEY (day, id)
 );
-", "
+",
+    "
 ALTER TABLE incident ADD COLUMN told BIGINT NOT NULL DEFAULT 0;
 UPDATE incident SET told = priority * 4 + CASE WHEN resolved IS NOT NULL THEN 3 WHEN acknowledged IS NOT NULL THEN 2 ELSE 1 END;
 CREATE INDEX incident_untold ON incident (priority, changed) WHERE told >= 0 AND told <> priority * 4 + CASE WHEN resolved IS NOT NULL THEN 3 WHEN acknowledged IS NOT NULL THEN 2 ELSE 1 END;
@@ -86,7 +89,8 @@ CREATE TABLE block (
     why TEXT NOT NULL,
     incident TEXT
 );
-"];
+",
+];
 
 const VERSION: &str = "SELECT max(version) FROM palisade_version";
 
