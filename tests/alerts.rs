@@ -145,6 +145,67 @@ fn a_known_hole_that_answers_is_told_in_every_channel_within_seconds() {
     assert!(!gate.said().contains(SECRET) && !gate.said().contains("R0UT1NGK3Y"), "no secret is said");
 }
 
+/// A line of a gate, so many seconds ago.
+fn line(seconds_ago: u64, client: u32, status: u16, more: &str) -> (u64, String) {
+    let micros = now().micros() - seconds_ago * 1_000_000;
+    let mut time = Vec::new();
+    palisade_event::rfc3339(micros, &mut time);
+    let (time, client) = (String::from_utf8(time).expect("text"), std::net::Ipv4Addr::from(0xc633_6400 + client));
+    let decision = if matches!(status, 401 | 403 | 429) { "refuse" } else { "admit" };
+    let line = format!(
+        "{{\"timestamp\":\"{time}\",\"service.name\":\"shop\",\"palisade.decision\":\"{decision}\",\
+         \"http.request.method\":\"GET\",\"url.path\":\"/x\",\"http.response.status_code\":{status},\
+         \"client.address\":\"{client}\",\"client.key\":\"{client}\"{more}}}\n"
+    );
+    (micros, line)
+}
+
+#[test]
+fn g1_g3_every_pattern_that_wants_a_person_now_and_each_of_the_guides_rules_reaches_its_channel() {
+    let (folder, app, receiver) = (Folder::new("alerts-patterns"), App::start(), Receiver::start(|_, _| 200));
+    let rules = [
+        ("login-failures-massive", "P1"),
+        ("csrf-distributed", "P1"),
+        ("server-error-spike", "P1"),
+        ("exploit-answered", "P1"),
+        ("server-error-rate", "P1"),
+        ("server-error-volume", "P1"),
+        ("rate-limit-volume", "P2"),
+    ];
+    let mut text = "[notify]\nwait = \"1s\"\n".to_owned();
+    let mut variables = Vec::new();
+    for (rule, _) in rules {
+        let variable = rule.to_uppercase().replace('-', "_") + "_URL";
+        text += &channel(rule, "slack", &format!("url = \"{variable}\"\nrules = [\"{rule}\"]"));
+        variables.push((variable, receiver.url(&format!("/{rule}"))));
+    }
+    folder.file("palisade.toml", &policy(&app, &text));
+    let mut lines = Vec::new();
+    // Three hours as they usually are: an error every five minutes.
+    for minute in 1..180_u64 {
+        (0..4).for_each(|n| lines.push(line(600 + minute * 60 + n, 1, 200, "")));
+        lines.extend((minute % 5 == 0).then(|| line(600 + minute * 60 + 5, 1, 500, "")));
+    }
+    // And now: within a minute, all of it.
+    lines.extend((0..110).map(|n| line(40, n, 401, "")));
+    lines.extend((0..12).map(|n| line(40, n, 403, ",\"palisade.code\":\"csrf-token-invalid\"")));
+    lines.extend((0..90).map(|n| line(40, n, 500, "")));
+    lines.extend((0..105).map(|_| line(40, 7, 429, ",\"palisade.code\":\"rate-limited\"")));
+    lines.push(line(40, 9, 200, ",\"palisade.signals\":[\"known-exploit\"]"));
+    lines.sort();
+    folder.file("gate.log", &lines.into_iter().map(|(_, line)| line).collect::<String>());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.current_dir(&folder.0).args(["watch", "--log", "gate.log", "--policy", "palisade.toml"]);
+    command.env_clear().envs(app::SECRETS).envs(variables).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut watch = command.spawn().expect("starts");
+    for (rule, priority) in rules {
+        let told = receiver.wait(&format!("/{rule}"), |_| true).body;
+        assert!(told["text"].as_str().is_some_and(|text| text.contains(priority)), "{rule}: {told}");
+    }
+    watch.kill().expect("its end");
+    let _ = watch.wait();
+}
+
 #[test]
 fn p2_is_grouped_with_its_due_time_and_p3_sends_nothing() {
     let (folder, app, receiver) = (Folder::new("alerts-p2"), App::start(), Receiver::start(|_, _| 204));
