@@ -11,6 +11,7 @@ mod demo;
 mod detector;
 mod env;
 mod events;
+mod export;
 mod incidents;
 mod init;
 mod intake;
