@@ -353,6 +353,7 @@ pub fn event_line(data: &[u8]) {
         signals: 0,
         user: None,
         outcome: None,
+        fields: None,
         attributable: false,
         count: 1,
     };

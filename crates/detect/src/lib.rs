@@ -35,6 +35,7 @@ mod shard;
 mod state;
 mod table;
 mod trial;
+mod tune;
 mod window;
 mod yaml;
 
@@ -46,3 +47,4 @@ pub use rule::{Level, Mode, Rule};
 pub use rules::{Matcher, Matches, Rules};
 pub use shard::Shard;
 pub use trial::{Trial, Tried};
+pub use tune::{BadThreshold, Threshold};

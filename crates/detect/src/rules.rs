@@ -107,6 +107,10 @@ impl Rules {
         self.rules.iter().find(|rule| rule.id() == id)
     }
 
+    pub(crate) fn correlation_mut(&mut self, id: &str) -> Option<&mut Correlation> {
+        self.rules.iter_mut().find(|rule| *rule.id == *id).map(|rule| &mut rule.correlation)
+    }
+
     pub(crate) fn rule(&self, at: u16) -> Option<&Rule> {
         self.rules.get(usize::from(at))
     }

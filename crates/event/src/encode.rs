@@ -54,6 +54,9 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     number(line, Field::Duration, event.duration_micros);
     names(line, Field::Tags, event.tags, Tag::ALL.map(|tag| (tag.bit(), tag.id())));
     names(line, Field::Signals, event.signals, Signal::ALL.map(|signal| (signal.bit(), signal.id())));
+    if let Some(fields) = event.fields {
+        text(line, Field::Fields, fields);
+    }
     if !event.attributable {
         key(line, Field::Attributable);
         line.extend_from_slice(b"false");
@@ -244,6 +247,7 @@ mod tests {
             duration_micros: 12,
             tags: Tag::LimiterOverflow.bit() | Tag::ClaimWatermark.bit(),
             signals: Signal::Xss.bit() | Signal::KnownExploit.bit(),
+            fields: Some("/title /items/*/name"),
             attributable: false,
             count: 3,
         }
@@ -267,7 +271,7 @@ mod tests {
                 r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
                 r#""session.id":"00000000000000ab","user.id":"user_1","event.outcome":"failure","http.server.request.duration_us":12,"#,
                 r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.signals":["xss","known-exploit"],"#,
-                r#""palisade.attributable":false,"palisade.type":"AUTH_FAILURE","#,
+                r#""palisade.fields":"/title /items/*/name","palisade.attributable":false,"palisade.type":"AUTH_FAILURE","#,
                 r#""palisade.count":3}"#,
                 "\n"
             )

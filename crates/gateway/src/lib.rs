@@ -30,7 +30,7 @@ mod watched;
 mod websocket;
 mod worker;
 
-pub use admin::Admin;
+pub use admin::{Admin, Asked, Content, Form, Page, Pages, Visitor};
 pub use control::{Control, Reload};
 pub use events::{EventSink, Heard, Surroundings, Tap, Told};
 pub use front::Front;

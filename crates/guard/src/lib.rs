@@ -71,6 +71,7 @@ pub use json::{BadJson, MAX_JSON_DEPTH, MAX_JSON_VALUES, read_json};
 pub use keys::{MIN_SECRET, Secrets, SigningSecret, WeakSecret};
 pub use ledger::{Ledger, Spend, Spent};
 pub use limiter::{Charge, Limiter, Pressure, Seed};
+pub use login::{Fold, Folded};
 pub use multipart::{BadMultipart, MAX_PARTS, Part, read_multipart};
 pub use plan::{Plan, signing_problems};
 pub use record::{Lane, Record};

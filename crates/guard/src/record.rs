@@ -14,6 +14,35 @@ pub struct Record {
     pub(crate) status: u16,
     pub(crate) finished: Now,
     pub(crate) quiet: bool,
+    /// Which fields failed validation, as [`Event::fields`] wants them.
+    pub(crate) fields: Option<Box<str>>,
+}
+
+/// Fields that one event names.
+const MAX_FIELDS: usize = 4;
+/// The longest name of a field, in bytes.
+const FIELD_CAP: usize = 40;
+
+/// The fields of an exchange that failed validation. A schema may let a stranger choose names, so they are cut and made plain.
+pub(crate) fn fields(exchange: &Exchange) -> Option<Box<str>> {
+    let mut named: Vec<String> = Vec::new();
+    for violation in exchange.violations.iter().flat_map(|violations| violations.iter()) {
+        let segments = violation.pointer.split('/').map(|segment| {
+            let index = !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
+            if index { "*" } else { segment }
+        });
+        let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '/' | '*' | '_' | '-' | '.' | '~');
+        let joined = segments.collect::<Vec<_>>().join("/");
+        let mut name: String =
+            joined.chars().map(|char| if plain(char) { char } else { '?' }).take(FIELD_CAP).collect();
+        if name.is_empty() {
+            name.push('/');
+        }
+        if named.len() < MAX_FIELDS && !named.contains(&name) {
+            named.push(name);
+        }
+    }
+    (!named.is_empty()).then(|| named.join(" ").into())
 }
 
 /// Which lane an event travels in, so that cheap refusals cannot crowd out what matters.
@@ -55,6 +84,7 @@ impl Record {
             duration_micros: self.finished.mono.0.saturating_sub(exchange.started.mono.0),
             tags: exchange.tags,
             signals: exchange.signals,
+            fields: self.fields.as_deref(),
             attributable: !exchange.asks.foreign,
             count: 1,
         }

@@ -6,14 +6,18 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use palisade_detect::{Engine, Rules, Settings};
+use palisade_event::{EventTime, Incident};
 use palisade_gateway::{Heard, Tap};
+use palisade_watch::dashboard::Insight;
 use palisade_watch::lines::Country;
+use palisade_watch::notify::Notifier;
 use palisade_watch::pipeline::Pipeline;
 use palisade_watch::store::{Health, Keeper, Place, Retention, Told};
 use palisade_watch::windows::Windows;
 
 use crate::intake::Reports;
 use crate::output;
+use crate::warden::{Case, Warden};
 use crate::{incidents, stored};
 
 /// A detector at work.
@@ -21,9 +25,15 @@ pub(crate) struct Detector {
     thread: JoinHandle<Health>,
 }
 
-/// What a detector has beside the gate's lines.
+/// What a detector has beside the gate's lines, and who else hears what it finds.
 #[derive(Default)]
 pub(crate) struct Beside {
+    /// Tells people; wants to know that something comes.
+    pub(crate) notifier: Option<Arc<Notifier>>,
+    /// Answers with blocks.
+    pub(crate) warden: Option<Arc<Warden>>,
+    /// How it stands, for the dashboard.
+    pub(crate) insight: Arc<Insight>,
     pub(crate) country: Option<Arc<dyn Country>>,
     pub(crate) reports: Option<Reports>,
     /// The store beside which it keeps what it remembers.
@@ -34,6 +44,8 @@ pub(crate) struct Beside {
 const LISTEN: Duration = Duration::from_millis(200);
 /// How late lines of a gate may be: refusals are counted for a second, then told.
 const LATENESS_SECONDS: u64 = 2;
+/// How often its numbers are copied for the dashboard.
+const NOTE_EVERY: Duration = Duration::from_secs(2);
 /// A detector that is killed remembers what it did so long ago at most.
 const REMEMBER_EVERY: Duration = Duration::from_secs(300);
 /// How long the last commit may take.
@@ -47,13 +59,12 @@ impl Detector {
         let keeper = keeper(place)?;
         // Strangers choose what is counted, so nobody may know where it is put.
         let settings = Settings { seed: seed(), lateness_seconds: LATENESS_SECONDS, ..Settings::default() };
-        let Beside { country, reports, windows } = beside;
-        let mut pipeline = Pipeline::new(Arc::clone(&rules), settings).with_country(country);
-        let windows = windows.and_then(|place| Windows::beside(&place, "gate"));
+        let windows = beside.windows.as_ref().and_then(|place| Windows::beside(place, "gate"));
+        let mut pipeline = Pipeline::new(Arc::clone(&rules), settings).with_country(beside.country.clone());
         if let Some(engine) = windows.as_ref().and_then(|windows| remembered(windows, &rules, settings)) {
             pipeline = pipeline.with_engine(engine);
         }
-        let run = move || listen(&tap, pipeline, keeper, reports.as_ref(), windows.as_ref());
+        let run = move || listen(&tap, pipeline, keeper, &beside, windows.as_ref());
         Ok(Detector { thread: thread::Builder::new().name("palisade-detector".to_owned()).spawn(run)? })
     }
 
@@ -62,6 +73,22 @@ impl Detector {
         match self.thread.join() {
             Ok(left) => tell_left(&left),
             Err(_) => output::problem("the detector ended by a panic; the gate was not touched by it"),
+        }
+    }
+}
+
+// === impl Beside ===
+
+impl Beside {
+    fn heard(&self, now: EventTime) {
+        if let Some(notifier) = &self.notifier {
+            notifier.heard(now);
+        }
+    }
+
+    fn found(&self, incident: Incident, pipeline: &Pipeline, now: EventTime) {
+        if let Some(warden) = &self.warden {
+            warden.hear(Case { incident, hour: pipeline.clients(now) });
         }
     }
 }
@@ -91,19 +118,26 @@ fn listen(
     tap: &Tap,
     mut pipeline: Pipeline,
     keeper: Keeper,
-    reports: Option<&Reports>,
+    beside: &Beside,
     windows: Option<&Windows>,
 ) -> Health {
-    let mut kept = Instant::now();
+    let (mut noted, mut kept) = (None::<Instant>, Instant::now());
+    // Silence is counted from the start on.
+    beside.heard(stored::now());
     loop {
         let heard = tap.next(LISTEN);
         let now = stored::now();
         match &heard {
-            Heard::Lines(told) => told.lines().for_each(|line| pipeline.line(line, now)),
+            Heard::Lines(told) => {
+                told.lines().for_each(|line| pipeline.line(line, now));
+                beside.heard(now);
+            }
             Heard::Nothing | Heard::End => {}
         }
-        if let Some(reports) = reports {
-            reports.each(|seen| pipeline.observe(seen, Some(now)));
+        if let Some(reports) = &beside.reports
+            && reports.each(|seen| pipeline.observe(seen, Some(now)))
+        {
+            beside.heard(now);
         }
         if matches!(heard, Heard::End) {
             pipeline.finish();
@@ -111,8 +145,13 @@ fn listen(
         if !matches!(heard, Heard::End) {
             pipeline.tick(now);
         }
+        if noted.is_none_or(|at| at.elapsed() >= NOTE_EVERY) {
+            beside.insight.note(pipeline.engine(), now);
+            noted = Some(Instant::now());
+        }
         for incident in pipeline.fresh() {
             output::note(&format!("palisade: incident  {}", incidents::line(&incident)));
+            beside.found(incident, &pipeline, now);
         }
         if matches!(heard, Heard::End) {
             pipeline.hand_over(&keeper, Vec::new());

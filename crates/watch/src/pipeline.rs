@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use palisade_detect::{Engine, Mode, Rules, Settings};
-use palisade_event::{EventTime, Incident, IncidentKey, Priority, Seen, State, decode};
+use palisade_event::{EventTime, Incident, IncidentKey, Priority, Seen, Source, State, decode};
 
 use crate::lines::Country;
+use crate::respond::Crowd;
 use crate::store::{Commit, Keeper, Rows};
 
 /// The detector of one process and what it has found since the last hand-over.
@@ -27,6 +28,7 @@ pub struct Pipeline {
     handed: Option<Instant>,
     /// Incidents of `found` that were looked at.
     sorted: usize,
+    crowd: Crowd,
     country: Option<Arc<dyn Country>>,
 }
 
@@ -53,8 +55,15 @@ impl Pipeline {
             bad_lines: 0,
             handed: None,
             sorted: 0,
+            crowd: Crowd::new(settings.seed),
             country: None,
         }
+    }
+
+    /// About how many clients a gate saw within the hour.
+    #[must_use]
+    pub fn clients(&self, now: EventTime) -> u64 {
+        self.crowd.count(now)
     }
 
     /// Goes on with what an engine remembered at its end.
@@ -111,6 +120,9 @@ impl Pipeline {
     /// Takes an event: counts it for the store, and matches it. `now` is the clock, where the event came just now: a stamp
     /// ahead of it becomes it.
     pub fn observe(&mut self, seen: &Seen<'_>, now: Option<EventTime>) {
+        if let (Source::Gate, Some(client), Some(now)) = (seen.source, seen.client, now) {
+            self.crowd.saw(client, now);
+        }
         match now.filter(|now| seen.time > *now) {
             Some(now) => self.rows.add(&Seen { time: now, ..seen.clone() }),
             None => self.rows.add(seen),

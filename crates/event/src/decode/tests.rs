@@ -38,6 +38,7 @@ fn full() -> Seen<'static> {
         response_bytes: Some(14),
         tags: Tag::LimiterOverflow.bit() | Tag::ClaimWatermark.bit(),
         signals: Signal::Xss.bit() | Signal::KnownExploit.bit(),
+        fields: Some("/title".into()),
         attributable: true,
         count: 3,
         ..Seen::at(EventTime::from_micros(TIME), Source::Gate)
@@ -167,7 +168,7 @@ prop_compose! {
         texts in prop::array::uniform16(text()),
         numbers in (0..4_102_444_800_000_000_u64, prop::option::of(100..1000_u16), any::<[Option<u32>; 3]>(), any::<u32>()),
         client in any::<Option<IpAddr>>(),
-        bits in (0..128_u8, 0..32_u8, any::<bool>()),
+        bits in (any::<u8>(), 0..32_u8, any::<bool>()),
         known in (pick(&[Decision::Admit, Decision::WouldRefuse]), pick(&crate::ORDER), pick(Code::ALL), pick(&Kind::ALL),
             pick(&[Outcome::Success, Outcome::Unknown])),
     ) -> Seen<'static> {
@@ -225,6 +226,7 @@ proptest! {
             duration_micros: seen.duration_micros.unwrap_or_default(),
             tags: seen.tags,
             signals: seen.signals,
+            fields: seen.fields.as_deref(),
             attributable: seen.attributable,
             count: seen.count.max(1),
         };

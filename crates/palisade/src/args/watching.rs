@@ -102,6 +102,28 @@ pub(crate) struct Events {
     pub(crate) limit: usize,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  palisade report
+  palisade report --since 7d --format html > report.html
+  palisade report --since 2026-11-16T00:00:00Z --until 2026-11-23T00:00:00Z --json
+
+The time before, of the same length, is what it is compared with. Without --format it is Markdown.")]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// From then on: 24h, 7d, 4w before its end, or 2026-11-22T07:00:00Z.
+    #[arg(long, value_name = "WHEN", default_value = "7d")]
+    pub(crate) since: String,
+    /// Up to then [default: now].
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<String>,
+    /// What the application is called in the title.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
+}
+
 /// By what events are counted.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum TopBy {

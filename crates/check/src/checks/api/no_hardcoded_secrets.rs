@@ -1,0 +1,19 @@
+//! No secrets stand in the code.
+
+use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::facts::Unknown;
+
+pub(super) const CHECK: Check = Check {
+    id: "api/no-hardcoded-secrets",
+    title: "No secrets stand in the code",
+    item: Item::Box(6),
+    section: Section::Api,
+    severity: Severity::Critical,
+    reference: "A07:2021; ASVS 13.3.1",
+    judge,
+};
+
+/// Only a person can say.
+fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+}

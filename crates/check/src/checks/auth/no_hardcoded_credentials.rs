@@ -1,0 +1,19 @@
+//! No credentials stand in the code.
+
+use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::facts::Unknown;
+
+pub(super) const CHECK: Check = Check {
+    id: "auth/no-hardcoded-credentials",
+    title: "No credentials stand in the code",
+    item: Item::Box(6),
+    section: Section::Authentication,
+    severity: Severity::Critical,
+    reference: "A07:2021; ASVS 13.3.1",
+    judge,
+};
+
+/// Only a person can say.
+fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+}
