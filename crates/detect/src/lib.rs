@@ -20,6 +20,7 @@ mod file;
 mod hit;
 mod index;
 mod keep;
+mod measure;
 mod modifier;
 mod novelty;
 mod open;
