@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Entry, Origin, Severity};
 
+/// A sample of a page: its name, labels and value.
+type Sample<'p> = (&'p str, Vec<Value>, f64);
+
 /// A body for `/v1/logs`; lines that are no objects are left out.
 #[must_use]
 pub fn logs<'l>(lines: impl IntoIterator<Item = &'l [u8]>, origin: &Origin, now: EventTime) -> Vec<u8> {
@@ -22,7 +25,7 @@ pub fn logs<'l>(lines: impl IntoIterator<Item = &'l [u8]>, origin: &Origin, now:
 #[must_use]
 pub fn metrics(page: &str, origin: &Origin, start: EventTime, now: EventTime) -> Vec<u8> {
     let mut families: Vec<(&str, &str, &str)> = Vec::new();
-    let mut samples: BTreeMap<&str, Vec<(&str, Vec<Value>, f64)>> = BTreeMap::new();
+    let mut samples: BTreeMap<&str, Vec<Sample<'_>>> = BTreeMap::new();
     let mut help = "";
     for line in page.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
@@ -30,7 +33,7 @@ pub fn metrics(page: &str, origin: &Origin, start: EventTime, now: EventTime) ->
         } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
             families.push((name, kind, help));
         } else if let (Some((name, labels, value)), Some((family, ..))) = (sample(line), families.last()) {
-            samples.entry(family).or_default().push((name, labels, value));
+            samples.entry(*family).or_default().push((name, labels, value));
         }
     }
     let times = (nanos(start), nanos(now));
@@ -108,7 +111,7 @@ fn nanos(time: EventTime) -> String {
 }
 
 /// `name{label="value"} 1`. Labels of ours hold no quote that is not escaped.
-fn sample(line: &str) -> Option<(&str, Vec<Value>, f64)> {
+fn sample(line: &str) -> Option<Sample<'_>> {
     let (series, value) = line.rsplit_once(' ')?;
     let value = value.parse().ok()?;
     let Some((name, labels)) = series.split_once('{') else { return Some((series, Vec::new(), value)) };
@@ -117,13 +120,13 @@ fn sample(line: &str) -> Option<(&str, Vec<Value>, f64)> {
     Some((name, labels.collect(), value))
 }
 
-fn plain(points: &[(&str, Vec<Value>, f64)], (start, now): &(String, String)) -> Vec<Value> {
-    let point = |(_, labels, value): &(&str, Vec<Value>, f64)| json!({ "startTimeUnixNano": start, "timeUnixNano": now, "asDouble": value, "attributes": labels });
+fn plain(points: &[Sample<'_>], (start, now): &(String, String)) -> Vec<Value> {
+    let point = |(_, labels, value): &Sample<'_>| json!({ "startTimeUnixNano": start, "timeUnixNano": now, "asDouble": value, "attributes": labels });
     points.iter().map(point).collect()
 }
 
 /// Prometheus sums buckets up, OTLP does not.
-fn histogram(points: &[(&str, Vec<Value>, f64)], (start, now): &(String, String)) -> Value {
+fn histogram(points: &[Sample<'_>], (start, now): &(String, String)) -> Value {
     let ending = |suffix: &'static str| points.iter().filter(move |(name, ..)| name.ends_with(suffix));
     let single = |suffix| ending(suffix).map(|(.., value)| *value).next().unwrap_or_default();
     let (mut counts, mut bounds, mut before) = (Vec::new(), Vec::new(), 0.0);
