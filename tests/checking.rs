@@ -6,6 +6,8 @@
 mod canary;
 #[path = "checking/faults.rs"]
 mod faults;
+#[path = "checking/git.rs"]
+mod git;
 #[path = "checking/online.rs"]
 mod online;
 #[path = "checking/project.rs"]

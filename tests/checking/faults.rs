@@ -119,6 +119,20 @@ fn b1_b4_b8_c1_c2_c6_each_planted_fault_is_found_and_nothing_else_changes() {
     assert!(wrong.is_empty(), "{} of {} faults:\n{}", wrong.len(), FAULTS.len(), wrong.join("\n"));
 }
 
+/// What is judged by routes and leaks has tests of its own (tests/project), and changes with reason here: a handler that
+/// is planted is a new route, a live key is a live key wherever it is written.
 fn look(project: &Project) -> Seen {
-    project.seen(&["--osv", "osv"])
+    let mut seen = project.seen(&["--osv", "osv"]);
+    let elsewhere = [
+        "auth/",
+        "api/csrf",
+        "api/rate-limit",
+        "api/validation",
+        "api/no-hardcoded",
+        "final/secrets",
+        "payments/webhooks",
+        "payments/subscription",
+    ];
+    seen.retain(|id, _| !elsewhere.iter().any(|start| id.starts_with(start)));
+    seen
 }

@@ -53,9 +53,9 @@ fn serve(mut stream: TcpStream, status: &str, report: &str, kept: &Mutex<Vec<Str
         }
         let (status, answer) = match head.starts_with("POST /-/npm/v1/security/advisories/bulk") {
             true => (status, report),
-            false if head.starts_with("GET /next") => ("200 OK", NEXT),
-            false => ("404 Not Found", "{}"),
+            false => ("200 OK", ""),
         };
+        let answer = if answer.is_empty() { document(&head) } else { answer.to_owned() };
         kept.lock().expect("lock").push(head);
         let length = answer.len();
         let written = write!(
@@ -68,8 +68,16 @@ fn serve(mut stream: TcpStream, status: &str, report: &str, kept: &Mutex<Vec<Str
     }
 }
 
-const NEXT: &str =
-    r#"{"name":"next","dist-tags":{"latest":"99.0.0"},"versions":{"99.0.0":{"name":"next","version":"99.0.0"}}}"#;
+/// What a registry says of a package: every version that the shop pins, and a much later one.
+fn document(head: &str) -> String {
+    let name = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').replace("%2f", "/");
+    let manifest = include_str!("../../examples/nextjs-shop/package.json");
+    let manifest: serde_json::Value = serde_json::from_str(manifest).expect("json");
+    let pinned = manifest["dependencies"][&name].as_str().unwrap_or("1.0.0");
+    let version = |version: &str| serde_json::json!({ "name": name, "version": version, "dist": { "tarball": "" } });
+    let versions = serde_json::json!({ pinned: version(pinned), "99.0.0": version("99.0.0") });
+    serde_json::json!({ "name": name, "dist-tags": { "latest": "99.0.0" }, "versions": versions }).to_string()
+}
 
 const WEAK: &str = r#"{"stripe":[{"id":1,"url":"https://example/GHSA-1","title":"a weakness","severity":"high",
     "vulnerable_versions":"<99.0.0","cwe":[],"cvss":{"score":8,"vectorString":null}}]}"#;
@@ -95,6 +103,8 @@ fn c2_the_registry_is_asked_about_the_lock_file_and_its_refusal_is_unknown() {
     assert!(weak["deps/audit"].1[0].contains("stripe: a weakness (high"), "{weak:?}");
     assert_eq!(weak["deps/critical-updated"].0, "fail", "{weak:?}");
     assert_eq!(weak["deps/framework-current"].0, "fail", "{weak:?}");
+    assert_eq!(weak["deps/outdated"].0, "warn", "{weak:?}");
+    assert!(weak["deps/outdated"].1.iter().any(|it| it.contains("stripe") && it.contains("behind 99.0.0")), "{weak:?}");
     assert!(!registry.heads().contains("canary"), "{}", registry.heads());
 
     let registry = Registry::start("200 OK", "{}");

@@ -22,7 +22,7 @@ impl Project {
     pub(crate) fn shop() -> Project {
         let project = Project::empty();
         let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/nextjs-shop");
-        copy(&shop, &project.path);
+        copy(&shop, &project.path, false);
         // Fails on purpose, and would hide that another handler does.
         fs::remove_dir_all(project.path.join("app/api/boom")).expect("removed");
         project.append(".gitignore", ".env\n.env.*\n!.env.example\n");
@@ -47,7 +47,7 @@ impl Project {
     /// Another project that begins as this one is.
     pub(crate) fn again(&self) -> Project {
         let other = Project::empty();
-        copy(&self.path, &other.path);
+        copy(&self.path, &other.path, true);
         other
     }
 
@@ -192,19 +192,21 @@ pub(crate) fn advisory(package: &str, fixed: &str) -> String {
     .to_string()
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder; what a build or a developer left there only where `all`.
+fn copy(from: &Path, to: &Path, all: bool) {
     for entry in fs::read_dir(from).expect("folder") {
         let entry = entry.expect("entry");
         let name = entry.file_name();
-        if ["node_modules", ".next", "test-output"].iter().any(|left| name == *left) {
+        let left = name == "node_modules" || name == ".next" || name.to_string_lossy().starts_with(".env");
+        if left && !all {
             continue;
         }
         let (path, target) = (entry.path(), to.join(&name));
         let kind = entry.file_type().expect("kind");
         if kind.is_dir() {
             fs::create_dir_all(&target).expect("folder");
-            copy(&path, &target);
-        } else if kind.is_file() && !name.to_string_lossy().starts_with(".env") | to.join(".git").exists() {
+            copy(&path, &target, all);
+        } else if kind.is_file() {
             fs::copy(&path, &target).expect("copied");
         }
     }

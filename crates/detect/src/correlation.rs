@@ -11,18 +11,19 @@ use crate::condition::Condition;
 use crate::expr::Expr;
 use crate::file::Draft;
 use crate::read::{Map, count, expected};
-use crate::rule::{Baseline, Bound, Correlation, Input, NewValue, Profile, Roles};
+use crate::rule::{Baseline, Bound, Correlation, Input, Measured, NewValue, Profile, Roles};
 use crate::yaml::{Node, Value};
 
 /// The types that there are.
 const TYPES: &str =
-    "event_count, value_count, temporal, temporal_ordered, ratio, baseline, new_value, time_profile, absence";
+    "event_count, value_count, value_sum, value_avg, value_percentile, temporal, temporal_ordered, ratio, baseline, \
+     new_value, time_profile, absence";
 
 /// The most events that are remembered for one group to decide a count exactly.
-const COUNT_CAP: u32 = 10_000;
+pub(crate) const COUNT_CAP: u32 = 10_000;
 
 /// The most different values that are remembered for one group.
-const DISTINCT_CAP: u32 = 1_000;
+pub(crate) const DISTINCT_CAP: u32 = 1_000;
 
 /// The names that correlations use, so that the rules behind them do not speak for themselves.
 pub(crate) fn used<'n>(drafts: &[Draft<'n>], found: &mut Diagnostics) -> BTreeSet<&'n str> {
@@ -51,6 +52,9 @@ pub(crate) fn read(
     let read = match kind {
         Some("event_count") => reader.counting(),
         Some("value_count") => reader.distinct(),
+        Some("value_sum") => reader.measure(Measured::Sum),
+        Some("value_avg") => reader.measure(Measured::Average),
+        Some("value_percentile") => reader.percentile(),
         Some("temporal") => reader.temporal(),
         Some("temporal_ordered") => reader.ordered(),
         Some("ratio") => reader.ratio(),
@@ -135,6 +139,39 @@ impl<'n> Reader<'_, 'n> {
         }
         let span = self.span()?;
         Some((inputs, Correlation::Distinct { of, bound, span }))
+    }
+
+    fn percentile(&mut self) -> Read {
+        let nth = self.inside_condition("percentile").and_then(Node::number);
+        match nth.filter(|nth| (0.0..=100.0).contains(nth)) {
+            Some(nth) => self.measure(Measured::Percentile(nth)),
+            None => self.incomplete("percentile"),
+        }
+    }
+
+    fn measure(&mut self, measured: Measured) -> Read {
+        let inputs = self.single_input()?;
+        let of = self.value_field()?;
+        let bound = Bound(self.comparisons()?);
+        if bound.0.is_empty() {
+            return self.incomplete("condition");
+        }
+        if measured == Measured::Sum && !bound.is_rising() {
+            let problem = Diagnostic::error("value-sum-falling", "numbers are added until there is enough of them");
+            self.found.push(problem.at(self.map.span, "").fix("write `gte` or `gt`"));
+            return None;
+        }
+        let least = self.map.count("min_count", self.found).unwrap_or(1);
+        let span = self.span()?;
+        Some((inputs, Correlation::Measure { of, measured, bound, least, span }))
+    }
+
+    /// What stands under a key of the condition.
+    fn inside_condition(&mut self, key: &str) -> Option<&'n Node> {
+        match self.map.take("condition").map(|node| &node.value) {
+            Some(Value::Map(entries)) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node),
+            _ => None,
+        }
     }
 
     fn ratio(&mut self) -> Read {
@@ -354,7 +391,7 @@ impl<'n> Reader<'_, 'n> {
             return None;
         };
         let mut comparisons = Vec::new();
-        for entry in entries.iter().filter(|entry| entry.key != "field") {
+        for entry in entries.iter().filter(|entry| !matches!(entry.key.as_str(), "field" | "percentile")) {
             match (Order::of(&entry.key), entry.node.number().filter(|number| *number >= 0.0)) {
                 (Some(order), Some(number)) => comparisons.push((order, number)),
                 _ => expected(&entry.node, &entry.key, "one of gt, gte, lt, lte, eq, neq with a number", self.found),
@@ -365,10 +402,7 @@ impl<'n> Reader<'_, 'n> {
 
     /// `field` of the condition, or beside it.
     fn value_field(&mut self) -> Option<Vec<Column>> {
-        let inside = match self.map.take("condition").map(|node| &node.value) {
-            Some(Value::Map(entries)) => entries.iter().find(|entry| entry.key == "field").map(|entry| &entry.node),
-            _ => None,
-        };
+        let inside = self.inside_condition("field");
         let Some(node) = inside.or_else(|| self.map.take("field")) else {
             self.incomplete("field");
             return None;

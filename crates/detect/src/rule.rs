@@ -87,6 +87,14 @@ pub(crate) enum Correlation {
         bound: Bound,
         span: u64,
     },
+    /// A number that events carry, once so many did.
+    Measure {
+        of: Vec<Column>,
+        measured: Measured,
+        bound: Bound,
+        least: u32,
+        span: u64,
+    },
     /// Role 0 among role 1, once there are `total` of role 1.
     Ratio {
         order: Order,
@@ -113,6 +121,15 @@ pub(crate) enum Correlation {
         expected: bool,
         span: u64,
     },
+}
+
+/// What is made of many numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Measured {
+    Sum,
+    Average,
+    /// The number that so many percent do not exceed.
+    Percentile(f64),
 }
 
 /// A count far above what it usually is.
@@ -248,6 +265,9 @@ impl Rule {
             Correlation::Each => "match",
             Correlation::Count { .. } => "event_count",
             Correlation::Distinct { .. } => "value_count",
+            Correlation::Measure { measured: Measured::Sum, .. } => "value_sum",
+            Correlation::Measure { measured: Measured::Average, .. } => "value_avg",
+            Correlation::Measure { measured: Measured::Percentile(_), .. } => "value_percentile",
             Correlation::Ratio { .. } => "ratio",
             Correlation::Temporal { .. } => "temporal",
             Correlation::Ordered { .. } => "temporal_ordered",
@@ -273,6 +293,7 @@ impl Rule {
             Correlation::Each => 0,
             Correlation::Count { span, .. }
             | Correlation::Distinct { span, .. }
+            | Correlation::Measure { span, .. }
             | Correlation::Ratio { span, .. }
             | Correlation::Temporal { span, .. }
             | Correlation::Ordered { span, .. }
@@ -345,7 +366,11 @@ impl Mode {
 
 impl Bound {
     pub(crate) fn holds(&self, count: u32) -> bool {
-        self.0.iter().all(|(order, wanted)| order.holds(f64::from(count), *wanted))
+        self.is_met(f64::from(count))
+    }
+
+    pub(crate) fn is_met(&self, number: f64) -> bool {
+        self.0.iter().all(|(order, wanted)| order.holds(number, *wanted))
     }
 
     /// Whether more never makes it false, so that it can be decided at each event.

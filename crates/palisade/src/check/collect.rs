@@ -36,12 +36,22 @@ pub(super) fn facts(
     }
     let sources = Sources { registry: registry.as_ref().filter(|_| packages), osv: args.osv.as_deref() };
     let build = (args.build && has(Section::Final)).then(|| super::build::facts(args, root));
+    let keys = keys()?;
+    let wanted = Wanted { history: true, built: true };
+    let leaks = secrets::scan(root, wanted, keys.run).map_err(|why| {
+        Unknown::new(
+            format!("the scan for secrets did not end: {why}"),
+            "run `palisade secrets scan`, without --history",
+        )
+    });
     Ok(Facts {
         project: Fact::from(project::collect(root)),
-        env: Fact::Known(env::collect(root, &asked, &keys()?)),
+        env: Fact::Known(env::collect(root, &asked, &keys)),
         git: Fact::from(git::collect(root)),
         dependencies: Fact::from(dependencies::collect(root, &sources)),
         source: Fact::from(source::collect(root)),
+        routes: Fact::Known(routes::collect(root, &Names::default())),
+        secrets: Fact::from(leaks),
         routes: Fact::Known(routes::collect(root, &routes::Names::default())),
         secrets: secrets(root),
         build: match build {

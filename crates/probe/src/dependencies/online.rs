@@ -59,6 +59,13 @@ pub(super) fn outdated(root: &Root, registry: &Registry) -> Result<Vec<Outdated>
             found.push(Outdated { package: package.clone(), current, wanted, latest });
         }
     }
+    if found.is_empty() {
+        // npm passes over packages that the registry refuses: that it answers at all must be seen.
+        let manifest = project::manifest(root)?.unwrap_or_default();
+        for package in project::strings(&manifest, "dependencies").keys().take(1) {
+            latest(package, registry)?;
+        }
+    }
     found.sort();
     Ok(found)
 }
