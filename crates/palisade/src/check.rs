@@ -4,13 +4,12 @@ mod build;
 mod collect;
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use palisade_check::facts::attestations::Attestation;
 use palisade_check::{CHECKS, Case, Check as Item, Facts, Levels, Report, Section, date, find};
-use palisade_probe::{Root, attest as attested};
+use palisade_probe::{Root, attest as attested, write_regular};
 
 use crate::args::{Attest, Check};
 use crate::output::{self, Exit, ReportFormat};
@@ -41,7 +40,8 @@ pub(crate) fn run(args: &Check, format: ReportFormat) -> anyhow::Result<Exit> {
     };
     let policy = crate::env::policy(args.policy.as_deref(), &root, environment)?;
     if let Some(path) = &args.save_facts {
-        write_private(path, serde_json::to_string_pretty(&collected)?.as_bytes())?;
+        let text = serde_json::to_string_pretty(&collected)?;
+        write_regular(path, text.as_bytes(), 0o600).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     let case = Case { facts: &collected, policy: policy.as_ref(), environment: environment.id(), today: &today };
     let mut findings = Vec::new();
@@ -148,14 +148,4 @@ pub(crate) fn attest(args: &Attest) -> anyhow::Result<Exit> {
 pub(crate) fn today() -> String {
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
     date::written(i64::try_from(seconds / 86_400).unwrap_or_default())
-}
-
-/// Writes a file that its owner alone reads.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).with_context(|| format!("{} cannot be written", path.display()))?;
-    file.write_all(bytes).with_context(|| format!("{} cannot be written", path.display()))
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use palisade_backend::SystemEntropy;
@@ -23,7 +22,7 @@ pub(crate) fn run(args: &Scan, format: Format) -> anyhow::Result<Exit> {
     if args.until.as_deref().is_some_and(|until| !is_day(until)) {
         bail!("--until is a day: 2027-06-30");
     }
-    let today = today();
+    let today = crate::check::today();
     let (key, baseline) = baseline(args)?;
     let wanted = Wanted { history: args.history, built: args.built };
     let mut found = secrets::scan(&root, wanted, key).map_err(anyhow::Error::msg)?;
@@ -64,34 +63,31 @@ fn read(path: &Path) -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(path)?)
 }
 
-/// `2026-11-22`, by UTC.
-pub(crate) fn today() -> String {
-    let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
-    let mut stamp = Vec::new();
-    palisade_event::rfc3339(u64::try_from(micros).unwrap_or(u64::MAX), &mut stamp);
-    String::from_utf8_lossy(&stamp).chars().take(10).collect()
-}
-
 /// For machines. No time, no key: two runs over the same project say the same.
 fn data(found: &Secrets, lapsed: usize) -> serde_json::Value {
-    let Coverage { files, bytes, blobs, too_large, binary, unreadable, links, dropped, history, shallow } = found.coverage;
-    let leaks: Vec<_> = found.leaks.iter().map(|leak| {
-        json!({
-            "rule": leak.rule,
-            "title": leak.title,
-            "source": leak.source,
-            "path": leak.path,
-            "line": leak.line,
-            "column": leak.column,
-            "blob": leak.blob,
-            "masked": masked(leak),
-            "variable": leak.variable,
-            "length": leak.length,
-            "certainty": leak.certainty,
-            "test": leak.test,
-            "allowed": leak.allowed,
+    let Coverage { files, bytes, blobs, too_large, binary, unreadable, links, dropped, history, shallow } =
+        found.coverage;
+    let leaks: Vec<_> = found
+        .leaks
+        .iter()
+        .map(|leak| {
+            json!({
+                "rule": leak.rule,
+                "title": leak.title,
+                "source": leak.source,
+                "path": leak.path,
+                "line": leak.line,
+                "column": leak.column,
+                "blob": leak.blob,
+                "masked": masked(leak),
+                "variable": leak.variable,
+                "length": leak.length,
+                "certainty": leak.certainty,
+                "test": leak.test,
+                "allowed": leak.allowed,
+            })
         })
-    }).collect();
+        .collect();
     json!({
         "summary": { "open": found.open().count(), "allowed": found.leaks.len() - found.open().count(), "lapsed": lapsed },
         "findings": leaks,
@@ -118,13 +114,33 @@ fn text(found: &Secrets, lapsed: usize) -> String {
         let place: String = place.chars().filter(|c| !c.is_control()).collect();
         let variable = leak.variable.as_ref().map(|name| format!(", the value of {name}")).unwrap_or_default();
         let test = if leak.test { ", for testing" } else { "" };
-        let _ = writeln!(out, "{place}\n    {}{variable}{test}: {} ({} bytes) [{}]", leak.title, masked(leak), leak.length, leak.rule);
+        let _ = writeln!(
+            out,
+            "{place}\n    {}{variable}{test}: {} ({} bytes) [{}]",
+            leak.title,
+            masked(leak),
+            leak.length,
+            leak.rule
+        );
     }
-    let Coverage { files, blobs, too_large, binary, unreadable, links, dropped, history, shallow, bytes: _ } = found.coverage;
+    let Coverage { files, blobs, too_large, binary, unreadable, links, dropped, history, shallow, bytes: _ } =
+        found.coverage;
     let open = found.open().count();
-    let _ = writeln!(out, "{open} open, {} allowed, in {files} files{}", found.leaks.len() - open, if history { format!(" and {blobs} objects of the history") } else { String::new() });
-    let skipped = [(too_large, "too large"), (binary, "not text"), (unreadable, "unreadable"), (links, "links"), (dropped, "findings beyond the most")];
-    let skipped: Vec<String> = skipped.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let _ = writeln!(
+        out,
+        "{open} open, {} allowed, in {files} files{}",
+        found.leaks.len() - open,
+        if history { format!(" and {blobs} objects of the history") } else { String::new() }
+    );
+    let skipped = [
+        (too_large, "too large"),
+        (binary, "not text"),
+        (unreadable, "unreadable"),
+        (links, "links"),
+        (dropped, "findings beyond the most"),
+    ];
+    let skipped: Vec<String> =
+        skipped.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     if !skipped.is_empty() {
         let _ = writeln!(out, "left out: {}", skipped.join(", "));
     }
@@ -135,7 +151,10 @@ fn text(found: &Secrets, lapsed: usize) -> String {
         let _ = writeln!(out, "{lapsed} entries of the baseline allow nothing any more");
     }
     if open > 0 {
-        let _ = writeln!(out, "A key that was committed or shipped is known: revoke it at its provider first, then remove it.");
+        let _ = writeln!(
+            out,
+            "A key that was committed or shipped is known: revoke it at its provider first, then remove it."
+        );
     }
     out
 }

@@ -336,7 +336,6 @@ fn texts_that_nest_without_end_neither_crash_nor_hide() {
         "f(",
     ];
     for text in texts {
-        let _ = read_on_stack("a.tsx", &many(text));
         let _ = read_on_stack("a.tsx", &format!("x = {}1", many(text)));
     }
     let project =
