@@ -44,6 +44,11 @@ const FORBIDDEN: &[Arrow] = &[
         because: "the examiner does not share the implementation it examines",
     },
     Arrow {
+        from: Who::Folders(&["probe"]),
+        to: &["crates/guard", "crates/tower", "crates/gateway"],
+        because: "who collects facts does not share the implementation that is examined",
+    },
+    Arrow {
         from: Who::Folders(&["tower"]),
         to: &["crates/backend", "crates/gateway", "crates/watch", "tokio"],
         because: "the layer runs inside any app, on any runtime",
@@ -131,6 +136,17 @@ fn sans_io_crates_refuse_clock_and_files_by_name() {
             assert!(rules.contains(&format!("{call}\"")), "crates/{folder}/clippy.toml does not refuse {call}");
         }
     }
+}
+
+/// Who collects facts does not judge them.
+#[test]
+fn the_probe_does_not_name_findings() {
+    let judging: Vec<_> = committed_texts()
+        .into_iter()
+        .filter(|(name, text)| name.starts_with("crates/probe/src/") && text.contains("Finding"))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(judging, Vec::<String>::new(), "crates/probe names `Finding`");
 }
 
 #[test]

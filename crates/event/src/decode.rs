@@ -118,6 +118,7 @@ impl<'a> Reading<'a> {
             Field::Outcome => seen.outcome = Outcome::from_id(&text),
             Field::Tags => seen.tags |= Tag::from_id(&text).map_or(0, Tag::bit),
             Field::Signals => seen.signals |= Signal::from_id(&text).map_or(0, Signal::bit),
+            Field::Fields => seen.fields = Some(text),
             Field::Query => seen.query = Some(text),
             Field::Referrer => seen.referrer = Some(redact_referrer(text)),
             Field::Host => seen.host = Some(text),

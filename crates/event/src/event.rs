@@ -87,11 +87,14 @@ pub enum Tag {
     RouteUndeclared,
     /// A provider sent a message again that the application had accepted: its answer was lost.
     MessageRepeated,
+    /// The visitor was given a CSRF token: by the endpoint for it, or in a page. The one that comes back with an accepted
+    /// write is not told.
+    CsrfTokenIssued,
 }
 
 impl Tag {
     /// Every tag, in the order they are written.
-    pub const ALL: [Tag; 7] = [
+    pub const ALL: [Tag; 8] = [
         Tag::ForwardedMalformed,
         Tag::LimiterOverflow,
         Tag::ClaimWatermark,
@@ -99,6 +102,7 @@ impl Tag {
         Tag::ErrorMasked,
         Tag::RouteUndeclared,
         Tag::MessageRepeated,
+        Tag::CsrfTokenIssued,
     ];
 
     /// The name in events.
@@ -112,6 +116,7 @@ impl Tag {
             Tag::ErrorMasked => "error-masked",
             Tag::RouteUndeclared => "route-undeclared",
             Tag::MessageRepeated => "message-repeated",
+            Tag::CsrfTokenIssued => "csrf-token-issued",
         }
     }
 
@@ -214,12 +219,17 @@ pub struct Event<'a> {
     pub user: Option<&'a str>,
     /// How a sign-in ended; only of attempts that reached the application. Never which account was named.
     pub outcome: Option<Outcome>,
+    /// The type by which the application reported what happened, in `X-Palisade-Event`.
+    pub report: Option<&'a str>,
     /// Time from request head to response head, in microseconds.
     pub duration_micros: u64,
     /// Bits of [`Tag`].
     pub tags: u8,
     /// Bits of [`Signal`].
     pub signals: u8,
+    /// Which fields of the input failed validation: JSON pointers with spaces between them, indexes as `*`. None but of
+    /// `validation-failed`.
+    pub fields: Option<&'a str>,
     /// Whether the client's own doing can be told from the request: false for requests another site caused.
     pub attributable: bool,
     /// How many equal refusals this line stands for; 1 for a request of its own.

@@ -64,6 +64,8 @@ fields! {
     Tags = "palisade.tags";
     /// [`Event::signals`](crate::Event::signals), by name.
     Signals = "palisade.signals";
+    /// [`Event::fields`](crate::Event::fields).
+    Fields = "palisade.fields";
     /// [`Event::attributable`](crate::Event::attributable), written only when false.
     Attributable = "palisade.attributable";
     /// The query, without its `?`; values named like secrets are `***`. Never of the gate's own events.

@@ -77,6 +77,8 @@ pub struct Seen<'a> {
     pub tags: u8,
     /// Bits of [`Signal`].
     pub signals: u8,
+    /// Which fields of the input failed validation: JSON pointers with spaces between them.
+    pub fields: Option<Cow<'a, str>>,
     /// Whether a client may be blocked for it: only what a gate itself saw the client do.
     pub attributable: bool,
     /// How many equal events this one stands for. 0 for a notice that stands for no request.
@@ -173,6 +175,7 @@ impl<'a> Seen<'a> {
             response_bytes: None,
             tags: 0,
             signals: 0,
+            fields: None,
             attributable: false,
             count: 1,
         }
@@ -208,6 +211,7 @@ impl<'a> Seen<'a> {
             Field::Duration => number(self.duration_micros),
             Field::Tags => (self.tags != 0).then(|| Value::Names(Names::new(self.tags, TAGS))),
             Field::Signals => (self.signals != 0).then(|| Value::Names(Names::new(self.signals, SIGNALS))),
+            Field::Fields => text(&self.fields),
             Field::Attributable => Some(Value::Flag(self.attributable)),
             Field::Query => text(&self.query),
             Field::Referrer => text(&self.referrer),
@@ -264,6 +268,7 @@ impl<'a> Seen<'a> {
             action: own(self.action),
             kind_of_report: own(self.kind_of_report),
             error: own(self.error),
+            fields: own(self.fields),
             ..self
         }
     }
@@ -288,9 +293,11 @@ impl<'a> From<&Event<'a>> for Seen<'a> {
             session: event.session.map(|session| Cow::Owned(format!("{session:016x}"))),
             user: event.user.map(Cow::Borrowed),
             outcome: event.outcome,
+            kind_of_report: event.report.map(Cow::Borrowed),
             duration_micros: Some(event.duration_micros),
             tags: event.tags,
             signals: event.signals,
+            fields: event.fields.map(Cow::Borrowed),
             attributable: event.attributable,
             count: event.count,
             ..Seen::at(EventTime::from_micros(event.time_micros), Source::Gate)

@@ -48,6 +48,7 @@ fn one(seen: &Seen<'_>, field: Field, line: &mut Vec<u8>) {
         Field::Duration => size(line, field, seen.duration_micros),
         Field::Tags => names(line, field, seen.tags, Tag::ALL.map(|tag| (tag.bit(), tag.id()))),
         Field::Signals => names(line, field, seen.signals, Signal::ALL.map(|signal| (signal.bit(), signal.id()))),
+        Field::Fields => cow(line, field, seen.fields.as_ref()),
         // Only what a gate says is attributable unless it says otherwise.
         Field::Attributable if !seen.attributable && seen.decision.is_some() => {
             key(line, field);

@@ -21,7 +21,7 @@ use crate::headers;
 use crate::identity::Identity;
 use crate::inbox::Settle;
 use crate::login;
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::stage::NEXT_ACTION;
 use crate::step::Collect;
 use crate::token::Token;
@@ -225,6 +225,7 @@ impl Admitted {
             status,
             finished: env.now,
             quiet: false,
+            fields: record::fields(&self.exchange),
             exchange: self.exchange,
         }
     }
@@ -284,6 +285,7 @@ fn document(exchange: &mut Exchange, headers: &mut HeaderMap, env: &Env<'_>) {
     headers::strip_conditional(headers);
     nonce(exchange, headers, env);
     let session = exchange.renew_session(env);
+    exchange.tag(Tag::CsrfTokenIssued);
     let token = Token::mint(&session, exchange.binding(), &exchange.plan.keys, env);
     if let Ok(token) = HeaderValue::from_str(&token) {
         headers.insert(X_PALISADE_CSRF_TOKEN, token);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Response, StatusCode, response};
-use palisade_event::{Code, Decision, Stage};
+use palisade_event::{Code, Decision, Stage, Tag};
 use palisade_policy::Methods;
 
 use crate::env::Env;
@@ -15,7 +15,7 @@ use crate::headers::Brought;
 use crate::html;
 use crate::inbox::Settle;
 use crate::login;
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::schema::Violation;
 use crate::stage::noteworthy;
 use crate::step::Denial;
@@ -119,6 +119,7 @@ impl Answer {
             status: head.status.as_u16(),
             finished: env.now,
             quiet,
+            fields: record::fields(&self.exchange),
             exchange: Box::new(self.exchange),
         };
         (Response::from_parts(head, body), record)
@@ -328,6 +329,7 @@ fn sentence(code: Code) -> &'static str {
 
 fn token(exchange: &mut Exchange, env: &Env<'_>) -> (response::Parts, Bytes) {
     let session = exchange.renew_session(env);
+    exchange.tag(Tag::CsrfTokenIssued);
     let token = Token::mint(&session, exchange.binding(), &exchange.plan.keys, env);
     let mut head = own(exchange, 200);
     head.headers.insert(header::CONTENT_TYPE, JSON);

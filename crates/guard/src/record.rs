@@ -14,6 +14,35 @@ pub struct Record {
     pub(crate) status: u16,
     pub(crate) finished: Now,
     pub(crate) quiet: bool,
+    /// Which fields failed validation, as [`Event::fields`] wants them.
+    pub(crate) fields: Option<Box<str>>,
+}
+
+/// Fields that one event names.
+const MAX_FIELDS: usize = 4;
+/// The longest name of a field, in bytes.
+const FIELD_CAP: usize = 40;
+
+/// The fields of an exchange that failed validation. A schema may let a stranger choose names, so they are cut and made plain.
+pub(crate) fn fields(exchange: &Exchange) -> Option<Box<str>> {
+    let mut named: Vec<String> = Vec::new();
+    for violation in exchange.violations.iter().flat_map(|violations| violations.iter()) {
+        let segments = violation.pointer.split('/').map(|segment| {
+            let index = !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
+            if index { "*" } else { segment }
+        });
+        let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '/' | '*' | '_' | '-' | '.' | '~');
+        let joined = segments.collect::<Vec<_>>().join("/");
+        let mut name: String =
+            joined.chars().map(|char| if plain(char) { char } else { '?' }).take(FIELD_CAP).collect();
+        if name.is_empty() {
+            name.push('/');
+        }
+        if named.len() < MAX_FIELDS && !named.contains(&name) {
+            named.push(name);
+        }
+    }
+    (!named.is_empty()).then(|| named.join(" ").into())
 }
 
 /// Which lane an event travels in, so that cheap refusals cannot crowd out what matters.
@@ -31,6 +60,7 @@ impl Record {
     pub fn event(&self) -> Event<'_> {
         let exchange = &self.exchange;
         let plan = exchange.route.and_then(|_| exchange.route());
+        let reported = exchange.reported.as_deref();
         Event {
             time_micros: exchange.started.wall.0,
             service: &exchange.plan.policy.app.name,
@@ -48,10 +78,13 @@ impl Record {
             user_agent: exchange.agent.as_ref().and_then(|agent| agent.to_str().ok()),
             session: exchange.session.map(|session| session.in_events(&exchange.plan.keys)),
             user: exchange.identity.as_ref().map(Identity::subject),
-            outcome: exchange.login.as_ref().and_then(|attempt| attempt.outcome),
+            // What the policy declares as a success is worth more than the application's word.
+            outcome: exchange.login.as_ref().and_then(|attempt| attempt.outcome).or(reported.and_then(|it| it.outcome)),
+            report: reported.map(|reported| &*reported.kind),
             duration_micros: self.finished.mono.0.saturating_sub(exchange.started.mono.0),
             tags: exchange.tags,
             signals: exchange.signals,
+            fields: self.fields.as_deref(),
             attributable: !exchange.asks.foreign,
             count: 1,
         }

@@ -13,7 +13,7 @@ mod xss;
 use palisade_event::Signal;
 
 use crate::input::{self, Content};
-use crate::signals::normal::normal;
+use crate::signals::normal::Normal;
 use crate::view::View;
 
 /// The most bytes of one value that are looked at.
@@ -53,16 +53,17 @@ pub fn signals_of_path(path: &str) -> u8 {
     let bytes = path.as_bytes();
     let mut bits = if bytes.len() > LONG_PATH { Signal::ExcessiveLength.bit() } else { 0 };
     let (mut odd, mut last) = (false, 0);
-    for (at, byte) in bytes.iter().copied().enumerate() {
-        odd |= is(&IN_PATHS, byte) || (byte == b'.' && last == b'.');
-        if last == b'/' && exploit::segment(bytes.get(at..).unwrap_or_default()) {
-            bits |= Signal::KnownExploit.bit();
-        }
+    for byte in bytes.iter().copied() {
+        odd |= is(&IN_PATHS, byte) | (byte == b'.' && last == b'.');
         last = byte;
     }
+    let known = |at: usize| exploit::segment(bytes.get(at + 1..).unwrap_or_default());
+    if memchr::memchr_iter(b'/', bytes).any(known) {
+        bits |= Signal::KnownExploit.bit();
+    }
     if odd {
-        bits |= normal(bytes, false, |path| {
-            traversal::path(path) | xss::look(path) | sql::look(path) | exploit::text(path)
+        bits |= Normal::with(bytes, false, |normal| {
+            traversal::path(normal) | xss::look(normal) | sql::look(normal) | exploit::text(normal)
         });
     }
     bits
@@ -103,7 +104,9 @@ fn of_value(value: &[u8], plus: bool) -> u8 {
     if !number && !value.iter().any(|byte| is(&IN_VALUES, *byte)) {
         return 0;
     }
-    normal(value, plus, |value| xss::look(value) | sql::look(value) | traversal::text(value) | exploit::text(value))
+    Normal::with(value, plus, |normal| {
+        xss::look(normal) | sql::look(normal) | traversal::text(normal) | exploit::text(normal)
+    })
 }
 
 /// Bytes without one of which a value is none of what is looked for.

@@ -7,8 +7,9 @@ use palisade_event::Kind;
 
 use crate::matcher::{Conflict, Matcher};
 use crate::model::{
-    ActionRule, App, Clients, Cors, CspSources, Csrf, CsrfStrength, Environment, Framework, HealthCheck, Identity,
-    Limits, Listen, Method, Methods, Mode, Origin, Route, RouteSource, Service, SharedState, Undeclared, Upstream,
+    ActionRule, Alerting, App, Clients, Cors, CspSources, Csrf, CsrfStrength, Environment, Framework, HealthCheck,
+    Identity, Limits, Listen, Method, Methods, Mode, Origin, Route, RouteSource, Service, SharedState, Undeclared,
+    Upstream,
 };
 use crate::place::{Place, Problem, Problems};
 use crate::policy::{ManifestAction, Policy, RouteId};
@@ -37,6 +38,7 @@ pub struct PolicyBuilder {
     pub(crate) actions: Vec<ActionRule>,
     pub(crate) manifest: Option<BTreeMap<String, ManifestAction>>,
     pub(crate) csp: CspSources,
+    pub(crate) alerting: Alerting,
     pub(crate) routes: Vec<Route>,
 }
 
@@ -71,6 +73,7 @@ impl Policy {
             actions: Vec::new(),
             manifest: None,
             csp: CspSources::default(),
+            alerting: Alerting::default(),
             routes: Vec::new(),
         }
     }
@@ -214,6 +217,12 @@ impl PolicyBuilder {
         self
     }
 
+    /// Who is told of what was found, and what answers back.
+    pub fn alerting(mut self, alerting: Alerting) -> PolicyBuilder {
+        self.alerting = alerting;
+        self
+    }
+
     /// A route. The order does not matter: the more specific path wins.
     pub fn route(mut self, route: Route) -> PolicyBuilder {
         self.routes.push(route);
@@ -298,6 +307,7 @@ impl PolicyBuilder {
             actions: self.actions,
             manifest: self.manifest,
             csp: self.csp,
+            alerting: self.alerting,
             routes,
             undeclared_route,
             matcher,

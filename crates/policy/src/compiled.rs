@@ -269,7 +269,12 @@ impl<K: Coded + Ord, V: Coded> Coded for BTreeMap<K, V> {
         }
     }
     fn read(from: &mut Bytes<'_>) -> Option<BTreeMap<K, V>> {
-        (0..usize::read(from)?).map(|_| Some((K::read(from)?, V::read(from)?))).collect()
+        // Not collected: that would sort first, by code of its own for each type.
+        let mut map = BTreeMap::new();
+        for _ in 0..usize::read(from)? {
+            map.insert(K::read(from)?, V::read(from)?);
+        }
+        Some(map)
     }
 }
 
@@ -373,6 +378,8 @@ impl Coded for PolicyBuilder {
             // Where it runs says the one, and the framework's build the other.
             environment: _,
             manifest: _,
+            // Nobody is told anything from inside an app.
+            alerting: _,
             clients,
             csrf,
             cors,

@@ -102,7 +102,10 @@ pub fn dated_secrets(variables: &BTreeMap<String, String>, name: &str) -> Vec<(S
 
 /// Ours always, also for a policy built in code; then what the policy lists.
 fn required(policy: &Policy) -> BTreeSet<String> {
-    services::ALWAYS.iter().map(|name| (*name).to_owned()).chain(policy.required_variables.iter().cloned()).collect()
+    let mut names = BTreeSet::new();
+    names.extend(services::ALWAYS.iter().map(|name| (*name).to_owned()));
+    names.extend(policy.required_variables.iter().cloned());
+    names
 }
 
 fn missing(name: &str, environment: Environment) -> Diagnostic {
@@ -120,12 +123,13 @@ fn placeholder(name: &str) -> Diagnostic {
 
 /// Each webhook needs one live secret.
 fn signatures<'v>(policy: &Policy, value: &impl Fn(&str) -> Option<&'v str>, found: &mut Diagnostics) {
-    let mut told: BTreeSet<&[String]> = BTreeSet::new();
+    let mut told: Vec<&[String]> = Vec::new();
     for route in policy.routes() {
         let Some(signature) = &route.signature else { continue };
-        if !told.insert(&signature.secrets) {
+        if told.contains(&signature.secrets.as_slice()) {
             continue;
         }
+        told.push(&signature.secrets);
         let set: Vec<&String> = signature.secrets.iter().filter(|name| value(name).is_some()).collect();
         if set.is_empty() {
             let what =
@@ -189,7 +193,8 @@ fn rotations(policy: &Policy, variables: &BTreeMap<String, String>, now: i64, fo
 }
 
 /// Whether a value was copied from an example: `changeme`, `<...>`, `sk_test_...`, one character over and over.
-pub(crate) fn is_placeholder(text: &str) -> bool {
+#[must_use]
+pub fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let words = [
         "changeme",
@@ -251,10 +256,10 @@ pub fn start_problems(policy: &Policy, listen: SocketAddr) -> Diagnostics {
 #[must_use]
 pub fn admin_problems(policy: &Policy, address: SocketAddr, token: Option<&str>) -> Diagnostics {
     let mut found = Diagnostics::new();
-    if !address.ip().to_canonical().is_loopback() {
+    if !address.ip().to_canonical().is_loopback() && policy.listen.tls.is_empty() {
         let what = format!("the admin listener at {address} is reachable from other machines, and has no TLS");
-        let fix =
-            "listen on 127.0.0.1 and let a proxy or a tunnel on this machine carry it, or turn it off: --admin off";
+        let fix = "listen on 127.0.0.1 and let a proxy or a tunnel on this machine carry it, give the gate [listen] tls, or turn it \
+             off: --admin off";
         found.push(Diagnostic::error("admin-exposed", what).fix(fix));
     }
     if policy.app.upstreams.iter().any(|up| is_same(&up.origin.authority, up.origin.port(), address)) {

@@ -1,6 +1,7 @@
 //! `palisade.toml`: text to [`Draft`] with all problems at their places, then, with what lies outside the file,
 //! to a [`Policy`](crate::Policy).
 
+mod alerting;
 mod build;
 pub(crate) mod draft;
 mod reader;

@@ -16,6 +16,7 @@ mod model;
 mod place;
 mod policy;
 mod preset;
+pub mod reference;
 mod rules;
 mod schemas;
 mod secret;
@@ -30,14 +31,18 @@ pub use advise::{
 };
 pub use builder::PolicyBuilder;
 pub use defaults::{KindDefaults, Reason, SIGN_IN, SignIn};
-pub use environment::{ADMIN_TOKEN, admin_problems, dated_secrets, environment_problems, live_secrets, start_problems};
+pub use environment::{
+    ADMIN_TOKEN, admin_problems, dated_secrets, environment_problems, is_placeholder, live_secrets, start_problems,
+};
 pub use file::{Built, Draft, Overrides, Sources, Want, parse};
 pub use matcher::page_path;
 pub use model::{
-    Access, ActionRule, App, Clients, Cors, CspProfile, CspSources, Csrf, CsrfStrength, DEFAULT_BUFFERED, Environment,
-    ForwardingHeader, Framework, HealthCheck, Identity, IdentityNeed, IdentityProvider, Limit, Limits, Listen, Method,
-    Methods, Mode, Origin, Outage, Route, RouteSource, Schema, Service, SharedState, Signals, Signature,
-    SignatureScheme, Success, Tls, Undeclared, Upstream,
+    Access, ActionRule, Alerting, App, Channel, ChannelKind, Clients, Cors, CspProfile, CspSources, Csrf, CsrfStrength,
+    DEFAULT_BUFFERED, Datadog, Detect, Environment, Export, ForwardingHeader, Framework, HealthCheck, Identity,
+    IdentityNeed, IdentityProvider, Limit, Limits, Listen, Method, Methods, Mode, Notify, Origin, Otlp, Outage,
+    Pattern, Respond, Route, RouteSource, Schema, Service, SharedState, Signals, Signature, SignatureScheme, Silence,
+    Success, Threshold, Tls, Undeclared, Upstream,
 };
 pub use policy::{Found, ManifestAction, Policy, RouteId};
 pub use schemas::{PRESET_SCHEMAS, preset_schema};
+pub use services::{ALWAYS, Variables, variables};

@@ -7,11 +7,15 @@ use ipnet::IpNet;
 use palisade_diag::Span;
 use palisade_event::Kind;
 
+mod alerting;
 mod limit;
 mod method;
 mod names;
 mod origin;
 
+pub use alerting::{
+    Alerting, Channel, ChannelKind, Datadog, Detect, Export, Notify, Otlp, Pattern, Respond, Silence, Threshold,
+};
 pub use limit::Limit;
 pub use method::{Method, Methods};
 pub use origin::Origin;

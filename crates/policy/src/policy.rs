@@ -4,8 +4,8 @@ use palisade_event::Kind;
 
 use crate::matcher::Matcher;
 use crate::model::{
-    ActionRule, App, Clients, Cors, CspSources, Csrf, Environment, Identity, Limits, Listen, Method, Methods, Route,
-    Schema, SharedState, Undeclared,
+    ActionRule, Alerting, App, Clients, Cors, CspSources, Csrf, Environment, Identity, Limits, Listen, Method, Methods,
+    Route, Schema, SharedState, Undeclared,
 };
 
 /// The index of a route in [`Policy::routes`].
@@ -46,6 +46,8 @@ pub struct Policy {
     pub manifest: Option<BTreeMap<String, ManifestAction>>,
     /// What documents may load, from services and the policy.
     pub csp: CspSources,
+    /// `[[channel]]` and what belongs to it: who is told of what was found, and what answers back.
+    pub alerting: Alerting,
     pub(crate) routes: Vec<Route>,
     pub(crate) undeclared_route: RouteId,
     pub(crate) matcher: Matcher,

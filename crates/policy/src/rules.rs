@@ -1,5 +1,6 @@
 //! What a policy must satisfy, whether it comes from a file or from code.
 
+mod alerting;
 mod route;
 mod tables;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub(crate) fn check(builder: &mut PolicyBuilder, problems: &mut Problems) {
     for rule in tables::RULES {
         rule(builder, problems);
     }
+    alerting::alerting(builder, problems);
     for (index, route) in builder.routes.iter().enumerate() {
         for rule in route::RULES {
             rule(builder, index, route, problems);

@@ -12,7 +12,7 @@ use crate::builder::PolicyBuilder;
 use crate::model::{CspSources, Identity, IdentityProvider, Origin, Service};
 
 /// Variables of Palisade itself, wanted in every environment.
-pub(crate) const ALWAYS: [&str; 2] = ["CSRF_SECRET", "SESSION_SECRET"];
+pub const ALWAYS: [&str; 2] = ["CSRF_SECRET", "SESSION_SECRET"];
 
 /// Names Clerk's frontend, and with it the issuer of tokens.
 pub(crate) const CLERK_KEY: &str = "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY";
@@ -22,13 +22,16 @@ const CONVEX_URL: &str = "NEXT_PUBLIC_CONVEX_URL";
 
 /// Variables a service wants, the same in each environment; their values differ.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Variables {
-    pub(crate) required: &'static [&'static str],
-    pub(crate) optional: &'static [&'static str],
+pub struct Variables {
+    /// Without them it does not work.
+    pub required: &'static [&'static str],
+    /// What it may have beside them.
+    pub optional: &'static [&'static str],
 }
 
 /// The guide's list: five required ones in all (with [`ALWAYS`]), the others optional.
-pub(crate) const fn variables(service: Service) -> Variables {
+#[must_use]
+pub const fn variables(service: Service) -> Variables {
     match service {
         Service::Clerk => Variables {
             required: &[CLERK_KEY, "CLERK_SECRET_KEY"],

@@ -7,11 +7,15 @@
 //! One [`Keeper`] writes for a process, from a thread of its own; everybody may read by a [`Store`] of their own. Reading
 //! and writing block: from async code by `spawn_blocking`.
 
+mod blocks;
+mod counts;
 mod engine;
 mod events;
 mod fault;
 mod incidents;
 mod keeper;
+mod lock;
+mod outbox;
 mod place;
 mod retain;
 mod rows;
@@ -19,11 +23,15 @@ mod schema;
 
 use palisade_event::{EventTime, Incident};
 
+pub use blocks::Blocked;
+pub use counts::{Cell, Fired, MAX_CELLS, Share, Window};
 use engine::{Engine, Value};
 pub use events::{By, EventFilter, EventRow, MAX_EVENTS};
 pub use fault::{StoreFault, Trouble};
 pub use incidents::{DETECTOR, IncidentFilter, Kept, MAX_LISTED};
 pub use keeper::{Health, Keeper, MAX_INCIDENTS, Told};
+pub use lock::Lock;
+pub use outbox::{Deal, Letter, LetterFilter, LetterState, MAX_UNCLEAR, Outcome, Posted, Untold};
 pub use place::Place;
 pub use retain::Retention;
 pub use rows::{Lane, MAX_ROWS, Rows};
@@ -52,6 +60,8 @@ const OPEN_ROWS: i64 = 4000;
 
 const UPSERT_MARK: &str =
     "INSERT INTO mark (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body";
+
+const INSERT_SESSION: &str = "INSERT INTO session (day, id) VALUES (?1, ?2) ON CONFLICT (day, id) DO NOTHING";
 
 const UPSERT_EVENT: &str = "\
 INSERT INTO event (minute, hash, lane, status, code, decision, kind, route, client, account, what, country, count, \
@@ -145,6 +155,7 @@ fn write(engine: &mut Engine, commit: &Commit, now: EventTime) -> Result<(), Sto
     let events = rows.values();
     let incidents: Vec<_> = incidents.iter().map(|incident| incidents::values(incident, now)).collect();
     let marks: Vec<_> = marks.iter().map(|(name, body)| vec![name.as_str().into(), body.clone().into()]).collect();
+    engine.each(INSERT_SESSION, &rows.sessions())?;
     engine.each(UPSERT_EVENT, &events)?;
     fold(engine, &rows.minutes())?;
     engine.each(incidents::UPSERT, &incidents)?;

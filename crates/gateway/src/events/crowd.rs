@@ -150,6 +150,8 @@ mod tests {
             signals: 0,
             user: None,
             outcome: None,
+            fields: None,
+            report: None,
             attributable: true,
             count: 1,
         }

@@ -15,39 +15,39 @@ pub(super) struct Normal<'a> {
     pub(super) nul: bool,
 }
 
-/// Most values are no longer, and clearing room for the longest would cost more than reading them.
-const SHORT: usize = 256;
+/// Nearly all values are no longer than this, and need no large buffers made ready.
+const SHORT: usize = 128;
 
-/// Decodes the first [`MAX_VALUE`] bytes of a value, escapes twice, `%uXXXX`, overlong UTF-8, full-width forms, and shows
-/// them to `look`.
-pub(super) fn normal<T>(value: &[u8], plus: bool, look: impl FnOnce(&Normal<'_>) -> T) -> T {
-    let value = value.get(..value.len().min(MAX_VALUE)).unwrap_or_default();
-    // Nothing gets longer by being decoded.
-    if value.len() <= SHORT {
-        look(&Normal::of(value, plus, &mut [0; SHORT], &mut [0; SHORT]))
-    } else {
-        look(&Normal::of(value, plus, &mut [0; MAX_VALUE], &mut [0; MAX_VALUE]))
+impl Normal<'_> {
+    /// Looks at the first [`MAX_VALUE`] bytes of a value, decoded: escapes twice, `%uXXXX`, overlong UTF-8, full-width forms.
+    pub(super) fn with<T>(value: &[u8], plus: bool, look: impl FnOnce(&Normal<'_>) -> T) -> T {
+        let value = value.get(..value.len().min(MAX_VALUE)).unwrap_or_default();
+        // Nothing gets longer by being decoded.
+        if value.len() <= SHORT {
+            look(&Normal::of(value, plus, &mut [0; SHORT], &mut [0; SHORT]))
+        } else {
+            look(&Normal::of(value, plus, &mut [0; MAX_VALUE], &mut [0; MAX_VALUE]))
+        }
     }
-}
 
-impl<'a> Normal<'a> {
-    fn of(value: &[u8], plus: bool, raw: &'a mut [u8], low: &'a mut [u8]) -> Normal<'a> {
+    fn of<'a>(value: &[u8], plus: bool, raw: &'a mut [u8], low: &'a mut [u8]) -> Normal<'a> {
+        let mut normal = Normal { raw, low, len: 0, hidden_dot: false, hidden_slash: false, nul: false };
         let mut hidden = false;
-        let mut once = Filling { place: low, len: 0 };
+        let mut once = Filling { place: &mut *normal.low, len: 0 };
         unescape(value, |byte, escaped| {
             hidden |= escaped && byte == b'.';
             once.push(if byte == b'+' && plus && !escaped { b' ' } else { byte });
         });
         let once = once.len;
         let mut slash = false;
-        let mut twice = Filling { place: raw, len: 0 };
-        unescape(low.get(..once).unwrap_or_default(), |byte, escaped| {
+        let mut twice = Filling { place: &mut *normal.raw, len: 0 };
+        unescape(normal.low.get(..once).unwrap_or_default(), |byte, escaped| {
             hidden |= escaped && byte == b'.';
             slash |= escaped && matches!(byte, b'/' | b'\\');
             twice.push(byte);
         });
         let twice = twice.len;
-        let mut normal = Normal { raw, low, len: 0, hidden_dot: hidden, hidden_slash: slash, nul: false };
+        (normal.hidden_dot, normal.hidden_slash) = (hidden, slash);
         normal.fold(twice);
         normal
     }

@@ -304,6 +304,12 @@ impl<'t> Value<'t> {
         Some(Table { place: self.place, inline: true, title: format!("`{}`", self.key), entries, asked: Vec::new() })
     }
 
+    /// The values of a table whose keys are names.
+    pub(super) fn named(&self, reader: &mut Reader) -> Vec<(String, Value<'t>)> {
+        let Some(entries) = self.entries(reader) else { return Vec::new() };
+        entries.iter().map(|(key, value)| (key.get_ref().to_string(), self.item(reader, value))).collect()
+    }
+
     /// The pairs of a table of texts.
     pub(super) fn pairs(&self, reader: &mut Reader) -> Vec<(String, String)> {
         let Some(entries) = self.entries(reader) else { return Vec::new() };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::defaults::DEFAULT_HEALTH_INTERVAL;
 use crate::file::draft::{Draft, OriginSource, VERCEL, Variables};
 use crate::file::reader::{Reader, Table, Value, Wrong, word};
-use crate::file::{route, values};
+use crate::file::{alerting, route, values};
 use crate::model::{
     ActionRule, Cors, Environment, Framework, HealthCheck, Identity, IdentityProvider, Limits, Mode, Origin, Outage,
     Service, Tls, Upstream,
@@ -45,8 +45,9 @@ pub(super) fn read(mut reader: Reader, mut root: Table<'_>) -> Draft {
     for table in root.tables(r, "action") {
         action(r, table, &mut draft);
     }
+    alerting::read(r, &mut root, &mut draft);
     // The parts that read these check what is inside.
-    for key in ["channel", "silence", "report", "maintenance"] {
+    for key in ["report", "maintenance"] {
         root.get(r, key);
     }
     root.close(r);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use palisade_event::Kind;
+use palisade_event::{ClientKey, Kind};
 
 use crate::file::draft::SchemaFrom;
 use crate::file::reader::Reader;
@@ -229,6 +229,18 @@ pub(super) fn schema(text: &str) -> Result<SchemaFrom, Wrong> {
     }
     let names = PRESET_SCHEMAS.map(|name| (name, ()));
     Err(word(text, "schema-unknown", &names).err().unwrap_or_else(|| Wrong::new("schema-unknown", "", "")))
+}
+
+/// A client as events name it: an IPv4 address, or the /64 of an IPv6 address.
+pub(super) fn client(text: &str) -> Result<String, Wrong> {
+    let (address, width) = text.split_once('/').map_or((text, None), |(address, width)| (address, Some(width)));
+    match (address.parse::<IpAddr>(), width) {
+        (Ok(address), None | Some("64" | "32")) => Ok(ClientKey::of(address).to_string()),
+        _ => {
+            let what = format!("`{}` is not a client", shortened(text));
+            Err(Wrong::new("client-malformed", what, "write it like \"203.0.113.7\" or \"2001:db8::/64\""))
+        }
+    }
 }
 
 /// A text that may not be empty nor hold control characters.

@@ -164,7 +164,7 @@ impl Store {
 // === impl EventFilter ===
 
 impl EventFilter {
-    fn values(&self, limit: Option<usize>) -> Vec<Value> {
+    pub(super) fn values(&self, limit: Option<usize>) -> Vec<Value> {
         let EventFilter { since, until, status, code, client, route, lane } = self;
         let minute = |time: &EventTime| i64::try_from(time.micros() / 60_000_000).unwrap_or(i64::MAX);
         let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
@@ -185,7 +185,7 @@ impl EventFilter {
 // === impl EventRow ===
 
 impl EventRow {
-    fn of(row: &Row) -> EventRow {
+    pub(super) fn of(row: &Row) -> EventRow {
         let lane = Lane::ALL.into_iter().find(|lane| lane.number() == row.number(0));
         EventRow {
             lane: lane.map_or("", Lane::id).to_owned(),

@@ -49,6 +49,8 @@ impl Store {
         };
         let minute = before(events) / i64::try_from(MINUTE).unwrap_or(1);
         let mut gone = self.engine.execute("DELETE FROM event WHERE minute < ?1", &[minute.into()])?;
+        let day = [Value::from(minute / 1440)];
+        self.engine.execute("DELETE FROM session WHERE day < CAST(?1 AS BIGINT)", &day)?;
         if let Some(minute) = self.too_much(*bytes)? {
             gone += self.engine.execute("DELETE FROM event WHERE minute < ?1", &[minute.into()])?;
         }
@@ -58,6 +60,7 @@ impl Store {
              LIMIT 9223372036854775807 OFFSET CAST(?1 AS BIGINT))",
             &[(*most_incidents).into()],
         )?;
+        gone += self.retain_letters(now)?;
         // Of writers that began a month ago; one that still writes leaves its mark again.
         let old = super::writer_name(EventTime::from_micros(now.micros().saturating_sub(30 * DAY)), 0);
         let names: [Value; 2] = ["writer:".into(), old.as_str().into()];

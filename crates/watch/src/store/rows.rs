@@ -1,10 +1,10 @@
 //! Many events, as few rows: equal ones of a minute are counted, and no count is lost.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hasher as _;
 
-use palisade_event::{Code, Decision, Field, Kind, Seen, Value as Held};
+use palisade_event::{Code, Decision, Field, Kind, Seen, Tag, Value as Held};
 use siphasher::sip::SipHasher13;
 
 use super::engine::Value;
@@ -25,6 +25,8 @@ pub enum Lane {
 pub struct Rows {
     rows: HashMap<(u32, i64), Row>,
     other: HashMap<(u32, Lane, u16), Tally>,
+    /// Sessions by the day they were active on.
+    sessions: HashSet<(u32, i64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -54,6 +56,9 @@ struct Tally {
 pub const MAX_ROWS: usize = 8192;
 /// Minutes, lanes and statuses of what found no room; beyond, times are given up too.
 const MAX_OTHER: usize = 8192;
+/// Days and sessions between two commits. What is beyond is not counted as active then.
+const MAX_SESSIONS: usize = 16_384;
+const MINUTES_OF_A_DAY: u32 = 1440;
 /// The longest text in a column, in bytes.
 const TEXT_CAP: usize = 200;
 const MINUTE_MICROS: u64 = 60_000_000;
@@ -107,6 +112,11 @@ impl Rows {
     pub fn add(&mut self, seen: &Seen<'_>) {
         let (lane, time) = (Lane::of(seen), seen.time.micros());
         let minute = u32::try_from(time / MINUTE_MICROS).unwrap_or(u32::MAX);
+        if let Some(session) = seen.session.as_deref().or(seen.user.as_deref())
+            && self.sessions.len() < MAX_SESSIONS
+        {
+            self.sessions.insert((minute / MINUTES_OF_A_DAY, session_hash(session)));
+        }
         let tally = Tally { count: u64::from(seen.count), first: time, last: time };
         let full = self.rows.len() >= MAX_ROWS;
         match self.rows.entry((minute, hash(lane, seen))) {
@@ -133,6 +143,8 @@ impl Rows {
         for (key, tally) in rows.other {
             self.add_other(key, tally);
         }
+        let room = MAX_SESSIONS.saturating_sub(self.sessions.len());
+        self.sessions.extend(rows.sessions.into_iter().take(room));
     }
 
     /// Whether nothing was counted.
@@ -158,6 +170,13 @@ impl Rows {
         }));
         keyed.sort_unstable_by_key(|(minute, hash, _)| (*minute, *hash));
         keyed.into_iter().map(|(_, _, values)| values).collect()
+    }
+
+    /// Days and sessions, in an order that is the same everywhere.
+    pub(crate) fn sessions(&self) -> Vec<Vec<Value>> {
+        let mut sorted: Vec<_> = self.sessions.iter().copied().collect();
+        sorted.sort_unstable();
+        sorted.into_iter().map(|(day, id)| vec![i64::from(day).into(), id.into()]).collect()
     }
 
     /// The minutes that have rows, oldest first.
@@ -281,12 +300,14 @@ fn hash(lane: Lane, seen: &Seen<'_>) -> i64 {
     text(seen.action.as_deref());
     text(seen.kind_of_report.as_deref());
     text(seen.notice.as_deref());
+    text(seen.fields.as_deref());
     if lane == Lane::Told {
         text(seen.user.as_deref());
     }
     if lane != Lane::Passed {
         hasher.write_u128(seen.client.map_or(0, palisade_event::ClientKey::bits));
     }
+    hasher.write_u8(seen.tags & Tag::CsrfTokenIssued.bit());
     hasher.write_u8(seen.signals);
     hasher.write_u16(seen.status.unwrap_or(0));
     hasher.write_i64(lane.number());
@@ -304,7 +325,22 @@ fn what(seen: &Seen<'_>) -> String {
             words.push(signal);
         }
     }
-    words.join(" ")
+    if seen.tags & Tag::CsrfTokenIssued.bit() != 0 {
+        words.push(Tag::CsrfTokenIssued.id());
+    }
+    let mut text = words.join(" ");
+    for field in seen.fields.as_deref().unwrap_or_default().split(' ').filter(|field| !field.is_empty()) {
+        text.push_str(if text.is_empty() { "field:" } else { " field:" });
+        text.push_str(field);
+    }
+    text
+}
+
+/// A session is a hash already, and only equality counts.
+fn session_hash(session: &str) -> i64 {
+    let mut hasher = SipHasher13::new_with_keys(SEEDS.0, SEEDS.1);
+    hasher.write(session.as_bytes());
+    i64::try_from(hasher.finish() >> 1).unwrap_or_default()
 }
 
 fn cut(text: &str) -> Box<str> {

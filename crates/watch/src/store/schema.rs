@@ -6,7 +6,8 @@ use super::fault::{StoreFault, Trouble};
 /// Each brings a store from one version to the next. Never change one that was released; add another.
 ///
 /// Times are microseconds since the epoch. BLOB is called BYTEA where the database is PostgreSQL.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE event (
     minute BIGINT NOT NULL,
     hash BIGINT NOT NULL,
@@ -49,7 +50,47 @@ CREATE TABLE mark (
     name TEXT PRIMARY KEY,
     body BLOB NOT NULL
 );
-"];
+",
+    "
+CREATE INDEX event_counts ON event (minute, status, code, kind, route, client, what, country, count);
+CREATE INDEX incident_rule ON incident (rule, last);
+CREATE TABLE session (
+    day BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    PRIMARY KEY (day, id)
+);
+",
+    "
+ALTER TABLE incident ADD COLUMN told BIGINT NOT NULL DEFAULT 0;
+UPDATE incident SET told = priority * 4 + CASE WHEN resolved IS NOT NULL THEN 3 WHEN acknowledged IS NOT NULL THEN 2 ELSE 1 END;
+CREATE INDEX incident_untold ON incident (priority, changed) WHERE told >= 0 AND told <> priority * 4 + CASE WHEN resolved IS NOT NULL THEN 3 WHEN acknowledged IS NOT NULL THEN 2 ELSE 1 END;
+CREATE INDEX incident_held ON incident (told) WHERE told < 0;
+CREATE TABLE outbox (
+    id TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    thread TEXT NOT NULL,
+    priority BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    unclear BIGINT NOT NULL,
+    begun BIGINT,
+    state BIGINT NOT NULL,
+    ended BIGINT,
+    why TEXT NOT NULL
+);
+CREATE INDEX outbox_waiting ON outbox (channel, due) WHERE state = 0;
+CREATE TABLE block (
+    net TEXT PRIMARY KEY,
+    until BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    by_whom TEXT NOT NULL,
+    why TEXT NOT NULL,
+    incident TEXT
+);
+",
+];
 
 const VERSION: &str = "SELECT max(version) FROM palisade_version";
 

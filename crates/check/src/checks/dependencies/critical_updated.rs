@@ -1,0 +1,18 @@
+//! Critical packages are updated.
+
+use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::facts::Unknown;
+
+pub(super) const CHECK: Check = Check {
+    id: "deps/critical-updated",
+    title: "Critical packages are updated",
+    item: Item::Box(5),
+    section: Section::Dependencies,
+    severity: Severity::High,
+    reference: "A06:2021; ASVS 15.2.1",
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    super::advisories(case, |advisory| advisory.fixable && matches!(advisory.severity.as_str(), "high" | "critical"))
+}

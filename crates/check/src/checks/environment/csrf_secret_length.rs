@@ -1,0 +1,20 @@
+//! CSRF_SECRET is generated, 32 bytes or more.
+
+use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::facts::Unknown;
+
+use super::secret;
+
+pub(super) const CHECK: Check = Check {
+    id: "env/csrf-secret-length",
+    title: "CSRF_SECRET is generated, 32 bytes or more",
+    item: Item::Box(2),
+    section: Section::Environment,
+    severity: Severity::Critical,
+    reference: "A02:2021; ASVS 11.5.1",
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    secret::judge(case, "CSRF_SECRET")
+}
