@@ -199,7 +199,11 @@ impl TextIndex {
         for (id, atom) in atoms {
             let Test::Text(pattern) = &atom.test else { continue };
             if let Some(edge) = pattern.edge() {
-                if edge.at_end { last.add(*id, edge) } else { first.add(*id, edge) }
+                if edge.at_end {
+                    last.add(*id, edge)
+                } else {
+                    first.add(*id, edge)
+                }
                 continue;
             }
             let literal = pattern.longest_literal().to_ascii_lowercase();

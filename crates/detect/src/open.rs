@@ -235,7 +235,19 @@ impl Keep for Open {
         let clients = Tops { counts: clients.into_iter().map(|(bits, count)| (client(bits), count)).collect() };
         let many = samples.len() > MAX_SAMPLES || paths.counts.len() > COUNTERS || clients.counts.len() > COUNTERS;
         let open = Open {
-            phase, key, group, first, last, count, priority, attributable, measures, samples, paths, clients, changed,
+            phase,
+            key,
+            group,
+            first,
+            last,
+            count,
+            priority,
+            attributable,
+            measures,
+            samples,
+            paths,
+            clients,
+            changed,
         };
         (!many).then_some(open)
     }
@@ -243,5 +255,7 @@ impl Keep for Open {
 
 /// Every measure that rules tell.
 fn measure_name(name: &str) -> Option<&'static str> {
-    ["distinct", "ratio", "total", "usual", "count", "sum", "average", "percentile"].into_iter().find(|known| *known == name)
+    ["distinct", "ratio", "total", "usual", "count", "sum", "average", "percentile"]
+        .into_iter()
+        .find(|known| *known == name)
 }

@@ -114,13 +114,7 @@ pub(crate) fn tell_left(left: &Health) {
     }
 }
 
-fn listen(
-    tap: &Tap,
-    mut pipeline: Pipeline,
-    keeper: Keeper,
-    beside: &Beside,
-    windows: Option<&Windows>,
-) -> Health {
+fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper, beside: &Beside, windows: Option<&Windows>) -> Health {
     let (mut noted, mut kept) = (None::<Instant>, Instant::now());
     // Silence is counted from the start on.
     beside.heard(stored::now());

@@ -60,7 +60,10 @@ fn check(text: &str) -> anyhow::Result<()> {
     let (draft, _) = palisade_policy::parse(palisade_diag::FileId(0), text);
     let texts = palisade_diag::Sources::new().with(palisade_diag::FileId(0), POLICY.to_owned(), text.to_owned());
     let surroundings = load::without_environment(&draft);
-    let sources = palisade_policy::Sources { overrides: Overrides::default(), ..palisade_policy::Sources::new(surroundings.environment) };
+    let sources = palisade_policy::Sources {
+        overrides: Overrides::default(),
+        ..palisade_policy::Sources::new(surroundings.environment)
+    };
     if let Err(problems) = draft.build(&sources) {
         output::diagnostics(&problems, &texts);
         bail!("the proposed policy is not valid; this is a fault of `init`, and nothing was written");
@@ -75,14 +78,16 @@ fn name(root: &Root) -> String {
     let named = manifest.as_ref().and_then(|value| value.get("name")?.as_str()).map(str::to_owned);
     let folder = || root.path().file_name().map(|name| name.to_string_lossy().into_owned());
     let name = named.or_else(folder).unwrap_or_default();
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).take(60).collect();
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).take(60).collect();
     let plain = plain.trim_matches('-').to_owned();
     if plain.is_empty() { "app".to_owned() } else { plain }
 }
 
 /// For people: what was found, and what the gate will not see.
 fn told(proposal: &Proposal) {
-    let services = if proposal.services.is_empty() { "no service that is known".to_owned() } else { proposal.services.join(", ") };
+    let services =
+        if proposal.services.is_empty() { "no service that is known".to_owned() } else { proposal.services.join(", ") };
     output::note(&format!("Found {} routes to declare; {services}.", proposal.routes.len()));
     for route in &proposal.routes {
         let methods = if route.methods.is_empty() { String::new() } else { format!(" {}", route.methods.join(", ")) };
@@ -122,7 +127,8 @@ fn write(args: &Init, root: &Root, text: &str) -> anyhow::Result<Exit> {
             output::note("palisade.toml is there already and stays. To replace it: palisade init --yes --overwrite");
             return Ok(Exit::CouldNotRun);
         }
-    } else if !args.yes && !agreed("Write palisade.toml, lines of .gitignore, and development secrets in .env.local?")? {
+    } else if !args.yes && !agreed("Write palisade.toml, lines of .gitignore, and development secrets in .env.local?")?
+    {
         output::note("Nothing was written.");
         return Ok(Exit::Fine);
     }
@@ -152,7 +158,11 @@ fn agreed(question: &str) -> anyhow::Result<bool> {
 fn ignore(root: &Root) -> anyhow::Result<()> {
     let before = added_to(root, ".gitignore")?;
     let lines: Vec<&str> = before.lines().map(str::trim).collect();
-    let missing: Vec<&str> = IGNORED.iter().filter(|(_, known)| !known.iter().any(|line| lines.contains(line))).map(|(line, _)| *line).collect();
+    let missing: Vec<&str> = IGNORED
+        .iter()
+        .filter(|(_, known)| !known.iter().any(|line| lines.contains(line)))
+        .map(|(line, _)| *line)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -165,11 +175,14 @@ fn ignore(root: &Root) -> anyhow::Result<()> {
 fn secrets(root: &Root) -> anyhow::Result<()> {
     let before = added_to(root, ".env.local")?;
     let others = [".env.development.local", ".env.development", ".env"];
-    let all: Vec<String> = others.iter().filter_map(|file| root.text(file, LARGEST).ok()).chain([before.clone()]).collect();
+    let all: Vec<String> =
+        others.iter().filter_map(|file| root.text(file, LARGEST).ok()).chain([before.clone()]).collect();
     let is_set = |name: &str| {
         all.iter().flat_map(|text| text.lines()).any(|line| {
             let line = line.trim().strip_prefix("export ").unwrap_or(line.trim());
-            line.split_once('=').is_some_and(|(known, value)| known.trim() == name && !value.trim().trim_matches(['"', '\'']).is_empty())
+            line.split_once('=').is_some_and(|(known, value)| {
+                known.trim() == name && !value.trim().trim_matches(['"', '\'']).is_empty()
+            })
         })
     };
     let missing: Vec<&str> = SECRETS.into_iter().filter(|name| !is_set(name)).collect();
@@ -202,7 +215,8 @@ fn save(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let cannot = || format!("{} cannot be written", path.display());
     let mode = std::fs::metadata(path).map_or(mode, |about| about.permissions().mode() & 0o777);
     let beside = path.with_file_name(format!(".palisade-{}", std::process::id()));
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).with_context(cannot)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).with_context(cannot)?;
     let written = file.write_all(bytes).and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);

@@ -86,7 +86,9 @@ fn send(feeder: &mut Feeder, batch: &[u8], over: bool) -> bool {
     while let Err(error) = feeder.send(batch) {
         failed += 1;
         if failed == 1 {
-            output::problem(&format!("the stream cannot be written: {error}; events wait, then are dropped and counted"));
+            output::problem(&format!(
+                "the stream cannot be written: {error}; events wait, then are dropped and counted"
+            ));
         }
         if over && failed >= LAST_ATTEMPTS {
             return false;
@@ -215,4 +217,3 @@ fn own_name() -> String {
 pub(crate) fn settings(seed: u64) -> Settings {
     Settings { seed, lateness_seconds: 5, ..Settings::default() }
 }
-

@@ -204,6 +204,9 @@ impl Pipeline {
 
 impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pipeline").field("newest", &self.newest).field("found", &self.found.len()).finish_non_exhaustive()
+        f.debug_struct("Pipeline")
+            .field("newest", &self.newest)
+            .field("found", &self.found.len())
+            .finish_non_exhaustive()
     }
 }

@@ -46,7 +46,8 @@ const SIGNED_IN: [Kind; 9] = [
 
 /// Proposes a policy for a project.
 pub(crate) fn propose(routes: &Routes) -> Proposal {
-    let has = |name: &str| routes.packages.iter().any(|package| package == name || package.starts_with(&format!("{name}/")));
+    let has =
+        |name: &str| routes.packages.iter().any(|package| package == name || package.starts_with(&format!("{name}/")));
     let all = [
         ("clerk", has("@clerk/nextjs") || has("@clerk/backend") || has("@clerk/express")),
         ("convex", has("convex")),
@@ -64,7 +65,9 @@ pub(crate) fn propose(routes: &Routes) -> Proposal {
         services,
     };
     let mut entries: BTreeMap<(String, &'static str), Proposed> = BTreeMap::new();
-    for endpoint in routes.endpoints.iter().filter(|endpoint| endpoint.surface.has_path() && endpoint.surface.behind_gate()) {
+    for endpoint in
+        routes.endpoints.iter().filter(|endpoint| endpoint.surface.has_path() && endpoint.surface.behind_gate())
+    {
         for proposed in entries_of(endpoint, identity) {
             // The same path from several documents or routers is one entry.
             let entry = entries.entry((proposed.path.clone(), proposed.kind.id())).or_insert_with(|| proposed.clone());
@@ -84,8 +87,11 @@ fn entries_of(endpoint: &Endpoint, identity: bool) -> Vec<Proposed> {
     if endpoint.surface == Surface::Page {
         return page(endpoint, identity).into_iter().collect();
     }
-    let (reads, changes): (Vec<&String>, Vec<&String>) =
-        endpoint.methods.iter().filter(|method| *method != "OPTIONS").partition(|method| matches!(method.as_str(), "GET" | "HEAD"));
+    let (reads, changes): (Vec<&String>, Vec<&String>) = endpoint
+        .methods
+        .iter()
+        .filter(|method| *method != "OPTIONS")
+        .partition(|method| matches!(method.as_str(), "GET" | "HEAD"));
     let groups = [reads, changes].into_iter().filter(|methods| !methods.is_empty());
     groups.map(|methods| entry(endpoint, methods, identity)).collect()
 }
@@ -107,9 +113,23 @@ fn page(endpoint: &Endpoint, identity: bool) -> Option<Proposed> {
 fn entry(endpoint: &Endpoint, methods: Vec<&String>, identity: bool) -> Proposed {
     let method = methods.iter().find(|method| **method != "HEAD").map_or("GET", |method| method.as_str());
     let (kind, because) = kind(endpoint, method, identity);
-    let fixed = matches!(kind, Kind::Webhook | Kind::ProtectedRead | Kind::PublicRead | Kind::Health | Kind::Static | Kind::Page);
-    let methods: Vec<String> = if fixed { Vec::new() } else { methods.into_iter().filter(|method| *method != "HEAD" || kind == Kind::Page).cloned().collect() };
-    Proposed { path: endpoint.path.clone(), methods, kind, because, file: endpoint.file.clone(), more: more(kind, endpoint) }
+    let fixed = matches!(
+        kind,
+        Kind::Webhook | Kind::ProtectedRead | Kind::PublicRead | Kind::Health | Kind::Static | Kind::Page
+    );
+    let methods: Vec<String> = if fixed {
+        Vec::new()
+    } else {
+        methods.into_iter().filter(|method| *method != "HEAD" || kind == Kind::Page).cloned().collect()
+    };
+    Proposed {
+        path: endpoint.path.clone(),
+        methods,
+        kind,
+        because,
+        file: endpoint.file.clone(),
+        more: more(kind, endpoint),
+    }
 }
 
 /// The kind, by what the source shows first and by the words of the path after it.
@@ -120,7 +140,10 @@ fn kind(endpoint: &Endpoint, method: &str, identity: bool) -> (Kind, String) {
         return (Kind::Webhook, format!("its source verifies a signature (`{call}`)"));
     }
     if let Some(name) = shown.shared_secret.as_ref().filter(|_| shown.identity.is_none()) {
-        return (Kind::Delegated, format!("its source compares a secret of its own ({name}); give it a limit if it is costly"));
+        return (
+            Kind::Delegated,
+            format!("its source compares a secret of its own ({name}); give it a limit if it is costly"),
+        );
     }
     let guessed = guess(method, &endpoint.path);
     let called = shown.identity.as_deref();
@@ -141,7 +164,11 @@ fn kind(endpoint: &Endpoint, method: &str, identity: bool) -> (Kind, String) {
 
 fn asks(call: &str, identity: bool) -> String {
     let base = format!("its source asks who is calling (`{call}`)");
-    if identity { base } else { format!("{base}, which the gate cannot: name an [identity], then make it a protected kind") }
+    if identity {
+        base
+    } else {
+        format!("{base}, which the gate cannot: name an [identity], then make it a protected kind")
+    }
 }
 
 /// Without an identity provider the gate would refuse everyone: the open kind of the same strength.
@@ -165,7 +192,9 @@ fn more(kind: Kind, endpoint: &Endpoint) -> Vec<String> {
             "identifier = \"email\"                      # where it names the account".to_owned(),
         ],
         Kind::Upload => vec!["media_types = [\"image/png\", \"image/jpeg\"]  # what the app takes".to_owned()],
-        Kind::PublicRead if endpoint.shown.rate_limit.is_some() || endpoint.shown.identity.is_some() => vec!["limit = \"60/min\"".to_owned()],
+        Kind::PublicRead if endpoint.shown.rate_limit.is_some() || endpoint.shown.identity.is_some() => {
+            vec!["limit = \"60/min\"".to_owned()]
+        }
         _ => Vec::new(),
     }
 }
@@ -175,11 +204,20 @@ fn scheme(endpoint: &Endpoint) -> &'static str {
     let Shown { signature, .. } = &endpoint.shown;
     let call = signature.as_deref().unwrap_or_default();
     let path = endpoint.path.to_ascii_lowercase();
-    let known = [("stripe", "stripe"), ("clerk", "clerk"), ("github", "github"), ("slack", "slack"), ("vercel", "vercel"), ("svix", "svix")];
+    let known = [
+        ("stripe", "stripe"),
+        ("clerk", "clerk"),
+        ("github", "github"),
+        ("slack", "slack"),
+        ("vercel", "vercel"),
+        ("svix", "svix"),
+    ];
     if call.contains("constructEvent") {
         return "stripe";
     }
-    if let Some((_, scheme)) = known.into_iter().find(|(word, _)| path.contains(word) || call.to_ascii_lowercase().contains(word)) {
+    if let Some((_, scheme)) =
+        known.into_iter().find(|(word, _)| path.contains(word) || call.to_ascii_lowercase().contains(word))
+    {
         return scheme;
     }
     if call.starts_with("Webhook.") { "svix" } else { "standard" }
@@ -201,15 +239,24 @@ fn secret(scheme: &str) -> &'static str {
 fn unseen(routes: &Routes, services: &[&str]) -> Vec<String> {
     let mut all = Vec::new();
     if services.contains(&"clerk") {
-        all.push("browser -> Clerk (sign-in, sign-up): Clerk limits and checks these; its webhooks tell `palisade watch`".to_owned());
+        all.push(
+            "browser -> Clerk (sign-in, sign-up): Clerk limits and checks these; its webhooks tell `palisade watch`"
+                .to_owned(),
+        );
     }
-    let functions: Vec<&Endpoint> = routes.endpoints.iter().filter(|endpoint| !endpoint.surface.behind_gate()).collect();
+    let functions: Vec<&Endpoint> =
+        routes.endpoints.iter().filter(|endpoint| !endpoint.surface.behind_gate()).collect();
     if services.contains(&"convex") || !functions.is_empty() {
-        let open = functions.iter().filter(|endpoint| endpoint.shown.identity.is_none() && endpoint.shown.signature.is_none());
+        let open =
+            functions.iter().filter(|endpoint| endpoint.shown.identity.is_none() && endpoint.shown.signature.is_none());
         let open: Vec<String> = open.map(|endpoint| endpoint.path.clone()).collect();
         let named = open.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
         let more = if open.len() > 8 { format!(" and {} more", open.len() - 8) } else { String::new() };
-        let rest = if open.is_empty() { "each of them asks who is calling".to_owned() } else { format!("{} ask nobody who is calling: {named}{more}", open.len()) };
+        let rest = if open.is_empty() {
+            "each of them asks who is calling".to_owned()
+        } else {
+            format!("{} ask nobody who is calling: {named}{more}", open.len())
+        };
         all.push(format!("browser -> Convex ({} public functions and HTTP actions): the gate never sees them, only their own code protects them; {rest}", functions.len()));
     }
     all
@@ -218,7 +265,8 @@ fn unseen(routes: &Routes, services: &[&str]) -> Vec<String> {
 fn notes(routes: &Routes, identity: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let actions = routes.endpoints.iter().filter(|endpoint| endpoint.surface == Surface::ServerAction);
-    let open: Vec<String> = actions.clone().filter(|action| action.shown.identity.is_none()).map(|action| action.path.clone()).collect();
+    let open: Vec<String> =
+        actions.clone().filter(|action| action.shown.identity.is_none()).map(|action| action.path.clone()).collect();
     if !open.is_empty() {
         notes.push(format!(
             "{} of {} server actions ask nobody who is calling, and Next.js runs an action from any path: {}; an action takes the strictest policy of its pages, or its own [[action]]",
@@ -267,7 +315,10 @@ mod tests {
         assert_eq!(kinds(endpoint("/api/contact", &["POST"], Shown::default()), clerk), [Kind::PublicForm]);
         assert_eq!(kinds(endpoint("/api/contact", &["POST"], asks()), clerk), [Kind::ProtectedWrite]);
         assert_eq!(kinds(endpoint("/api/things", &["POST"], Shown::default()), clerk), [Kind::PublicForm]);
-        assert_eq!(kinds(endpoint("/api/things", &["GET", "HEAD", "POST"], asks()), clerk), [Kind::ProtectedRead, Kind::ProtectedWrite]);
+        assert_eq!(
+            kinds(endpoint("/api/things", &["GET", "HEAD", "POST"], asks()), clerk),
+            [Kind::ProtectedRead, Kind::ProtectedWrite]
+        );
         // Nobody could pass a gate that knows no issuer.
         assert_eq!(kinds(endpoint("/api/things", &["GET", "POST"], asks()), &[]), [Kind::PublicForm, Kind::PublicRead]);
         let cron = Shown { shared_secret: Some("CRON_SECRET".to_owned()), ..Shown::default() };

@@ -44,7 +44,13 @@ pub(crate) fn policy(proposal: &Proposal, place: &Place<'_>) -> String {
 }
 
 fn entry(out: &mut String, route: &Proposed) {
-    let _ = write!(out, "\n# {}\n# {}\n[[route]]\npath = \"{}\"\n", comment(&route.file), comment(&route.because), route.path);
+    let _ = write!(
+        out,
+        "\n# {}\n# {}\n[[route]]\npath = \"{}\"\n",
+        comment(&route.file),
+        comment(&route.because),
+        route.path
+    );
     if !route.methods.is_empty() {
         let methods: Vec<String> = route.methods.iter().map(|method| format!("\"{method}\"")).collect();
         let _ = writeln!(out, "methods = [{}]", methods.join(", "));

@@ -74,24 +74,29 @@ pub(crate) fn today() -> String {
 
 /// For machines. No time, no key: two runs over the same project say the same.
 fn data(found: &Secrets, lapsed: usize) -> serde_json::Value {
-    let Coverage { files, bytes, blobs, too_large, binary, unreadable, links, dropped, history, shallow } = found.coverage;
-    let leaks: Vec<_> = found.leaks.iter().map(|leak| {
-        json!({
-            "rule": leak.rule,
-            "title": leak.title,
-            "source": leak.source,
-            "path": leak.path,
-            "line": leak.line,
-            "column": leak.column,
-            "blob": leak.blob,
-            "masked": masked(leak),
-            "variable": leak.variable,
-            "length": leak.length,
-            "certainty": leak.certainty,
-            "test": leak.test,
-            "allowed": leak.allowed,
+    let Coverage { files, bytes, blobs, too_large, binary, unreadable, links, dropped, history, shallow } =
+        found.coverage;
+    let leaks: Vec<_> = found
+        .leaks
+        .iter()
+        .map(|leak| {
+            json!({
+                "rule": leak.rule,
+                "title": leak.title,
+                "source": leak.source,
+                "path": leak.path,
+                "line": leak.line,
+                "column": leak.column,
+                "blob": leak.blob,
+                "masked": masked(leak),
+                "variable": leak.variable,
+                "length": leak.length,
+                "certainty": leak.certainty,
+                "test": leak.test,
+                "allowed": leak.allowed,
+            })
         })
-    }).collect();
+        .collect();
     json!({
         "summary": { "open": found.open().count(), "allowed": found.leaks.len() - found.open().count(), "lapsed": lapsed },
         "findings": leaks,
@@ -118,13 +123,33 @@ fn text(found: &Secrets, lapsed: usize) -> String {
         let place: String = place.chars().filter(|c| !c.is_control()).collect();
         let variable = leak.variable.as_ref().map(|name| format!(", the value of {name}")).unwrap_or_default();
         let test = if leak.test { ", for testing" } else { "" };
-        let _ = writeln!(out, "{place}\n    {}{variable}{test}: {} ({} bytes) [{}]", leak.title, masked(leak), leak.length, leak.rule);
+        let _ = writeln!(
+            out,
+            "{place}\n    {}{variable}{test}: {} ({} bytes) [{}]",
+            leak.title,
+            masked(leak),
+            leak.length,
+            leak.rule
+        );
     }
-    let Coverage { files, blobs, too_large, binary, unreadable, links, dropped, history, shallow, bytes: _ } = found.coverage;
+    let Coverage { files, blobs, too_large, binary, unreadable, links, dropped, history, shallow, bytes: _ } =
+        found.coverage;
     let open = found.open().count();
-    let _ = writeln!(out, "{open} open, {} allowed, in {files} files{}", found.leaks.len() - open, if history { format!(" and {blobs} objects of the history") } else { String::new() });
-    let skipped = [(too_large, "too large"), (binary, "not text"), (unreadable, "unreadable"), (links, "links"), (dropped, "findings beyond the most")];
-    let skipped: Vec<String> = skipped.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let _ = writeln!(
+        out,
+        "{open} open, {} allowed, in {files} files{}",
+        found.leaks.len() - open,
+        if history { format!(" and {blobs} objects of the history") } else { String::new() }
+    );
+    let skipped = [
+        (too_large, "too large"),
+        (binary, "not text"),
+        (unreadable, "unreadable"),
+        (links, "links"),
+        (dropped, "findings beyond the most"),
+    ];
+    let skipped: Vec<String> =
+        skipped.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     if !skipped.is_empty() {
         let _ = writeln!(out, "left out: {}", skipped.join(", "));
     }
@@ -135,7 +160,10 @@ fn text(found: &Secrets, lapsed: usize) -> String {
         let _ = writeln!(out, "{lapsed} entries of the baseline allow nothing any more");
     }
     if open > 0 {
-        let _ = writeln!(out, "A key that was committed or shipped is known: revoke it at its provider first, then remove it.");
+        let _ = writeln!(
+            out,
+            "A key that was committed or shipped is known: revoke it at its provider first, then remove it."
+        );
     }
     out
 }

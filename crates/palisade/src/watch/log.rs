@@ -226,4 +226,3 @@ fn parse_windows(text: &str) -> Option<(Checkpoint, u64)> {
     let (lines, place) = text.split_once('\n')?;
     Some((Checkpoint::from_text(place).ok()?, lines.parse().ok()?))
 }
-
