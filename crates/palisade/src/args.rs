@@ -3,6 +3,7 @@
 mod alerting;
 mod checking;
 mod maintaining;
+mod probing;
 mod project;
 mod watching;
 
@@ -17,6 +18,7 @@ pub(crate) use alerting::{
 };
 pub(crate) use checking::{Attest, Check, CheckCommand, EnvArgs, EnvCommand, SecretsCommand};
 pub(crate) use maintaining::{Maintenance, MaintenanceCommand, MaintenanceDone, MaintenanceRun, RecordArgs};
+pub(crate) use probing::{LiveArgs, Probe, What};
 pub(crate) use project::{Init, Scan};
 pub(crate) use watching::{
     Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, Report, StoreArgs, TopBy, Watch,
@@ -31,6 +33,7 @@ Examples:
   palisade policy explain POST /api/contact       what would happen to this request, stage by stage
   palisade advise POST /api/contact               which protections this route needs, and why
   palisade check                                  the checklist before a deployment, from evidence
+  palisade probe all http://127.0.0.1:8080        ask a running site whether its protections hold
   palisade watch --log access.log                 follow a log, and find attacks in it
   palisade incidents list                         what was found
   palisade report --format html                   the week in numbers, beside the week before
@@ -107,6 +110,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Look for attacks in old logs: what `watch` would have said. Writes and notifies nothing.
     Replay(Replay),
+    /// Ask a running site whether its protections hold: yours, or this machine's.
+    Probe(Box<Probe>),
     /// The rules of detection.
     Rules {
         #[command(subcommand)]

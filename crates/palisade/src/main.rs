@@ -11,6 +11,7 @@ mod demo;
 mod detector;
 mod env;
 mod events;
+mod export;
 mod incidents;
 mod init;
 mod intake;
@@ -21,6 +22,7 @@ mod notify;
 mod output;
 mod policy;
 mod prepare;
+mod probe;
 mod reload;
 mod replay;
 mod report;
@@ -89,6 +91,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
             output::result(&serde_json::to_string_pretty(&palisade_policy::reference::schema())?);
             Ok(Exit::Fine)
         }
+        Command::Probe(wanted) => probe::run(&wanted, format),
         Command::Watch(wanted) => watch::run(&wanted, format),
         Command::Events(wanted) => events::run(&wanted, format),
         Command::Incidents { command } => incidents::run(&command, format),

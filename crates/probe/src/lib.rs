@@ -7,6 +7,7 @@ pub mod attest;
 pub mod dependencies;
 pub mod env;
 pub mod git;
+pub mod live;
 pub mod project;
 mod root;
 pub mod routes;
