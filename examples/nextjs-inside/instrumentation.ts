@@ -4,7 +4,7 @@ import { configure } from '@palisade-gate/next';
 export async function register() {
   // Where the policy shares its state (palisade.shared.toml does): this app's own client carries the questions.
   if (process.env.NEXT_RUNTIME === 'nodejs' && process.env.REDIS_URL) {
-    const { Redis } = await import('ioredis');
+    const { default: Redis } = await import('ioredis');
     configure({ redis: new Redis(process.env.REDIS_URL) });
   }
 }
