@@ -7,6 +7,7 @@ pub mod build;
 pub mod dependencies;
 pub mod env;
 pub mod git;
+pub mod live;
 pub mod project;
 pub mod routes;
 pub mod secrets;
@@ -65,6 +66,8 @@ pub struct Facts {
     pub secrets: Fact<secrets::Secrets>,
     /// The production build, where it was asked for.
     pub build: Fact<build::Build>,
+    /// What the running site answered.
+    pub live: Fact<live::Live>,
     /// What people have confirmed.
     pub attestations: Fact<attestations::Attestations>,
 }

@@ -9,11 +9,14 @@ mod check;
 mod checks;
 pub mod csp;
 pub mod date;
+pub mod experiments;
 pub mod facts;
 mod finding;
 pub mod headers;
+pub mod maintenance;
 mod report;
 mod run;
+pub mod tls;
 
 pub use check::{Case, Check, Item, Judge, Outcome, Ruled, Section, Severity};
 pub use checks::{CHECKS, find};

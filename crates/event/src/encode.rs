@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::{Event, Field, Signal, Tag};
 
 /// The longest text taken from a request, in bytes.
-const TEXT_CAP: usize = 1024;
+pub(crate) const TEXT_CAP: usize = 1024;
 
 pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     // Room for a usual line, looked for once.
@@ -17,15 +17,15 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     rfc3339(event.time_micros, line);
     line.push(b'"');
     text(line, Field::Service, event.service);
-    text(line, Field::Decision, event.decision.id());
+    plain(line, Field::Decision, event.decision.id());
     if let Some(stage) = event.stage {
-        text(line, Field::Stage, stage.id());
+        plain(line, Field::Stage, stage.id());
     }
     if let Some(code) = event.code {
-        text(line, Field::Code, code.id());
+        plain(line, Field::Code, code.id());
     }
     if let Some(kind) = event.kind {
-        text(line, Field::Kind, kind.id());
+        plain(line, Field::Kind, kind.id());
     }
     if let Some(route) = event.route {
         text(line, Field::Route, route);
@@ -49,7 +49,7 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
         text(line, Field::User, user);
     }
     if let Some(outcome) = event.outcome {
-        text(line, Field::Outcome, outcome.id());
+        plain(line, Field::Outcome, outcome.id());
     }
     number(line, Field::Duration, event.duration_micros);
     names(line, Field::Tags, event.tags, Tag::ALL.map(|tag| (tag.bit(), tag.id())));
@@ -60,6 +60,9 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     if !event.attributable {
         key(line, Field::Attributable);
         line.extend_from_slice(b"false");
+    }
+    if let Some(report) = event.report {
+        text(line, Field::Type, report);
     }
     if event.count > 1 {
         number(line, Field::Count, u64::from(event.count));
@@ -154,6 +157,14 @@ pub(crate) fn display(line: &mut Vec<u8>, field: Field, value: impl std::fmt::Di
     let _ = write!(line, "\"{value}\"");
 }
 
+/// For our own words, which never need an escape.
+fn plain(line: &mut Vec<u8>, field: Field, word: &'static str) {
+    key(line, field);
+    line.push(b'"');
+    line.extend_from_slice(word.as_bytes());
+    line.push(b'"');
+}
+
 pub(crate) fn text(line: &mut Vec<u8>, field: Field, value: &str) {
     key(line, field);
     line.push(b'"');
@@ -240,6 +251,7 @@ mod tests {
             session: Some(0xab),
             user: Some("user_1"),
             outcome: Some(Outcome::Failure),
+            report: Some("AUTH_FAILURE"),
             duration_micros: 12,
             tags: Tag::LimiterOverflow.bit() | Tag::ClaimWatermark.bit(),
             signals: Signal::Xss.bit() | Signal::KnownExploit.bit(),
@@ -267,7 +279,7 @@ mod tests {
                 r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
                 r#""session.id":"00000000000000ab","user.id":"user_1","event.outcome":"failure","http.server.request.duration_us":12,"#,
                 r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.signals":["xss","known-exploit"],"#,
-                r#""palisade.fields":"/title /items/*/name","palisade.attributable":false,"#,
+                r#""palisade.fields":"/title /items/*/name","palisade.attributable":false,"palisade.type":"AUTH_FAILURE","#,
                 r#""palisade.count":3}"#,
                 "\n"
             )

@@ -75,7 +75,7 @@ pub(crate) fn completions(shell: clap_complete::Shell) {
 }
 
 /// See no-color.org.
-fn coloured(stream: &impl std::io::IsTerminal) -> bool {
+pub(crate) fn coloured(stream: &impl std::io::IsTerminal) -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !refused
 }

@@ -1,6 +1,6 @@
 //! `serve`: validates everything before it binds, then runs the gate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -9,14 +9,20 @@ use listenfd::ListenFd;
 use palisade_backend::Notice;
 use palisade_diag::Diagnostics;
 use palisade_gateway::{Admin, Certificate, Config, Control, EventSink, Gateway, Pages};
+use palisade_guard::Plan;
 use palisade_policy::Policy;
+use palisade_watch::lines::Enrich;
+use palisade_watch::notify::Target;
 
 use crate::args::Serve;
-use crate::detector::Detector;
+use crate::detector::{Beside, Detector};
+use crate::intake::Reports;
 use crate::output::{self, Exit};
 use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
-use crate::{board, notify, rules, signals};
+use crate::stream::{self, Feed};
+use crate::warden::Warden;
+use crate::{alert, board, export, load, notify, replay, rules, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     let inherited = inherited()?;
@@ -58,14 +64,18 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 }
 
 fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watched: Watched) -> anyhow::Result<Exit> {
-    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, .. } = prepared;
+    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, targets, variables, .. } =
+        prepared;
     let policy = plan.policy();
     let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
     let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
     let names = host_names(policy);
     let threads = args.threads.unwrap_or(0);
-    let Watching { sink, detector, pages } = watching(args, name)?;
+    let beside = beside(args, &plan, targets, &variables)?;
+    let (notifier, warden) = (beside.notifier.clone(), beside.warden.clone());
+    let exporter = beside.exporter.clone();
+    let Watching { sink, hears, pages } = watching(args, policy, beside)?;
     let config = Config { listen, upstreams, threads, plan, sink };
     let gateway = match inherited {
         Some(listener) => Gateway::inherit(listener, config).context("cannot serve the inherited socket")?,
@@ -81,30 +91,89 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
         format!("palisade: {summary} at {scheme}://{bound} in front of {}, admin {operators}", behind.join(", "));
     let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
     let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
-    let keep = |control| Keeper { args, control, issuer, bound, watched }.keep();
+    let keep = |control: Control| {
+        export::connect(&control, notifier.as_ref(), exporter.as_ref());
+        Keeper { args, control, issuer, bound, watched, notifier: notifier.as_deref(), warden: warden.as_deref() }
+            .keep()
+    };
     let ended = drain(gateway, &greeting, keep);
-    if let Some(detector) = detector {
-        detector.finish();
+    match hears {
+        Hears::Detector(detector) => detector.finish(),
+        Hears::Stream(feed) => feed.finish(),
+        Hears::Nobody => {}
+    }
+    drop(warden);
+    if let Some(exporter) = exporter.and_then(Arc::into_inner) {
+        export::finish(exporter);
+    }
+    if let Some(notifier) = &notifier {
+        alert::finish(notifier);
     }
     ended
 }
 
-/// Where events go: to stdout, and to the detector and the dashboard unless the store is off.
+/// Who tells people, and who answers with blocks; nobody where nothing is kept here.
+fn beside(
+    args: &Serve,
+    plan: &Plan,
+    targets: Vec<Target>,
+    variables: &BTreeMap<String, String>,
+) -> anyhow::Result<Beside> {
+    let Some(place) = args.store.place_if_any().filter(|_| args.stream.is_none()) else {
+        return Ok(Beside::default());
+    };
+    let notifier = alert::start(plan.policy(), targets, &place)?;
+    let warden = Warden::start(place, Arc::clone(plan.state()), plan.policy()).context("nobody could be shut out")?;
+    let exporter = export::start(plan.policy(), variables)?;
+    Ok(Beside { notifier, exporter, warden: Some(Arc::new(warden)), ..Beside::default() })
+}
+
+/// Who hears the gate's events, beside stdout.
+enum Hears {
+    Detector(Detector),
+    Stream(Feed),
+    Nobody,
+}
+
+/// Where events go: to stdout, and to the detector and the dashboard unless the store is off; or to the stream that
+/// detectors read.
 struct Watching {
     sink: EventSink,
-    detector: Option<Detector>,
+    hears: Hears,
     pages: Option<Arc<dyn Pages>>,
 }
 
-fn watching(args: &Serve, app: &str) -> anyhow::Result<Watching> {
+fn watching(args: &Serve, policy: &Policy, beside: Beside) -> anyhow::Result<Watching> {
     let sink = EventSink::new(std::io::stdout());
-    let Some(place) = args.store.place_if_any() else { return Ok(Watching { sink, detector: None, pages: None }) };
-    let rules = rules::load(&args.rules)?.rules;
+    let variables = load::surroundings(&args.environment)?.variables;
+    let country = replay::country(&args.geo)?;
+    let reports = |address: &String| {
+        let address = address.parse().with_context(|| format!("{address} is no address for the intake"))?;
+        let enrich = Enrich::with_policy(Arc::new(policy.clone()));
+        let enrich = country.iter().fold(enrich, |enrich, country| enrich.with_country(Arc::clone(country)));
+        Reports::start(address, enrich, &variables)
+    };
+    if let Some(name) = &args.stream {
+        let variable = policy.state.redis.as_deref().unwrap_or("REDIS_URL");
+        let stream = stream::open(name, variable, &variables)?;
+        let reports = policy.listen.intake.as_ref().map(reports).transpose()?;
+        let (sink, tap) = sink.tapped();
+        return Ok(Watching { sink, hears: Hears::Stream(Feed::start(tap, stream, reports)?), pages: None });
+    }
+    let Some(place) = args.store.place_if_any() else {
+        if policy.listen.intake.is_some() {
+            bail!("with --store off nobody would hear what the intake takes: leave one of the two out");
+        }
+        return Ok(Watching { sink, hears: Hears::Nobody, pages: None });
+    };
+    let reports = policy.listen.intake.as_ref().map(reports).transpose()?;
+    let rules = rules::load_with(&args.rules, policy, &args.policy.policy)?;
     let (sink, tap) = sink.tapped();
     let folder = board::folder(&args.policy.policy);
-    let (pages, insight) = board::pages(place.clone(), app, folder, Arc::clone(&rules))?;
-    let detector = Detector::start(tap, rules, place, insight).context("the detector cannot be started")?;
-    Ok(Watching { sink, detector: Some(detector), pages: Some(pages) })
+    let (pages, insight) = board::pages(place.clone(), &policy.app.name, folder, Arc::clone(&rules))?;
+    let beside = Beside { insight, country, reports, windows: Some(place.clone()), ..beside };
+    let detector = Detector::start(tap, rules, place, beside).context("the detector cannot be started")?;
+    Ok(Watching { sink, hears: Hears::Detector(detector), pages: Some(pages) })
 }
 
 /// By which names the gate's own certificate may be asked for.

@@ -13,8 +13,10 @@ mod client;
 mod env;
 mod gate;
 mod message;
+pub mod mmdb;
 mod postgres;
 mod redis;
+mod shop;
 mod slow;
 mod upstream;
 
@@ -27,6 +29,7 @@ pub use gate::{
 pub use message::{Head, Response, header};
 pub use postgres::Postgres;
 pub use redis::{Redis, Reply};
+pub use shop::{SHOP_OTHER, SHOP_SECRET, SHOP_TOKEN, shop};
 pub use slow::SlowRoad;
 pub use upstream::{Exchange, Recorded, Upstream};
 

@@ -1,7 +1,10 @@
 //! What a site answered, as its headers are judged from it.
 
+use serde::{Deserialize, Serialize};
+
 /// The answers that the judgement reads: the page over https and http, a preflight, `/robots.txt`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Site {
     /// The host that was asked for, without its port.
     pub host: String,
@@ -18,7 +21,8 @@ pub struct Site {
 }
 
 /// One answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Page {
     /// Where it came from in the end.
     pub place: Place,
@@ -33,7 +37,8 @@ pub struct Page {
 }
 
 /// A scheme and a host.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Place {
     /// Whether it is https.
     pub https: bool,
@@ -42,7 +47,8 @@ pub struct Place {
 }
 
 /// A preflight and its answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Preflight {
     /// The origin that it claimed.
     pub origin: String,

@@ -66,7 +66,7 @@ fn place(source: &str, host: &str) -> Script {
 ///
 /// The public suffix list is not here: under the rarer suffixes two sites may look like one.
 #[must_use]
-pub fn registrable(host: &str) -> &str {
+pub(super) fn registrable(host: &str) -> &str {
     let dots: Vec<_> = host.rmatch_indices('.').map(|(at, _)| at).collect();
     let is_address = host.starts_with('[') || host.split('.').all(|label| label.parse::<u8>().is_ok());
     let labels: Vec<_> = host.rsplit('.').take(2).collect();

@@ -1,6 +1,7 @@
 //! Errors are generic in production.
 
 use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::experiments::summary;
 use crate::facts::Unknown;
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +15,6 @@ pub(super) const CHECK: Check = Check {
 };
 
 /// Asked of the running site alone.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nobody has asked the running site", "run `palisade check --live URL`"))
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    summary(case, &["errors/"])
 }

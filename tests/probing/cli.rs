@@ -1,0 +1,199 @@
+//! The command itself: consent, rehearsal, exit codes, what it says of the demo.
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use palisade_testkit::{Upstream, shop};
+use serde_json::Value;
+
+use crate::http::Running;
+
+fn probe(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.current_dir(std::env::temp_dir()).arg("probe").args(args).output().expect("the program runs")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("a code")
+}
+
+fn json(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn demo() -> Running {
+    Running::start(Command::new(env!("CARGO_BIN_EXE_palisade")).args([
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+    ]))
+}
+
+/// The ids that came to a status.
+fn ids(report: &Value, wanted: &[&str]) -> Vec<String> {
+    let all = report["findings"].as_array().expect("findings").iter();
+    let is = |finding: &&Value| finding["status"].as_str().is_some_and(|status| wanted.contains(&status));
+    all.filter(is).map(|finding| format!("{}: {}", finding["id"], finding["evidence"])).collect()
+}
+
+#[test]
+fn what_is_not_the_users_is_not_asked() {
+    for args in
+        [&["headers", "https://shop.example"][..], &["headers", "http://169.254.169.254/"], &["tls", "192.0.2.1"]]
+    {
+        let output = probe(args);
+        assert_eq!(code(&output), 64, "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--i-own"), "{args:?}");
+    }
+    assert_eq!(code(&probe(&["headers", "ftp://127.0.0.1"])), 64);
+}
+
+#[test]
+fn a_rehearsal_sends_nothing() {
+    let shop = shop("");
+    let output = probe(&["csrf", &format!("http://{}/api/contact", shop.origin().authority), "--dry-run"]);
+    assert_eq!(code(&output), 0);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("csrf: POST /api/contact (none)"), "{said}");
+    assert_eq!(shop.connections(), 0);
+}
+
+#[test]
+fn nobody_there_is_no_finding() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("address"));
+    drop(listener);
+    for what in ["headers", "errors", "all"] {
+        let output = probe(&[what, &url]);
+        assert_eq!(code(&output), 2, "{what}: {}", String::from_utf8_lossy(&output.stdout));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be reached"));
+    }
+}
+
+#[test]
+fn redirects_to_other_hosts_are_said_and_not_followed() {
+    let other = Upstream::fixed("not asked");
+    let to = format!("http://{}/", other.origin().authority.replace("127.0.0.1", "localhost"));
+    let first = Upstream::start(move |exchange| exchange.reply(302, &[("location", &to)], ""));
+    let output = probe(&["headers", &format!("http://{}", first.origin().authority)]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("leads to localhost"), "{output:?}");
+    assert_eq!(other.connections(), 0);
+}
+
+#[test]
+fn d1_the_demos_limit_is_found_by_asking() {
+    let demo = demo();
+    let output = probe(&["rate-limit", &format!("http://{}/api/test-rate-limit", demo.address), "--json"]);
+    let report = json(&output);
+    assert_eq!(ids(&report, &["fail", "warn", "unknown"]), Vec::<String>::new());
+    assert_eq!(code(&output), 0);
+    let found = report["findings"][0]["evidence"].as_str().expect("evidence");
+    assert!(found.contains("5 at once pass"), "{found}");
+}
+
+#[test]
+fn d2_the_demos_tokens_hold() {
+    let demo = demo();
+    let output = probe(&[
+        "csrf",
+        &format!("http://{}/api/example-protected", demo.address),
+        "--body",
+        "{\"title\":\"Hello\"}",
+        "--json",
+    ]);
+    assert_eq!(ids(&json(&output), &["fail", "warn", "unknown"]), Vec::<String>::new());
+    assert_eq!(code(&output), 0);
+}
+
+#[test]
+fn d3_the_demos_input_is_checked() {
+    let demo = demo();
+    let output = probe(&[
+        "input",
+        &format!("http://{}/api/example-protected", demo.address),
+        "--body",
+        "{\"title\":\"Hello\"}",
+        "--json",
+    ]);
+    let report = json(&output);
+    assert_eq!(ids(&report, &["fail", "unknown"]), Vec::<String>::new());
+    assert_eq!(code(&output), 0);
+}
+
+#[test]
+fn d4_the_demos_headers_are_an_a_plus_behind_https() {
+    let demo = demo();
+    let output = probe(&["headers", &format!("http://{}", demo.address), "--json"]);
+    let report = json(&output);
+    assert_eq!(report["grades"]["behind_https"]["raw"]["grade"], "A+", "{report}");
+    assert_eq!(report["tests"].as_array().map(Vec::len), Some(12));
+    assert_eq!(report["score"], 60, "as measured: no HSTS, no redirection over plain http");
+    assert_eq!(report["presence"]["grade"], "A+");
+    assert_eq!(code(&output), 0);
+    let bare = Upstream::fixed("hello");
+    let output = probe(&["headers", &format!("http://{}", bare.origin().authority), "--json"]);
+    assert_eq!(code(&output), 1);
+}
+
+#[test]
+fn d6_the_demos_failures_tell_nothing() {
+    let demo = demo();
+    let output = probe(&["errors", &format!("http://{}/api/boom", demo.address), "--json"]);
+    assert_eq!(ids(&json(&output), &["fail", "warn", "unknown"]), Vec::<String>::new());
+    assert_eq!(code(&output), 0);
+}
+
+#[test]
+fn d7_the_demos_account_is_closed() {
+    let demo = demo();
+    let output = probe(&[
+        "auth",
+        &format!("http://{}/api/example-account", demo.address),
+        "-X",
+        "POST",
+        "--body",
+        "{}",
+        "--json",
+    ]);
+    assert_eq!(ids(&json(&output), &["fail", "warn", "unknown"]), Vec::<String>::new());
+    assert_eq!(code(&output), 0);
+}
+
+#[test]
+fn d9_webhooks_are_tried_unsigned_wrong_stale_and_replayed() {
+    for (fault, expected) in
+        [("", 0), ("webhook/unsigned", 1), ("webhook/wrong", 1), ("webhook/stale", 1), ("webhook/replayed", 1)]
+    {
+        let shop = shop(fault);
+        let url = format!("http://{}/api/hook", shop.origin().authority);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+        command.env("HOOK_SECRET", palisade_testkit::SHOP_SECRET);
+        let output = command
+            .args(["probe", "webhook", &url, "--scheme", "stripe", "--secret-env", "HOOK_SECRET", "--json"])
+            .output();
+        let output = output.expect("the program runs");
+        assert_eq!(code(&output), expected, "{fault}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains(palisade_testkit::SHOP_SECRET));
+        if !fault.is_empty() {
+            assert!(ids(&json(&output), &["fail"]).iter().any(|found| found.contains(fault)), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn d8_everything_at_once_asks_by_the_policys_routes() {
+    let demo = demo();
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/palisade.toml");
+    let started = Instant::now();
+    let output = probe(&["all", &format!("http://{}", demo.address), "--policy", policy, "--json", "--time", "60"]);
+    let report = json(&output);
+    let fine = ids(&report, &["pass"]).len();
+    assert!(fine > 60, "{report}");
+    assert_eq!(ids(&report, &["fail"]), Vec::<String>::new());
+    println!("probe all on the demo: {fine} pass in {:?}", started.elapsed());
+}
