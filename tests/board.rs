@@ -165,7 +165,7 @@ fn guesses_are_counted_and_then_nothing_is_compared() {
 }
 
 #[test]
-fn a12_every_answer_of_the_dashboard_carries_headers_that_grade_a_plus() {
+fn every_answer_of_the_dashboard_carries_headers_that_grade_a_plus() {
     let (_demo, admin, code) = demo(&[]);
     let operator = Operator::signed_in(admin, &code);
     let pages = ["/", "/incidents", "/events", "/normal", "/rules", "/readiness", "/report", "/nothing", "/style.css"];
@@ -252,7 +252,7 @@ fn what_happens_comes_by_itself_and_again_after_the_connection_broke() {
         wait("retry: 2000");
         wait("event: live");
         wait("data: ");
-        wait("event: open");
+        wait("event: waiting");
     }
     assert_eq!(ask(admin, "GET", "/live", &[], "").status, 401);
 }

@@ -105,6 +105,7 @@ test('the front page follows what happens, and comes back after the connection b
       before,
     );
     assert.ok(asked > 1);
+    assert.match(await page.textContent('#open'), /^\d+$/);
     assert.equal((await page.textContent('#link')).trim(), 'Live.');
   });
 });

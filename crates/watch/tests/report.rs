@@ -57,16 +57,22 @@ impl World {
         let mut store = Store::open(&Place::from(folder.0.join("store.db"))).expect("a store");
         let mut requests = Vec::new();
         for day in 0..2 * DAYS {
-            let (from, mut rows) = (FIRST_DAY + day * DAY_MICROS, Rows::default());
-            let mut each = |request: Request| {
-                rows.add(&request.seen());
-                requests.push(request);
-            };
+            let (from, mut of_day) = (FIRST_DAY + day * DAY_MICROS, Vec::new());
+            let mut each = |request: Request| of_day.push(request);
             if day + 1 == 2 * DAYS {
                 attack_day(7, from, REQUESTS, &mut each);
             } else {
                 quiet_day(7, from, REQUESTS, &mut each);
             }
+            // By the hour, as a gate writes more often than once a day: between two commits there is room for 8,192 rows.
+            for hour in of_day.chunk_by(|one, other| one.time / HOUR == other.time / HOUR) {
+                let mut rows = Rows::default();
+                hour.iter().for_each(|request| rows.add(&request.seen()));
+                let at = EventTime::from_micros(from + DAY_MICROS);
+                store.commit(&Commit { rows, ..Commit::default() }, at).expect("kept");
+            }
+            requests.append(&mut of_day);
+            let mut rows = Rows::default();
             others(&mut rows, day);
             let commit = Commit { rows, incidents: incidents(day), ..Commit::default() };
             store.commit(&commit, EventTime::from_micros(from + DAY_MICROS)).expect("kept");

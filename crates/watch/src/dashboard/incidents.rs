@@ -125,7 +125,8 @@ pub(super) fn one(
         section aria-labelledby="samples" {
             h2 #samples { "Examples" }
             @if samples.is_empty() { p.empty { "None was kept." } }
-            @for sample in &samples { (example(sample)) }
+            @for sample in samples.iter().take(1) { (example(sample)) }
+            @if samples.len() > 1 { details { summary { (samples.len() - 1) " more" } @for sample in samples.iter().skip(1) { (example(sample)) } } }
         }
     })
 }

@@ -80,7 +80,7 @@ async fn tick(shared: Arc<Shared>) {
         if let Ok((html, open, now)) = made.await {
             let mut event = format!("id: {}\nevent: live\n", now.micros());
             html.lines().for_each(|line| _ = writeln!(event, "data: {line}"));
-            let _ = write!(event, "\nevent: open\ndata: {}\n\n", open.iter().sum::<u64>());
+            let _ = write!(event, "\nevent: waiting\ndata: {}\n\n", open.iter().sum::<u64>());
             shared.latest.send_replace(event.into());
         }
         sleep(TICK).await;

@@ -28,7 +28,7 @@ function follow(place) {
     const source = new EventSource('/live');
     source.onopen = () => { link.textContent = 'Live.'; };
     source.addEventListener('live', (event) => { waiting = event.data; show(); });
-    source.addEventListener('open', (event) => {
+    source.addEventListener('waiting', (event) => {
       count.textContent = event.data;
       count.hidden = event.data === '0';
     });
