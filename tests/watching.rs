@@ -288,6 +288,10 @@ fn an_attack_on_the_demo_is_told_while_it_runs_and_stops_by_itself() {
         "csrf-client",
         "exploit-probes",
         "server-error-volume",
+        // The whole loop: found, told, answered.
+        "channel: message  palisade.alert.opened [palisade-demo]",
+        "blocked   203.0.113.9 for 60 s: exploit-probes",
+        "attack: 203.0.113.9 is answered 403 blocked, others are served",
         "attack: over",
     ];
     while let Some(missing) = expected.iter().find(|word| !demo.said().contains(**word)) {

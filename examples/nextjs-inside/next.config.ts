@@ -8,4 +8,5 @@ const config: NextConfig = {
   distDir: process.env.DIST_DIR ?? '.next',
 };
 
-export default withPalisade(config);
+// The other file shares its state: see there.
+export default withPalisade(config, { policy: process.env.SHARED ? 'palisade.shared.toml' : 'palisade.toml' });

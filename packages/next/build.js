@@ -1,5 +1,6 @@
 // Builds the WebAssembly modules: the one that decides into src/wasm.js, where a bundler needs no setting to find it, and
-// the one that reads policy files into src/compiler.wasm, which no bundle takes.
+// into src/palisade.wasm for runtimes that take no bytes; the one that reads policy files into src/compiler.wasm, which no
+// bundle takes.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,6 +33,7 @@ const { target_directory: folder } = JSON.parse(cargo(['metadata', '--locked', '
 const decides = smaller('palisade_next_wasm');
 const reads = smaller('palisade_next_compiler');
 write('src/wasm.js', `// Made by build.js.\nexport default '${decides.toString('base64')}';\n`);
+write('src/palisade.wasm', decides);
 write('src/compiler.wasm', reads);
 console.log(`wasm: ${decides.length} bytes; compiler, in no bundle: ${reads.length} bytes`);
 

@@ -20,12 +20,22 @@ fn code(output: &Output) -> i32 {
 
 fn json(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 fn demo() -> Running {
-    Running::start(Command::new(env!("CARGO_BIN_EXE_palisade")).args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]))
+    Running::start(Command::new(env!("CARGO_BIN_EXE_palisade")).args([
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+    ]))
 }
+
+/// What the demo's form accepts.
+const BODY: &str = "{\"title\":\"Hello\"}";
 
 /// The ids that came to a status.
 fn ids(report: &Value, wanted: &[&str]) -> Vec<String> {
@@ -36,7 +46,9 @@ fn ids(report: &Value, wanted: &[&str]) -> Vec<String> {
 
 #[test]
 fn what_is_not_the_users_is_not_asked() {
-    for args in [&["headers", "https://shop.example"][..], &["headers", "http://169.254.169.254/"], &["tls", "192.0.2.1"]] {
+    for args in
+        [&["headers", "https://shop.example"][..], &["headers", "http://169.254.169.254/"], &["tls", "192.0.2.1"]]
+    {
         let output = probe(args);
         assert_eq!(code(&output), 64, "{args:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("--i-own"), "{args:?}");
@@ -90,7 +102,13 @@ fn d1_the_demos_limit_is_found_by_asking() {
 #[test]
 fn d2_the_demos_tokens_hold() {
     let demo = demo();
-    let output = probe(&["csrf", &format!("http://{}/api/example-protected", demo.address), "--body", "{\"title\":\"Hello\"}", "--json"]);
+    let output = probe(&[
+        "csrf",
+        &format!("http://{}/api/example-protected", demo.address),
+        "--body",
+        "{\"title\":\"Hello\"}",
+        "--json",
+    ]);
     assert_eq!(ids(&json(&output), &["fail", "warn", "unknown"]), Vec::<String>::new());
     assert_eq!(code(&output), 0);
 }
@@ -98,7 +116,13 @@ fn d2_the_demos_tokens_hold() {
 #[test]
 fn d3_the_demos_input_is_checked() {
     let demo = demo();
-    let output = probe(&["input", &format!("http://{}/api/example-protected", demo.address), "--body", "{\"title\":\"Hello\"}", "--json"]);
+    let output = probe(&[
+        "input",
+        &format!("http://{}/api/example-protected", demo.address),
+        "--body",
+        "{\"title\":\"Hello\"}",
+        "--json",
+    ]);
     let report = json(&output);
     assert_eq!(ids(&report, &["fail", "unknown"]), Vec::<String>::new());
     assert_eq!(code(&output), 0);
@@ -130,19 +154,31 @@ fn d6_the_demos_failures_tell_nothing() {
 #[test]
 fn d7_the_demos_account_is_closed() {
     let demo = demo();
-    let output = probe(&["auth", &format!("http://{}/api/example-account", demo.address), "-X", "POST", "--body", "{}", "--json"]);
+    let output = probe(&[
+        "auth",
+        &format!("http://{}/api/example-account", demo.address),
+        "-X",
+        "POST",
+        "--body",
+        "{}",
+        "--json",
+    ]);
     assert_eq!(ids(&json(&output), &["fail", "warn", "unknown"]), Vec::<String>::new());
     assert_eq!(code(&output), 0);
 }
 
 #[test]
 fn d9_webhooks_are_tried_unsigned_wrong_stale_and_replayed() {
-    for (fault, expected) in [("", 0), ("webhook/unsigned", 1), ("webhook/wrong", 1), ("webhook/stale", 1), ("webhook/replayed", 1)] {
+    for (fault, expected) in
+        [("", 0), ("webhook/unsigned", 1), ("webhook/wrong", 1), ("webhook/stale", 1), ("webhook/replayed", 1)]
+    {
         let shop = shop(fault);
         let url = format!("http://{}/api/hook", shop.origin().authority);
         let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
         command.env("HOOK_SECRET", palisade_testkit::SHOP_SECRET);
-        let output = command.args(["probe", "webhook", &url, "--scheme", "stripe", "--secret-env", "HOOK_SECRET", "--json"]).output();
+        let output = command
+            .args(["probe", "webhook", &url, "--scheme", "stripe", "--secret-env", "HOOK_SECRET", "--json"])
+            .output();
         let output = output.expect("the program runs");
         assert_eq!(code(&output), expected, "{fault}");
         assert!(!String::from_utf8_lossy(&output.stdout).contains(palisade_testkit::SHOP_SECRET));
@@ -157,10 +193,60 @@ fn d8_everything_at_once_asks_by_the_policys_routes() {
     let demo = demo();
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/palisade.toml");
     let started = Instant::now();
-    let output = probe(&["all", &format!("http://{}", demo.address), "--policy", policy, "--json", "--time", "60"]);
+    let output = probe(&["all", &format!("http://{}", demo.address), "--policy", policy, "--body", BODY, "--json"]);
     let report = json(&output);
     let fine = ids(&report, &["pass"]).len();
     assert!(fine > 60, "{report}");
     assert_eq!(ids(&report, &["fail"]), Vec::<String>::new());
     println!("probe all on the demo: {fine} pass in {:?}", started.elapsed());
+}
+
+/// The status of every item of a section of the checklist, with the demo asked.
+fn section(name: &str) -> Vec<(String, String, String)> {
+    let demo = demo();
+    let folder = std::env::temp_dir().join(format!("palisade-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("folder");
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/palisade.toml");
+    let url = format!("http://{}", demo.address);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.args([
+        "check",
+        "--section",
+        name,
+        "--policy",
+        policy,
+        "--env",
+        "development",
+        "--body",
+        BODY,
+        "--json",
+        "--live",
+        &url,
+    ]);
+    let output = command.arg("--root").arg(&folder).output().expect("the program runs");
+    let _ = std::fs::remove_dir_all(&folder);
+    let report = json(&output);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = report["findings"].as_array().expect("findings").iter();
+    all.map(|one| (text(&one["id"]), text(&one["status"]), text(&one["evidence"]))).collect()
+}
+
+#[test]
+fn c3_security_features_are_seen_on_the_running_site() {
+    let items = section("C3");
+    assert_eq!(items.len(), 6, "{items:?}");
+    for (id, status, evidence) in items {
+        // Plain http on this machine cannot show HSTS.
+        let expected = if id == "security/hsts" { &["not_applicable"][..] } else { &["pass", "warn"] };
+        assert!(expected.contains(&status.as_str()), "{id}: {status}: {evidence}");
+    }
+}
+
+#[test]
+fn c7_the_six_tests_of_the_guide_are_run_on_the_running_site() {
+    let items = section("C7");
+    assert_eq!(items.len(), 6, "{items:?}");
+    for (id, status, evidence) in items {
+        assert!(["pass", "warn"].contains(&status.as_str()), "{id}: {status}: {evidence}");
+    }
 }

@@ -11,7 +11,7 @@ use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_event::Event;
 use palisade_guard::{Entropy, Env, Now, Peer, Plan, Providers, Record, Secrets, State};
 use palisade_policy::{Policy, PolicyBuilder, Route};
-use palisade_tower::{Ambient, Gate, GateLayer, PeerOf};
+use palisade_tower::{Alert, Ambient, Gate, GateLayer, PeerOf, SecurityEvent};
 
 use crate::jwks::Jwks;
 use crate::local::Local;
@@ -48,6 +48,7 @@ pub struct Inside {
 #[derive(Clone)]
 pub struct InsideAmbient {
     events: Arc<dyn Fn(&Event<'_>) + Send + Sync>,
+    reports: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 // === impl Inside ===
@@ -84,7 +85,7 @@ impl Inside {
             state,
             plan,
             backend,
-            ambient: InsideAmbient { events: Arc::new(print) },
+            ambient: InsideAmbient { events: Arc::new(print), reports: Arc::new(print_line) },
         })
     }
 
@@ -109,6 +110,23 @@ impl Inside {
     pub fn on_event(mut self, events: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Inside {
         self.ambient.events = Arc::new(events);
         self
+    }
+
+    /// Hands each line of [`Inside::log`] and [`Inside::alert`] to `reports` instead of printing it.
+    #[must_use]
+    pub fn on_report(mut self, reports: impl Fn(&str) + Send + Sync + 'static) -> Inside {
+        self.ambient.reports = Arc::new(reports);
+        self
+    }
+
+    /// Reports what the app has noticed by itself, where its events go.
+    pub fn log(&self, event: &SecurityEvent<'_>) {
+        self.ambient.report(&event.line(now().wall, self.plan.policy().environment));
+    }
+
+    /// Asks whoever watches to tell people: an event, which `palisade watch` delivers.
+    pub fn alert(&self, alert: &Alert<'_>) {
+        self.ambient.report(&alert.line(now().wall, self.plan.policy().environment));
     }
 
     /// The layer for a router: every route of the policy, and the token endpoint. Add it last, so that it stands
@@ -162,6 +180,10 @@ impl Ambient for InsideAmbient {
         (self.events)(&record.event());
     }
 
+    fn report(&self, line: &str) {
+        (self.reports)(line);
+    }
+
     fn undeclared(&self, route: &str) {
         // Said once a route, so a lock on standard error is no burden.
         let _ = writeln!(
@@ -182,4 +204,8 @@ fn print(event: &Event<'_>) {
     event.encode(&mut line);
     // A closed standard output must not stop the app.
     let _ = std::io::stdout().write_all(&line);
+}
+
+fn print_line(line: &str) {
+    let _ = std::io::stdout().write_all(line.as_bytes());
 }

@@ -13,6 +13,7 @@ pub mod experiments;
 pub mod facts;
 mod finding;
 pub mod headers;
+pub mod maintenance;
 mod report;
 mod run;
 pub mod tls;

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use crate::keep::kept;
 use crate::rule::{Baseline, Profile};
 use crate::window::Different;
 
@@ -39,6 +40,8 @@ pub(crate) struct Usual {
     before: VecDeque<u32>,
     /// What is learned of each bucket, the newest last.
     learned: VecDeque<f64>,
+    /// What [`Usual::learned`] makes usual: it changes with a bucket's end only.
+    usual: f64,
     /// The most that may be learned today.
     limit: Option<(u64, f64)>,
     fired: bool,
@@ -94,7 +97,7 @@ impl Usual {
             self.clients.add(value, count);
         }
         let total = self.before.iter().fold(self.count, |sum, count| sum.saturating_add(*count));
-        let usual = self.usual(shape);
+        let usual = self.usual;
         let passed = (time / shape.bucket).saturating_sub(start / shape.bucket);
         let warm = passed >= shape.warmup as u64;
         let above = total >= shape.least && f64::from(total) >= usual * shape.factor;
@@ -105,7 +108,7 @@ impl Usual {
     }
 
     /// What is usual for so many buckets as are compared as one.
-    fn usual(&self, shape: &Baseline) -> f64 {
+    fn judged(&self, shape: &Baseline) -> f64 {
         if shape.width > 1 {
             // The buckets before those that are being counted.
             return self.learned.iter().rev().skip(shape.width - 1).take(shape.width).sum();
@@ -127,6 +130,7 @@ impl Usual {
             self.learned.extend((0..quiet).map(|_| 0.0));
             self.before.extend((0..quiet.min(shape.width as u64 - 1)).map(|_| 0));
             self.bucket = Some(now);
+            self.usual = self.judged(shape);
             return;
         };
         let passed = now.saturating_sub(last);
@@ -140,7 +144,7 @@ impl Usual {
         let count = std::mem::take(&mut self.count);
         let clients = std::mem::take(&mut self.clients);
         self.values = Different::default();
-        let usual = self.usual(shape);
+        let usual = self.usual;
         let fair = if shape.distinct { f64::from(count) } else { clients.fair(count) };
         let each = if shape.width > 1 { usual / shape.width as f64 } else { usual };
         let taught = if std::mem::take(&mut self.fired) { fair.min(each) } else { fair };
@@ -156,6 +160,7 @@ impl Usual {
                 self.before.pop_front();
             }
         }
+        self.usual = self.judged(shape);
     }
 
     /// The most that a bucket may teach today: a fifth above what was usual when the day began. What is too little to
@@ -242,6 +247,10 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
     if count > 0.0 { sum / count } else { 0.0 }
 }
+
+kept!(Clients { counts });
+kept!(Usual { bucket, count, clients, values, before, learned, usual, limit, fired });
+kept!(Hours { hour, count, clients, learned, fired });
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,9 @@
 
 /// Name and text of every built-in rule file, in the order of names.
 pub const BUILT_IN: &[(&str, &str)] = &[
+    ("app-alert-high.yml", include_str!("../../../rules/app-alert-high.yml")),
+    ("app-alert-low.yml", include_str!("../../../rules/app-alert-low.yml")),
+    ("app-alert-medium.yml", include_str!("../../../rules/app-alert-medium.yml")),
     ("csrf-client.yml", include_str!("../../../rules/csrf-client.yml")),
     ("csrf-distributed.yml", include_str!("../../../rules/csrf-distributed.yml")),
     ("csrf-spike.yml", include_str!("../../../rules/csrf-spike.yml")),

@@ -19,10 +19,10 @@ const TYPES: &str =
     "event_count, value_count, temporal, temporal_ordered, ratio, baseline, new_value, time_profile, absence";
 
 /// The most events that are remembered for one group to decide a count exactly.
-const COUNT_CAP: u32 = 10_000;
+pub(crate) const COUNT_CAP: u32 = 10_000;
 
 /// The most different values that are remembered for one group.
-const DISTINCT_CAP: u32 = 1_000;
+pub(crate) const DISTINCT_CAP: u32 = 1_000;
 
 /// The names that correlations use, so that the rules behind them do not speak for themselves.
 pub(crate) fn used<'n>(drafts: &[Draft<'n>], found: &mut Diagnostics) -> BTreeSet<&'n str> {

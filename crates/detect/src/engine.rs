@@ -1,9 +1,12 @@
 //! All of it on one thread: match, put in order, count.
 
+use std::fmt;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use palisade_event::{EventTime, Incident, Seen};
 
+use crate::keep::Keep;
 use crate::partition::Told;
 use crate::reorder::Reorder;
 use crate::rules::{Matcher, Matches, Rules};
@@ -57,7 +60,23 @@ pub struct Engine {
     counters: Counters,
     began: Option<EventTime>,
     told: Vec<Told>,
+    seed: u64,
 }
+
+/// Why saved state is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadState {
+    /// It is no engine's, or that of another version.
+    Version,
+    /// The rules were others.
+    Rules,
+    /// It is cut or changed.
+    Damaged,
+}
+
+/// How saved state begins. The number changes with what is saved.
+const MAGIC: &[u8] = b"palisade engine 1\n";
 
 // === impl Settings ===
 
@@ -83,6 +102,7 @@ impl Engine {
             counters: Counters::default(),
             began: None,
             told: Vec::new(),
+            seed: settings.seed,
             rules,
         }
     }
@@ -129,6 +149,64 @@ impl Engine {
             shard.tell_all(now, &mut self.told);
         }
         self.tell(out);
+    }
+
+    /// What it remembers, for [`Engine::restore`]: call it after [`Engine::finish`]. Bounded by the tables.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        (self.rules.fingerprint(), self.seed).save(&mut out);
+        self.shards.len().save(&mut out);
+        let (base, newest, earliest, started) = self.reorder.clock();
+        ((base, newest), (earliest, started)).save(&mut out);
+        let Counters { events, late, ahead, held_back: _ } = self.counters;
+        ((events, late), ahead).save(&mut out);
+        self.began.map(EventTime::micros).save(&mut out);
+        self.shards.iter().for_each(|shard| shard.save(&mut out));
+        checksum(&out).save(&mut out);
+        out
+    }
+
+    /// An engine as it was saved. It hashes groups by the seed it had; how late events
+    /// may be is as `settings` say.
+    ///
+    /// # Errors
+    ///
+    /// Why the bytes are no such engine: another version wrote them, it ran other rules, or they are damaged.
+    pub fn restore(rules: Arc<Rules>, settings: Settings, saved: &[u8]) -> Result<Engine, BadState> {
+        let mut rest = saved.strip_prefix(MAGIC).ok_or(BadState::Version)?;
+        let (body, sum) = saved.split_at_checked(saved.len() - 8).ok_or(BadState::Damaged)?;
+        if u64::load(&mut { sum }) != Some(checksum(body)) {
+            return Err(BadState::Damaged);
+        }
+        let (fingerprint, seed): (u64, u64) = Keep::load(&mut rest).ok_or(BadState::Damaged)?;
+        if fingerprint != rules.fingerprint() {
+            return Err(BadState::Rules);
+        }
+        Engine::load(rules, Settings { seed, ..settings }, &mut rest).ok_or(BadState::Damaged)
+    }
+
+    fn load(rules: Arc<Rules>, settings: Settings, rest: &mut &[u8]) -> Option<Engine> {
+        let count = usize::load(rest).filter(|count| (1..=crate::shard::PARTITIONS).contains(count))?;
+        let mut engine = Engine::new(Arc::clone(&rules), Settings { shards: count, ..settings });
+        let ((base, newest), (earliest, started)) = Keep::load(rest)?;
+        engine.reorder.go_on((base, newest, earliest, started));
+        let ((events, late), ahead) = Keep::load(rest)?;
+        engine.counters = Counters { events, late, ahead, held_back: 0 };
+        engine.began = Option::<u64>::load(rest)?.map(EventTime::from_micros);
+        engine.shards = (0..count).map(|_| Shard::load(Arc::clone(&rules), count, rest)).collect::<Option<_>>()?;
+        Some(engine)
+    }
+
+    /// The newest event that it has seen, to the second.
+    #[must_use]
+    pub fn newest(&self) -> EventTime {
+        EventTime::from_micros(self.reorder.clock().1 * 1_000_000)
+    }
+
+    /// Nothing was seen for a while, up to `until`: rules that ask for what did not happen believe nothing of the time before.
+    pub fn missed(&mut self, until: EventTime) {
+        self.shards.iter_mut().for_each(|shard| shard.missed(until));
     }
 
     /// What it has seen.
@@ -209,3 +287,19 @@ impl Engine {
 fn before(time: EventTime) -> EventTime {
     EventTime::from_micros(time.micros().saturating_sub(1))
 }
+
+fn checksum(bytes: &[u8]) -> u64 {
+    foldhash::quality::FixedState::with_seed(0).hash_one(bytes)
+}
+
+impl fmt::Display for BadState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadState::Version => "another version wrote it",
+            BadState::Rules => "the rules have changed since",
+            BadState::Damaged => "it is damaged",
+        })
+    }
+}
+
+impl std::error::Error for BadState {}

@@ -29,8 +29,8 @@ const _: () = assert!(size_of::<Hit>() == 40, "hits are what waits in the reorde
 /// An event as evidence shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Exhibit<'a> {
-    /// The JSON line, without its line feed.
-    pub(crate) line: &'a [u8],
+    /// As [`Seen::pack`](palisade_event::Seen::pack) wrote it: few of those that are kept are ever shown.
+    pub(crate) packed: &'a [u8],
     /// The route, or the path.
     pub(crate) path: &'a [u8],
     pub(crate) client: Option<ClientKey>,

@@ -8,6 +8,7 @@ use std::hash::BuildHasher as _;
 use crate::atom::{Atom, Test};
 use crate::column::Column;
 use crate::expr::{AtomId, Atoms, Expr};
+use crate::pattern::Edge;
 
 /// Statuses that are looked up in a table.
 const STATUSES: usize = 1000;
@@ -39,9 +40,20 @@ pub(crate) struct Index {
 #[derive(Debug)]
 struct TextIndex {
     column: Column,
-    automaton: AhoCorasick,
+    /// Literals that stand at the end of a text, or are all of it, by their last byte.
+    last: Edges,
+    /// Literals that stand at the start, by their first byte.
+    first: Edges,
+    /// Everything else; `None` where there is nothing else.
+    automaton: Option<AhoCorasick>,
     /// By pattern of the automaton, what to look at again.
     triggers: Vec<Box<[Trigger]>>,
+}
+
+#[derive(Debug, Default)]
+struct Edges {
+    /// By byte, in lower case; empty where there are none.
+    by_byte: Vec<Vec<(AtomId, Edge)>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -183,8 +195,17 @@ impl TextIndex {
     fn new(column: Column, atoms: &[(AtomId, &Atom)]) -> Option<TextIndex> {
         let mut literals: Vec<String> = Vec::new();
         let mut triggers: Vec<Vec<Trigger>> = Vec::new();
+        let (mut last, mut first) = (Edges::default(), Edges::default());
         for (id, atom) in atoms {
             let Test::Text(pattern) = &atom.test else { continue };
+            if let Some(edge) = pattern.edge() {
+                if edge.at_end {
+                    last.add(*id, edge)
+                } else {
+                    first.add(*id, edge)
+                }
+                continue;
+            }
             let literal = pattern.longest_literal().to_ascii_lowercase();
             let trigger = Trigger { atom: *id, certain: pattern.is_contains() };
             match literals.iter().position(|known| *known == literal).and_then(|at| triggers.get_mut(at)) {
@@ -199,8 +220,9 @@ impl TextIndex {
         let kind = if size < DFA_LITERALS { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
         let mut builder = AhoCorasick::builder();
         builder.ascii_case_insensitive(true).match_kind(MatchKind::Standard).kind(Some(kind));
-        let automaton = builder.build(&literals).ok()?;
-        Some(TextIndex { column, automaton, triggers: triggers.into_iter().map(Vec::into_boxed_slice).collect() })
+        let automaton = if literals.is_empty() { None } else { Some(builder.build(&literals).ok()?) };
+        let triggers = triggers.into_iter().map(Vec::into_boxed_slice).collect();
+        Some(TextIndex { column, last, first, automaton, triggers })
     }
 
     fn look(&self, atoms: &Atoms, seen: &Seen<'_>, desk: &mut Desk) {
@@ -212,6 +234,7 @@ impl TextIndex {
             }
             Column::Field(field) => match seen.field(*field) {
                 Some(Value::Text(text)) => self.find(text, atoms, &mut desk.held),
+                Some(Value::Names(names)) => names.iter().for_each(|name| self.find(name, atoms, &mut desk.held)),
                 Some(value) => self.find(&crate::atom::spelled(value), atoms, &mut desk.held),
                 None => {}
             },
@@ -239,7 +262,10 @@ impl TextIndex {
     }
 
     fn find(&self, text: &str, atoms: &Atoms, held: &mut Vec<AtomId>) {
-        for found in self.automaton.find_overlapping_iter(text) {
+        self.last.find(text.as_bytes().last(), text, held);
+        self.first.find(text.as_bytes().first(), text, held);
+        let Some(automaton) = &self.automaton else { return };
+        for found in automaton.find_overlapping_iter(text) {
             for trigger in self.triggers.get(found.pattern().as_usize()).into_iter().flatten() {
                 if trigger.certain || confirmed(trigger.atom, text, atoms) {
                     held.push(trigger.atom);
@@ -250,13 +276,22 @@ impl TextIndex {
 }
 
 fn confirmed(id: AtomId, text: &str, atoms: &Atoms) -> bool {
-    match atoms.get(id).map(|atom| (&atom.column, &atom.test)) {
-        // One of several names in one text.
-        Some((Column::Field(Field::Signals | Field::Tags), Test::Text(pattern))) => {
-            text.split(' ').any(|name| pattern.matches(name))
+    matches!(atoms.get(id).map(|atom| &atom.test), Some(Test::Text(pattern)) if pattern.matches(text))
+}
+
+// === impl Edges ===
+
+impl Edges {
+    fn add(&mut self, id: AtomId, edge: Edge) {
+        self.by_byte.resize_with(256, Vec::new);
+        if let Some(list) = self.by_byte.get_mut(usize::from(edge.key())) {
+            list.push((id, edge));
         }
-        Some((_, Test::Text(pattern))) => pattern.matches(text),
-        _ => false,
+    }
+
+    fn find(&self, byte: Option<&u8>, text: &str, held: &mut Vec<AtomId>) {
+        let Some(list) = byte.and_then(|byte| self.by_byte.get(usize::from(byte.to_ascii_lowercase()))) else { return };
+        held.extend(list.iter().filter(|(_, edge)| edge.matches(text)).map(|(id, _)| *id));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Values that nobody trustworthy had before.
 
+use crate::keep::kept;
 use crate::rule::NewValue;
 use crate::window::Newest;
 
@@ -96,6 +97,9 @@ impl Known {
         met
     }
 }
+
+kept!(Known { values, verified });
+kept!(Met { value, first, last, subjects, clients, recent, reported });
 
 #[cfg(test)]
 mod tests {

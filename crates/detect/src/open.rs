@@ -1,11 +1,12 @@
 //! One incident from its first event to its end.
 
 use palisade_event::{
-    ClientKey, EventTime, Evidence, Field, Incident, IncidentKey, MAX_SAMPLES, MAX_TOP, Priority, Seen, State, decode,
+    ClientKey, EventTime, Evidence, Field, Incident, IncidentKey, MAX_SAMPLES, MAX_TOP, Priority, Seen, State,
 };
 
 use crate::column::Column;
 use crate::hit::Exhibit;
+use crate::keep::Keep;
 use crate::rule::{Mode, Rule};
 use crate::state::Finding;
 
@@ -23,7 +24,7 @@ pub(crate) struct Open {
     count: u64,
     priority: Priority,
     attributable: bool,
-    measures: Vec<(Box<str>, f64)>,
+    measures: [Option<(&'static str, f64)>; 2],
     samples: Vec<Box<str>>,
     paths: Tops<Box<str>>,
     clients: Tops<ClientKey>,
@@ -85,7 +86,7 @@ impl Open {
             count: 0,
             priority: rule.priority,
             attributable: true,
-            measures: Vec::new(),
+            measures: [None; 2],
             samples: Vec::new(),
             paths: Tops { counts: Vec::new() },
             clients: Tops { counts: Vec::new() },
@@ -108,8 +109,7 @@ impl Open {
         self.last = self.last.max(now);
         self.count += count;
         self.changed = true;
-        self.measures.clear();
-        self.measures.extend(finding.measures.iter().flatten().map(|(name, value)| (Box::from(*name), *value)));
+        self.measures = finding.measures;
         let reached = rule.escalate.iter().filter(|(at, _)| *at <= self.count).map(|(_, priority)| *priority).max();
         let more = reached.filter(|priority| *priority > self.priority);
         self.priority = more.unwrap_or(self.priority);
@@ -120,9 +120,11 @@ impl Open {
     pub(crate) fn show(&mut self, exhibit: &Exhibit<'_>, count: u64) {
         self.attributable &= exhibit.attributable;
         if self.samples.len() < MAX_SAMPLES
-            && let Ok(line) = str::from_utf8(exhibit.line)
+            && let Some(seen) = Seen::unpack(exhibit.packed)
         {
-            self.samples.push(line.into());
+            let mut line = Vec::new();
+            seen.encode(&mut line);
+            self.samples.push(String::from_utf8_lossy(&line).trim_end().into());
         }
         if let Ok(path) = str::from_utf8(exhibit.path)
             && !path.is_empty()
@@ -159,7 +161,7 @@ impl Open {
                     .into_iter()
                     .map(|(client, count)| (client.to_string().into(), count))
                     .collect(),
-                measures: self.measures.clone(),
+                measures: self.measures.iter().flatten().map(|(name, value)| (Box::from(*name), *value)).collect(),
             },
             steps: rule.steps.clone(),
         }
@@ -167,8 +169,8 @@ impl Open {
 }
 
 /// The values of the columns that a group has, read from an event of it.
-pub(crate) fn group(columns: &[Column], line: &[u8]) -> Vec<(Field, Box<str>)> {
-    let Ok(seen) = decode(line) else { return Vec::new() };
+pub(crate) fn group(columns: &[Column], packed: &[u8]) -> Vec<(Field, Box<str>)> {
+    let Some(seen) = Seen::unpack(packed) else { return Vec::new() };
     columns.iter().filter_map(|column| Some((field(column), text(column, &seen)?))).collect()
 }
 
@@ -187,4 +189,73 @@ fn field(column: &Column) -> Field {
         Column::Shape => Field::Route,
         Column::Target | Column::Decoded | Column::Unknown(_) => Field::Path,
     }
+}
+
+// What is kept over a restart.
+
+impl Keep for Open {
+    fn save(&self, out: &mut Vec<u8>) {
+        match self.phase {
+            Phase::Waiting { since } => (0_u8, since).save(out),
+            Phase::Firing => (1_u8, 0_u64).save(out),
+            Phase::Cooling { until } => (2_u8, until).save(out),
+        }
+        self.key.bits().save(out);
+        self.group.iter().map(|(field, text)| (Box::from(field.name()), text.clone())).collect::<Vec<_>>().save(out);
+        (self.first, self.last).save(out);
+        (self.count, self.priority as u8).save(out);
+        (self.attributable, self.changed).save(out);
+        self.measures.map(|measure| measure.map(|(name, value)| (Box::from(name), value))).save(out);
+        self.samples.save(out);
+        self.paths.counts.save(out);
+        self.clients.counts.iter().map(|(client, count)| (client.bits(), *count)).collect::<Vec<_>>().save(out);
+    }
+
+    fn load(rest: &mut &[u8]) -> Option<Open> {
+        let phase = match Keep::load(rest)? {
+            (0_u8, since) => Phase::Waiting { since },
+            (1, _) => Phase::Firing,
+            (2, until) => Phase::Cooling { until },
+            _ => return None,
+        };
+        let key = IncidentKey::from_bits(Keep::load(rest)?);
+        let group: Vec<(Box<str>, Box<str>)> = Keep::load(rest)?;
+        let group = group.into_iter().map(|(name, text)| Some((Field::from_name(&name)?, text)));
+        let group = group.collect::<Option<Vec<_>>>()?;
+        let (first, last) = Keep::load(rest)?;
+        let (count, priority): (u64, u8) = Keep::load(rest)?;
+        let priority = *[Priority::P3, Priority::P2, Priority::P1].get(usize::from(priority))?;
+        let (attributable, changed) = Keep::load(rest)?;
+        let measures: [Option<(Box<str>, f64)>; 2] = Keep::load(rest)?;
+        let measures = measures.map(|measure| measure.and_then(|(name, value)| Some((measure_name(&name)?, value))));
+        let samples: Vec<Box<str>> = Keep::load(rest)?;
+        let paths = Tops { counts: Keep::load(rest)? };
+        let clients: Vec<(u128, u64)> = Keep::load(rest)?;
+        let client = |bits: u128| ClientKey::of(std::net::IpAddr::V6(bits.into()));
+        let clients = Tops { counts: clients.into_iter().map(|(bits, count)| (client(bits), count)).collect() };
+        let many = samples.len() > MAX_SAMPLES || paths.counts.len() > COUNTERS || clients.counts.len() > COUNTERS;
+        let open = Open {
+            phase,
+            key,
+            group,
+            first,
+            last,
+            count,
+            priority,
+            attributable,
+            measures,
+            samples,
+            paths,
+            clients,
+            changed,
+        };
+        (!many).then_some(open)
+    }
+}
+
+/// Every measure that rules tell.
+fn measure_name(name: &str) -> Option<&'static str> {
+    ["distinct", "ratio", "total", "usual", "count", "sum", "average", "percentile"]
+        .into_iter()
+        .find(|known| *known == name)
 }

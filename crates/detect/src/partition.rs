@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use palisade_event::{ClientKey, Incident, State as Standing};
+use palisade_event::{ClientKey, Incident, Seen, State as Standing};
 
 use crate::hit::{Exhibit, Hit};
+use crate::keep::{Keep, kept};
 use crate::open::{self, Open, Phase};
 use crate::rule::{Correlation, Rule};
 use crate::rules::Rules;
@@ -71,7 +72,7 @@ struct Kept {
     group: u64,
     time: u64,
     count: u32,
-    line: Vec<u8>,
+    packed: Vec<u8>,
     path: Vec<u8>,
     client: Option<ClientKey>,
     attributable: bool,
@@ -91,6 +92,44 @@ impl Partition {
         }
     }
 
+    /// Everything but what was told already.
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        self.states.iter().for_each(|state| state.save(out));
+        let mut open: Vec<_> = self.open.iter().collect();
+        open.sort_unstable_by_key(|(key, _)| **key);
+        open.len().save(out);
+        for (key, (rule, open)) in open {
+            (*key, *rule).save(out);
+            open.save(out);
+        }
+        self.firing.save(out);
+        self.timers.iter().copied().collect::<Vec<_>>().save(out);
+        self.recent.save(out);
+        (self.start, self.held_back).save(out);
+    }
+
+    /// A partition as it was saved, by the same rules.
+    pub(crate) fn load(rules: &Rules, rest: &mut &[u8]) -> Option<Partition> {
+        let states = rules.rules().iter().map(|rule| State::load(rule, rest)).collect::<Option<Vec<_>>>()?;
+        let mut open = HashMap::with_hasher(AlreadyHashed);
+        for _ in 0..usize::load(rest)? {
+            let (key, rule): (u64, u16) = Keep::load(rest)?;
+            open.insert(key, (rule, Open::load(rest)?));
+        }
+        let firing: Vec<u16> = Keep::load(rest)?;
+        let timers: Vec<Timer> = Keep::load(rest)?;
+        let recent: Vec<VecDeque<Kept>> = Keep::load(rest)?;
+        let (start, held_back) = Keep::load(rest)?;
+        let whole = firing.len() == states.len() && recent.len() == states.len() && open.len() <= OPEN_CAP;
+        let timers = timers.into_iter().collect();
+        whole.then(|| Partition { states, open, firing, timers, recent, start, told: Vec::new(), held_back })
+    }
+
+    /// Nothing was seen for a while, up to `until`: rules that ask for what did not happen believe nothing of the time before.
+    pub(crate) fn missed(&mut self, until: u64) {
+        self.start = until;
+    }
+
     /// Takes the next hit.
     pub(crate) fn observe(&mut self, rules: &Rules, hit: &Hit, exhibit: Option<&Exhibit<'_>>) {
         self.advance(rules, hit.time);
@@ -98,8 +137,8 @@ impl Partition {
         let (Some(rule), Some(state)) = (rules.rule(feed.rule), self.states.get_mut(usize::from(feed.rule))) else {
             return;
         };
-        let line = exhibit.map_or(&[][..], |exhibit| exhibit.line);
-        let verdict = state.step(rule, usize::from(feed.role), hit, self.start, line);
+        let packed = exhibit.map_or(&[][..], |exhibit| exhibit.packed);
+        let verdict = state.step(rule, usize::from(feed.role), hit, self.start, packed);
         // A new value is an incident of its own.
         let group = match rule.correlation {
             Correlation::NewValue(_) => hit.group.rotate_left(7) ^ hit.value,
@@ -216,7 +255,7 @@ impl Partition {
         *open = Open::waiting(rule, finding.since);
         let columns = columns(rule);
         let values = match exhibit {
-            Some(exhibit) if key == slot(at, group) => open::group(&columns, exhibit.line),
+            Some(exhibit) if key == slot(at, group) => open::group(&columns, exhibit.packed),
             _ => Vec::new(),
         };
         open.fire(rule, values, finding);
@@ -252,8 +291,8 @@ impl Partition {
     fn keep(&mut self, at: u16, group: u64, hit: &Hit, exhibit: &Exhibit<'_>) {
         let Some(recent) = self.recent.get_mut(usize::from(at)) else { return };
         let mut kept = if recent.len() < RECENT { Kept::default() } else { recent.pop_front().unwrap_or_default() };
-        kept.line.clear();
-        kept.line.extend_from_slice(exhibit.line);
+        kept.packed.clear();
+        kept.packed.extend_from_slice(exhibit.packed);
         kept.path.clear();
         kept.path.extend_from_slice(exhibit.path);
         let Exhibit { client, attributable, .. } = *exhibit;
@@ -279,11 +318,11 @@ impl Partition {
                     exhibit: crate::hit::NO_EXHIBIT,
                     subject: 0,
                 };
-                let seen = palisade_event::decode(&sample).ok();
+                let seen = Seen::unpack(&sample);
                 let path = seen.as_ref().and_then(|seen| seen.path.as_deref()).unwrap_or_default();
                 let (client, attributable) =
                     seen.as_ref().map_or((None, false), |seen| (seen.client, seen.attributable));
-                let exhibit = Exhibit { line: &sample, path: path.as_bytes(), client, attributable };
+                let exhibit = Exhibit { packed: &sample, path: path.as_bytes(), client, attributable };
                 let exhibit = (!sample.is_empty()).then_some(&exhibit);
                 self.hold(rule, timer.rule, timer.group, &hit, exhibit, &finding);
             }
@@ -352,6 +391,37 @@ fn slot(rule: u16, group: u64) -> u64 {
 
 impl Kept {
     fn exhibit(&self) -> Exhibit<'_> {
-        Exhibit { line: &self.line, path: &self.path, client: self.client, attributable: self.attributable }
+        Exhibit { packed: &self.packed, path: &self.path, client: self.client, attributable: self.attributable }
+    }
+}
+
+kept!(Timer { due, rule, group, what });
+
+impl Keep for What {
+    fn save(&self, out: &mut Vec<u8>) {
+        (*self == What::Check).save(out);
+    }
+
+    fn load(rest: &mut &[u8]) -> Option<What> {
+        Some(if bool::load(rest)? { What::Check } else { What::Look })
+    }
+}
+
+impl Keep for Kept {
+    fn save(&self, out: &mut Vec<u8>) {
+        (self.group, self.time).save(out);
+        (self.count, self.attributable).save(out);
+        self.packed.save(out);
+        self.path.save(out);
+        self.client.map(ClientKey::bits).save(out);
+    }
+
+    fn load(rest: &mut &[u8]) -> Option<Kept> {
+        let (group, time) = Keep::load(rest)?;
+        let (count, attributable) = Keep::load(rest)?;
+        let (packed, path) = (Keep::load(rest)?, Keep::load(rest)?);
+        let client: Option<u128> = Keep::load(rest)?;
+        let client = client.map(|bits| ClientKey::of(std::net::IpAddr::V6(bits.into())));
+        Some(Kept { group, time, count, packed, path, client, attributable })
     }
 }

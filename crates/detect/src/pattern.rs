@@ -19,6 +19,35 @@ enum Unit {
     One,
 }
 
+/// A literal at the start of a text, at its end, or at both: then it is the text.
+#[derive(Debug, Clone)]
+pub(crate) struct Edge {
+    literal: Box<str>,
+    pub(crate) at_start: bool,
+    pub(crate) at_end: bool,
+    cased: bool,
+}
+
+impl Edge {
+    /// The byte, in lower case, at the end that is looked at: the last, if the literal is there.
+    pub(crate) fn key(&self) -> u8 {
+        let bytes = self.literal.as_bytes();
+        let byte = if self.at_end { bytes.last() } else { bytes.first() };
+        byte.copied().unwrap_or(0).to_ascii_lowercase()
+    }
+
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        let (text, literal) = (text.as_bytes(), self.literal.as_bytes());
+        let Some(longer) = text.len().checked_sub(literal.len()) else { return false };
+        if longer > 0 && self.at_start && self.at_end {
+            return false;
+        }
+        let part = if self.at_start { text.get(..literal.len()) } else { text.get(longer..) };
+        let part = part.unwrap_or_default();
+        if self.cased { part == literal } else { part.eq_ignore_ascii_case(literal) }
+    }
+}
+
 impl Pattern {
     /// Reads wildcards and escapes.
     pub(crate) fn wild(text: &str, cased: bool) -> Pattern {
@@ -77,6 +106,15 @@ impl Pattern {
     pub(crate) fn is_contains(&self) -> bool {
         let single = matches!(self.parts.as_slice(), [part] if matches!(part.as_slice(), [Unit::Literal(_)]));
         single && self.open_start && self.open_end && !self.cased
+    }
+
+    /// The one literal of a pattern that ends with it, begins with it, or is it: no search finds it faster than a look at
+    /// that end. `None` for every other pattern.
+    pub(crate) fn edge(&self) -> Option<Edge> {
+        let [part] = self.parts.as_slice() else { return None };
+        let [Unit::Literal(literal)] = part.as_slice() else { return None };
+        let (at_start, at_end) = (!self.open_start, !self.open_end);
+        (at_start || at_end).then(|| Edge { literal: literal.as_str().into(), at_start, at_end, cased: self.cased })
     }
 
     /// The pattern as a rule could say it.
@@ -220,7 +258,11 @@ mod tests {
         #[test]
         fn agrees_with_trying_everything(pattern in "[ab?*é]{0,7}", text in "[abBé]{0,9}") {
             let expected = slow(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>());
-            prop_assert_eq!(Pattern::wild(&pattern, false).matches(&text), expected);
+            let pattern = Pattern::wild(&pattern, false);
+            prop_assert_eq!(pattern.matches(&text), expected);
+            if let Some(edge) = pattern.edge() {
+                prop_assert_eq!(edge.matches(&text), expected);
+            }
         }
     }
 }

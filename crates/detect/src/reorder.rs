@@ -33,9 +33,11 @@ pub(crate) struct Reorder {
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     pub(crate) second: u64,
-    hits: Vec<(u64, Hit)>,
+    hits: Vec<Hit>,
     tallies: Vec<(u32, u32)>,
     exhibits: Vec<Stored>,
+    /// Time, content and place of every exhibit: what is put in order.
+    order: Vec<(u64, u64, u32)>,
     bytes: Vec<u8>,
 }
 
@@ -44,6 +46,8 @@ struct Stored {
     start: usize,
     path: usize,
     end: usize,
+    /// Its hits, in the order of inputs.
+    hits: (usize, usize),
     client: Option<palisade_event::ClientKey>,
     attributable: bool,
 }
@@ -72,6 +76,16 @@ impl Reorder {
     /// The second before which nothing is waited for any more.
     pub(crate) fn watermark(&self) -> EventTime {
         EventTime::from_micros(self.base * SECOND)
+    }
+
+    /// Where the clock stands; nothing waits any more.
+    pub(crate) fn clock(&self) -> (u64, u64, u64, bool) {
+        (self.base, self.newest, self.earliest, self.started)
+    }
+
+    /// Goes on from where another's clock stood.
+    pub(crate) fn go_on(&mut self, (base, newest, earliest, started): (u64, u64, u64, bool)) {
+        (self.base, self.newest, self.earliest, self.started) = (base, newest, earliest, started);
     }
 
     /// Puts an event's matches where they belong. The event must not be late.
@@ -139,6 +153,7 @@ impl Reorder {
         bucket.hits.clear();
         bucket.tallies.clear();
         bucket.exhibits.clear();
+        bucket.order.clear();
         bucket.bytes.clear();
         if self.spare.len() < 4 {
             self.spare.push(bucket);
@@ -158,18 +173,20 @@ impl Bucket {
             return;
         }
         let start = self.bytes.len();
-        seen.encode(&mut self.bytes);
-        while self.bytes.last() == Some(&b'\n') {
-            self.bytes.pop();
-        }
+        seen.pack(&mut self.bytes);
         let path = self.bytes.len();
         let content = content(self.bytes.get(start..).unwrap_or_default());
         let shown = seen.route.as_deref().or(seen.path.as_deref()).unwrap_or_default();
         self.bytes.extend_from_slice(shown.get(..shown.floor_char_boundary(256)).unwrap_or_default().as_bytes());
         let exhibit = u32::try_from(self.exhibits.len()).unwrap_or(u32::MAX);
-        let end = self.bytes.len();
-        self.exhibits.push(Stored { start, path, end, client: seen.client, attributable: seen.attributable });
-        self.hits.extend(matches.hits.iter().map(|hit| (content, Hit { exhibit, ..*hit })));
+        let (end, first) = (self.bytes.len(), self.hits.len());
+        self.hits.extend(matches.hits.iter().map(|hit| Hit { exhibit, ..*hit }));
+        if let Some(own) = self.hits.get_mut(first..) {
+            own.sort_unstable_by_key(|hit| hit.feed);
+        }
+        let hits = (first, self.hits.len());
+        self.exhibits.push(Stored { start, path, end, hits, client: seen.client, attributable: seen.attributable });
+        self.order.push((seen.time.micros(), content, exhibit));
     }
 
     /// Every hit in the order of time, then of what the event says, then of the input; sums come first.
@@ -180,15 +197,17 @@ impl Bucket {
             let empty = crate::rules::empty_group();
             each(&Hit { time, group: empty, value: 0, feed: *feed, count: *count, exhibit, subject: 0 }, None);
         }
-        self.hits.sort_unstable_by_key(|(content, hit)| (hit.time, *content, hit.feed));
-        for (_, hit) in &self.hits {
-            let exhibit = self.exhibits.get(hit.exhibit as usize).map(|stored| Exhibit {
-                line: self.bytes.get(stored.start..stored.path).unwrap_or_default(),
+        self.order.sort_unstable();
+        for (.., at) in &self.order {
+            let Some(stored) = self.exhibits.get(*at as usize) else { continue };
+            let exhibit = Exhibit {
+                packed: self.bytes.get(stored.start..stored.path).unwrap_or_default(),
                 path: self.bytes.get(stored.path..stored.end).unwrap_or_default(),
                 client: stored.client,
                 attributable: stored.attributable,
-            });
-            each(hit, exhibit.as_ref());
+            };
+            let (first, end) = stored.hits;
+            self.hits.get(first..end).unwrap_or_default().iter().for_each(|hit| each(hit, Some(&exhibit)));
         }
     }
 }

@@ -22,6 +22,7 @@ pub struct Rules {
     pub(crate) atoms: Atoms,
     pub(crate) feeds: Vec<Feed>,
     pub(crate) index: Index,
+    fingerprint: u64,
 }
 
 /// One input of one rule, as the matcher sees it.
@@ -82,7 +83,8 @@ impl Rules {
             }
         }
         let index = Index::new(&atoms, &feeds.iter().map(|feed| &feed.expr).collect::<Vec<_>>());
-        (Rules { rules, atoms, feeds, index }, found)
+        let fingerprint = FixedState::with_seed(0).hash_one(files.iter().map(|(_, text)| *text).collect::<Vec<_>>());
+        (Rules { rules, atoms, feeds, index, fingerprint }, found)
     }
 
     /// Every rule that runs.
@@ -91,10 +93,20 @@ impl Rules {
         &self.rules
     }
 
+    /// Tells apart rules that were read from different texts.
+    #[must_use]
+    pub const fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
     /// Which of the rules has that id.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.id() == id)
+    }
+
+    pub(crate) fn correlation_mut(&mut self, id: &str) -> Option<&mut Correlation> {
+        self.rules.iter_mut().find(|rule| *rule.id == *id).map(|rule| &mut rule.correlation)
     }
 
     pub(crate) fn rule(&self, at: u16) -> Option<&Rule> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use palisade_event::EventTime;
 
 use crate::hit::{Exhibit, Hit};
+use crate::keep::Keep;
 use crate::partition::{Partition, Told};
 use crate::rules::Rules;
 
@@ -34,6 +35,27 @@ impl Shard {
             let own = PARTITIONS.div_ceil(self.shards);
             self.partitions = (0..own).map(|_| Partition::new(&self.rules, at.micros())).collect();
         }
+    }
+
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        self.started.map(EventTime::micros).save(out);
+        self.partitions.iter().for_each(|partition| partition.save(out));
+    }
+
+    /// A shard as it was saved, by the same rules and among as many.
+    pub(crate) fn load(rules: Arc<Rules>, shards: usize, rest: &mut &[u8]) -> Option<Shard> {
+        let mut shard = Shard::new(rules, shards);
+        shard.started = Option::<u64>::load(rest)?.map(EventTime::from_micros);
+        if shard.started.is_some() {
+            let own = PARTITIONS.div_ceil(shard.shards);
+            shard.partitions = (0..own).map(|_| Partition::load(&shard.rules, rest)).collect::<Option<_>>()?;
+        }
+        Some(shard)
+    }
+
+    /// See [`Partition::missed`].
+    pub(crate) fn missed(&mut self, until: EventTime) {
+        self.partitions.iter_mut().for_each(|partition| partition.missed(until.micros()));
     }
 
     /// Takes a hit; they come in order.

@@ -2,6 +2,7 @@
 
 use crate::baseline::{Hours, Usual};
 use crate::hit::Hit;
+use crate::keep::{Keep, kept};
 use crate::novelty::Known;
 use crate::rule::{Correlation, Rule};
 use crate::rules::VERIFIED;
@@ -86,7 +87,44 @@ impl State {
         }
     }
 
-    /// Takes a hit. `start` is when the stream began; `sample` the event's line, for those that speak later.
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        match self {
+            State::Each => {}
+            State::Count(table) => table.save(out),
+            State::Tumbling(table) => table.save(out),
+            State::Distinct(table) => table.save(out),
+            State::Ratio(table) => table.save(out),
+            State::Temporal(table) | State::Ordered(table) => table.save(out),
+            State::Baseline(table) => table.save(out),
+            State::NewValue(table) => table.save(out),
+            State::Profile(table) => table.save(out),
+            State::Absence(table) => table.save(out),
+        }
+    }
+
+    /// What a rule remembered, by the same rule.
+    pub(crate) fn load(rule: &Rule, rest: &mut &[u8]) -> Option<State> {
+        fn again<S: Default + Keep>(table: &mut Table<S>, rest: &mut &[u8]) -> Option<()> {
+            *table = Table::load(table.cap(), rest)?;
+            Some(())
+        }
+        let mut state = State::new(rule);
+        match &mut state {
+            State::Each => Some(()),
+            State::Count(table) => again(table, rest),
+            State::Tumbling(table) => again(table, rest),
+            State::Distinct(table) => again(table, rest),
+            State::Ratio(table) => again(table, rest),
+            State::Temporal(table) | State::Ordered(table) => again(table, rest),
+            State::Baseline(table) => again(table, rest),
+            State::NewValue(table) => again(table, rest),
+            State::Profile(table) => again(table, rest),
+            State::Absence(table) => again(table, rest),
+        }?;
+        Some(state)
+    }
+
+    /// Takes a hit. `start` is when the stream began; `sample` the packed event, for those that speak later.
     pub(crate) fn step(&mut self, rule: &Rule, role: usize, hit: &Hit, start: u64, sample: &[u8]) -> Verdict {
         let (now, span) = (hit.time, rule.span_of_time());
         match (self, &rule.correlation) {
@@ -356,3 +394,6 @@ fn keep(kept: &mut Vec<u8>, sample: &[u8], fresh: bool) {
         kept.extend_from_slice(sample);
     }
 }
+
+kept!(Tumbling { began, count, sample });
+kept!(Awaited { since, sample });

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 
+use crate::keep::{Keep, kept};
+
 /// Slots looked at to find one to take.
 const SWEEP: usize = 16;
 
@@ -73,8 +75,46 @@ impl<S: Default> Table<S> {
         self.lost.has(group)
     }
 
+    pub(crate) fn cap(&self) -> usize {
+        self.cap
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    pub(crate) fn save(&self, out: &mut Vec<u8>)
+    where
+        S: Keep,
+    {
+        self.slots.save(out);
+        self.hand.save(out);
+        self.door.save(out);
+        self.lost.save(out);
+        self.evicted.save(out);
+        self.refused.save(out);
+    }
+
+    /// A table of at most `cap` slots, as it was saved.
+    pub(crate) fn load(cap: usize, rest: &mut &[u8]) -> Option<Table<S>>
+    where
+        S: Keep,
+    {
+        let slots: Vec<Slot<S>> = Vec::load(rest)?;
+        let mut table = Table::new(cap);
+        if slots.len() > table.cap {
+            return None;
+        }
+        for (at, slot) in slots.iter().enumerate() {
+            table.index.insert(slot.group, u32::try_from(at).ok()?);
+        }
+        table.slots = slots;
+        table.hand = Keep::load(rest)?;
+        table.door = Keep::load(rest)?;
+        table.lost = Keep::load(rest)?;
+        table.evicted = Keep::load(rest)?;
+        table.refused = Keep::load(rest)?;
+        Some(table)
     }
 
     fn place(&mut self, group: u64, now: u64, lifetime: u64) -> Option<usize> {
@@ -111,7 +151,7 @@ impl<S: Default> Table<S> {
         let mut idle = None;
         for _ in 0..SWEEP {
             let at = self.hand % self.slots.len().max(1);
-            self.hand = at + 1;
+            self.hand = at.wrapping_add(1);
             let Some(slot) = self.slots.get_mut(at) else { break };
             if slot.last.saturating_add(lifetime) < now {
                 return (at, true);
@@ -186,6 +226,23 @@ impl Hasher for Taken {
 
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
+    }
+}
+
+kept!(Filter { young, old, added });
+
+impl<S: Keep> Keep for Slot<S> {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.group.save(out);
+        self.since.save(out);
+        self.last.save(out);
+        self.used.save(out);
+        self.state.save(out);
+    }
+
+    fn load(rest: &mut &[u8]) -> Option<Slot<S>> {
+        let (group, since, last) = (Keep::load(rest)?, Keep::load(rest)?, Keep::load(rest)?);
+        Some(Slot { group, since, last, used: Keep::load(rest)?, state: Keep::load(rest)? })
     }
 }
 

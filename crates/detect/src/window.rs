@@ -1,5 +1,7 @@
 //! Counting within a span of time, exactly, in memory that the threshold bounds and traffic does not.
 
+use crate::keep::kept;
+
 /// The newest times, as many as are needed to decide whether there were so many in a span.
 ///
 /// There were `n` within the span exactly if the `n`-th newest is within it, so older ones need not be kept.
@@ -109,7 +111,7 @@ impl Sums {
             self.newest += 1;
             if let Some(old) = self.parts.get_mut((self.newest % PARTS) as usize) {
                 for (total, old) in self.totals.iter_mut().zip(std::mem::take(old)) {
-                    *total -= u64::from(old);
+                    *total = total.saturating_sub(u64::from(old));
                 }
             }
         }
@@ -129,6 +131,10 @@ impl Sums {
         self.totals
     }
 }
+
+kept!(Newest { times, next });
+kept!(Different { values });
+kept!(Sums { parts, totals, newest });
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::{Event, Field, Signal, Tag};
 
 /// The longest text taken from a request, in bytes.
-const TEXT_CAP: usize = 1024;
+pub(crate) const TEXT_CAP: usize = 1024;
 
 pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     // Room for a usual line, looked for once.
@@ -60,6 +60,9 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     if !event.attributable {
         key(line, Field::Attributable);
         line.extend_from_slice(b"false");
+    }
+    if let Some(report) = event.report {
+        text(line, Field::Type, report);
     }
     if event.count > 1 {
         number(line, Field::Count, u64::from(event.count));
@@ -240,6 +243,7 @@ mod tests {
             session: Some(0xab),
             user: Some("user_1"),
             outcome: Some(Outcome::Failure),
+            report: Some("AUTH_FAILURE"),
             duration_micros: 12,
             tags: Tag::LimiterOverflow.bit() | Tag::ClaimWatermark.bit(),
             signals: Signal::Xss.bit() | Signal::KnownExploit.bit(),
@@ -267,7 +271,7 @@ mod tests {
                 r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
                 r#""session.id":"00000000000000ab","user.id":"user_1","event.outcome":"failure","http.server.request.duration_us":12,"#,
                 r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.signals":["xss","known-exploit"],"#,
-                r#""palisade.fields":"/title /items/*/name","palisade.attributable":false,"#,
+                r#""palisade.fields":"/title /items/*/name","palisade.attributable":false,"palisade.type":"AUTH_FAILURE","#,
                 r#""palisade.count":3}"#,
                 "\n"
             )

@@ -219,6 +219,8 @@ pub struct Event<'a> {
     pub user: Option<&'a str>,
     /// How a sign-in ended; only of attempts that reached the application. Never which account was named.
     pub outcome: Option<Outcome>,
+    /// The type by which the application reported what happened, in `X-Palisade-Event`.
+    pub report: Option<&'a str>,
     /// Time from request head to response head, in microseconds.
     pub duration_micros: u64,
     /// Bits of [`Tag`].

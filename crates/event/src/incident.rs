@@ -148,6 +148,12 @@ impl Evidence {
 // === impl IncidentKey ===
 
 impl IncidentKey {
+    /// The key of that number.
+    #[must_use]
+    pub const fn from_bits(bits: u128) -> IncidentKey {
+        IncidentKey(bits)
+    }
+
     /// The key of what a rule, in the version it has, found in a group from a moment on. SHA-256 cut to 128 bits, with
     /// every part's length before it: no group's text makes the key of another.
     #[must_use]

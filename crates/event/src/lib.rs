@@ -17,6 +17,7 @@ mod incident;
 pub mod json;
 mod kind;
 pub mod ocsf;
+mod pack;
 mod redact;
 mod seen;
 mod stage;

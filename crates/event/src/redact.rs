@@ -123,7 +123,7 @@ pub fn redact_referrer(referrer: Cow<'_, str>) -> Cow<'_, str> {
 /// Whether a parameter's name says that its value is a secret.
 #[must_use]
 pub fn is_secret_name(name: &str) -> bool {
-    if name.len() > MAX_NAME {
+    if name.len() > MAX_NAME || is_surely_plain(name.as_bytes()) {
         return false;
     }
     let mut plain = [0_u8; MAX_NAME];
@@ -145,6 +145,44 @@ pub fn is_secret_name(name: &str) -> bool {
     let plain = plain.get(..length).and_then(|plain| str::from_utf8(plain).ok()).unwrap_or_default();
     NAMES.binary_search(&plain).is_ok() || ENDS.iter().any(|end| plain.ends_with(end)) || plain.starts_with("clerk")
 }
+
+/// Whether a name without case or signs begins and ends as no secret's name does: most need no second look.
+fn is_surely_plain(name: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else { return true };
+    let place = |byte: &u8| usize::from(byte.wrapping_sub(b'a')).min(26);
+    let lasts = LASTS_BY_FIRST.get(place(first)).copied().unwrap_or(u32::MAX) | LASTS;
+    lasts >> place(last) & 1 == 0 && name.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// By first letter of [`NAMES`], bits of their last letters; for `clerk...` whatever comes.
+const LASTS_BY_FIRST: [u32; 27] = {
+    let mut table = [0; 27];
+    let mut at = 0;
+    while at < NAMES.len() {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, and no name is empty")]
+        {
+            let name = NAMES[at].as_bytes();
+            table[(name[0] - b'a') as usize] |= 1 << (name[name.len() - 1] - b'a');
+        }
+        at += 1;
+    }
+    table[2] = u32::MAX;
+    table
+};
+
+/// Bits of the last letters of [`ENDS`].
+const LASTS: u32 = {
+    let (mut bits, mut at) = (0, 0);
+    while at < ENDS.len() {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, and no end is empty")]
+        {
+            let end = ENDS[at].as_bytes();
+            bits |= 1 << (end[end.len() - 1] - b'a');
+        }
+        at += 1;
+    }
+    bits
+};
 
 fn is_secret(name: &str, value: Option<&str>) -> bool {
     let Some(value) = value.filter(|value| !value.is_empty()) else { return false };
@@ -184,10 +222,19 @@ mod tests {
             ("token=", "token="),
             ("keyboard=us&monkey=1&codec=2", "keyboard=us&monkey=1&codec=2"),
             ("code=1=2&é=3", "code=***&é=3"),
+            ("pass=1&passes=2&clerkish=3&key2=4&k=5", "pass=***&passes=2&clerkish=***&key2=4&k=5"),
             ("", ""),
         ] {
             assert_eq!(redact_query(Cow::Borrowed(query)), expect, "{query}");
         }
+    }
+
+    #[test]
+    fn no_secret_is_taken_for_surely_plain() {
+        for name in NAMES.iter().chain(ENDS) {
+            assert!(is_secret_name(name) && is_secret_name(&name.to_ascii_uppercase()), "{name}");
+        }
+        assert!(ENDS.iter().all(|end| is_secret_name(&format!("my{end}"))));
     }
 
     #[test]

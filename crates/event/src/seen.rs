@@ -293,6 +293,7 @@ impl<'a> From<&Event<'a>> for Seen<'a> {
             session: event.session.map(|session| Cow::Owned(format!("{session:016x}"))),
             user: event.user.map(Cow::Borrowed),
             outcome: event.outcome,
+            kind_of_report: event.report.map(Cow::Borrowed),
             duration_micros: Some(event.duration_micros),
             tags: event.tags,
             signals: event.signals,

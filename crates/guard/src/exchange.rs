@@ -15,8 +15,9 @@ use crate::env::{Env, Now};
 use crate::id::RequestId;
 use crate::identity::Identity;
 use crate::limiter::Charge;
-use crate::login::Login;
+use crate::login::{Folds, Login};
 use crate::plan::{Plan, RoutePlan};
+use crate::report::Reported;
 use crate::schema::Violation;
 use crate::stage::{NEXT_ACTION, Sharing};
 use crate::state::Reserved;
@@ -54,6 +55,8 @@ pub(crate) struct Exchange {
     pub(crate) login: Option<Box<Login>>,
     /// What a gate before this process has done.
     pub(crate) vouched: Option<Box<Vouched>>,
+    /// What the application said of the request, in its answer.
+    pub(crate) reported: Option<Box<Reported>>,
     pub(crate) cors: Option<u16>,
     pub(crate) tags: u8,
     /// Bits of [`palisade_event::Signal`].
@@ -90,6 +93,10 @@ pub(crate) struct Gathered {
     pub(crate) complete: bool,
     /// Their share of the memory budget, held until the response's head.
     pub(crate) reserved: Option<Box<Reserved>>,
+    /// Letters that an account's name cannot be compared without, while they are asked for.
+    pub(crate) letters: Vec<char>,
+    /// What they are compared as, once that was asked.
+    pub(crate) folds: Option<Folds>,
 }
 
 /// What a request's head says of the asker, as bits that many parts read.
@@ -144,6 +151,7 @@ impl Exchange {
             identity: None,
             login: None,
             vouched: None,
+            reported: None,
             cors: None,
             signals: 0,
             violations: None,
@@ -219,7 +227,7 @@ impl Gathered {
             Collected::Prefix { bytes, complete } => (Ok(bytes), complete),
             Collected::TooSlow | Collected::Broken => (Err(Code::BodyMalformed), false),
         };
-        Gathered { read, complete, reserved: exchange.reserved.take() }
+        Gathered { read, complete, reserved: exchange.reserved.take(), letters: Vec::new(), folds: None }
     }
 }
 

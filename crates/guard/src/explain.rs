@@ -79,7 +79,7 @@ impl Ruling {
             Flow::Say(Say::ToHttps | Say::CsrfToken | Say::Options(_) | Say::Preflight | Say::Acknowledge) => {
                 Ruling::Answer
             }
-            Flow::Ask(Query::Collect(_)) => Ruling::ReadBody,
+            Flow::Ask(Query::Collect(_) | Query::Fold) => Ruling::ReadBody,
             Flow::Ask(Query::Claim(_)) => Ruling::SpendToken,
             Flow::Ask(Query::Pause(_)) => Ruling::Wait,
             Flow::Ask(Query::Keys(_)) => Ruling::FetchKeys,

@@ -13,6 +13,7 @@ use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange};
 use crate::headers::{self, Brought, TARGETED};
 use crate::html;
+use crate::report;
 use crate::token::Token;
 use crate::written::Written;
 
@@ -46,9 +47,13 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     head.headers.reserve(20);
     let upgraded = exchange.asks.upgrade && head.status == StatusCode::SWITCHING_PROTOCOLS;
     let brought = Brought::by(&head.headers);
+    let told = if brought.has(Brought::TELLING) { report::read(exchange, &head.headers) } else { None };
     let brought = headers::strip_response(&mut head.headers, upgraded, brought);
     if brought.has(Brought::SET_COOKIE) {
         cookie::strip_admin_set(&mut head.headers);
+    }
+    if let Some(line) = told {
+        head.headers.insert(report::NAME, line);
     }
     harden(exchange, &mut head.headers, brought);
     // What carries this visitor's nonce is nobody else's, however the application marks it.

@@ -31,11 +31,12 @@ const RESERVED_PREFIXES: [&str; 10] = [
 
 /// Fields of a response that are the connection's own, tell of the software behind, or were meant for the application;
 /// `Server` is another, and so common that it is looked at by itself.
-const TELLING: [HeaderName; 4] = [
+const TELLING: [HeaderName; 5] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("x-powered-by"),
     HeaderName::from_static("x-palisade-csrf-token"),
+    HeaderName::from_static("x-palisade-event"),
 ];
 
 /// What shared caches obey before `Cache-Control`: RFC 9213, nginx, Varnish and Fastly, Cloudflare, Vercel, Akamai.

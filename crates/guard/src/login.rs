@@ -19,11 +19,14 @@
 
 mod count;
 mod device;
+mod fold;
 mod name;
 mod room;
 
 pub(crate) use device::strip;
-pub(crate) use name::{Name, NotNamed, named};
+pub(crate) use fold::Folds;
+pub use fold::{Fold, Folded};
+pub(crate) use name::{Name, Unnamed, letters, named};
 pub(crate) use room::Room;
 
 use std::sync::Arc;

@@ -60,6 +60,7 @@ impl Record {
     pub fn event(&self) -> Event<'_> {
         let exchange = &self.exchange;
         let plan = exchange.route.and_then(|_| exchange.route());
+        let reported = exchange.reported.as_deref();
         Event {
             time_micros: exchange.started.wall.0,
             service: &exchange.plan.policy.app.name,
@@ -77,7 +78,9 @@ impl Record {
             user_agent: exchange.agent.as_ref().and_then(|agent| agent.to_str().ok()),
             session: exchange.session.map(|session| session.in_events(&exchange.plan.keys)),
             user: exchange.identity.as_ref().map(Identity::subject),
-            outcome: exchange.login.as_ref().and_then(|attempt| attempt.outcome),
+            // What the policy declares as a success is worth more than the application's word.
+            outcome: exchange.login.as_ref().and_then(|attempt| attempt.outcome).or(reported.and_then(|it| it.outcome)),
+            report: reported.map(|reported| &*reported.kind),
             duration_micros: self.finished.mono.0.saturating_sub(exchange.started.mono.0),
             tags: exchange.tags,
             signals: exchange.signals,

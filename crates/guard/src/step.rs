@@ -16,6 +16,7 @@ use crate::exchange::{Exchange, Gathered};
 use crate::identity::KeySet;
 use crate::inbox::{Held, Reserve};
 use crate::ledger::{Spend, Spent};
+use crate::login::{Fold, Folded, Folds};
 use crate::plan::Plan;
 use crate::shared::{Attempt, Attempted, Lease, Leased};
 use crate::stage::check;
@@ -49,6 +50,8 @@ pub enum Need {
     Pause(Ask<Pause>),
     /// Whether a client is within a limit that gates share.
     Lease(Ask<Lease>),
+    /// What letters beyond ASCII are compared as.
+    Fold(Ask<Fold>),
 }
 
 /// A question and the paused request it belongs to. Answering consumes it, so there is no second answer.
@@ -157,6 +160,7 @@ enum Reply {
     Keys(Keys),
     Pause(Paused),
     Lease(Lease, Leased),
+    Fold(Vec<char>, Folded),
 }
 
 /// Why the gate refuses. Made by stages only.
@@ -191,6 +195,8 @@ pub(crate) enum Query {
     Keys(Keyset),
     Pause(Pause),
     Lease(Lease),
+    /// Of the letters that lie with what was read of the body.
+    Fold,
 }
 
 // === impl Plan ===
@@ -259,7 +265,7 @@ fn judge(exchange: &mut Exchange, flow: Flow) -> Option<End> {
     }
 }
 
-fn conclude(exchange: Exchange, stage: Stage, end: End) -> Step {
+fn conclude(mut exchange: Exchange, stage: Stage, end: End) -> Step {
     match end {
         End::Refuse(denial) => Step::Answer(Answer::new(exchange, Say::Refuse(denial))),
         End::Say(say) => Step::Answer(Answer::new(exchange, say)),
@@ -275,6 +281,11 @@ fn conclude(exchange: Exchange, stage: Stage, end: End) -> Step {
         }
         End::Ask(Query::Lease(question)) => {
             Step::Need(Need::Lease(Ask { question, paused: Box::new(exchange), stage }))
+        }
+        End::Ask(Query::Fold) => {
+            let letters = exchange.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.letters));
+            let question = Fold { letters: letters.unwrap_or_default() };
+            Step::Need(Need::Fold(Ask { question, paused: Box::new(exchange), stage }))
         }
     }
 }
@@ -316,6 +327,13 @@ impl Ask<Lease> {
     }
 }
 
+impl Ask<Fold> {
+    /// Answers the question.
+    pub fn reply(self, reply: Folded) -> Resume {
+        Resume { paused: self.paused, stage: self.stage, reply: Reply::Fold(self.question.letters, reply) }
+    }
+}
+
 impl<Q> Ask<Q> {
     /// How long the answer may take, where gates share their state: what is left of `[state] timeout`, which no request
     /// exceeds however many questions it asks. `None` where nothing is shared.
@@ -349,6 +367,11 @@ impl Resume {
             // The attempt was charged before it waited, by which its stage knows.
             Reply::Pause(Paused) => {}
             Reply::Lease(lease, leased) => exchange.sharing.get_or_insert_default().told = Some((lease, leased)),
+            Reply::Fold(letters, folded) => {
+                if let Some(gathered) = &mut exchange.gathered {
+                    gathered.folds = Some(Folds::new(letters, folded));
+                }
+            }
             Reply::Keys(keys) => {
                 exchange.asks.asked_keys = true;
                 if let Keys::Are(keys) = keys {

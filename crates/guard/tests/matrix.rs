@@ -575,6 +575,10 @@ fn drive(gate: &Gate, request: http::request::Builder, body: Collected, claimed:
             Step::Need(Need::Claim(ask)) => ask.reply(claimed),
             Step::Need(Need::Keys(ask)) => ask.reply(Keys::Unavailable),
             Step::Need(Need::Pause(ask)) => ask.reply(palisade_guard::Paused),
+            Step::Need(Need::Fold(ask)) => {
+                let folded = ask.question.here();
+                ask.reply(folded)
+            }
             Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
             Step::Need(Need::Collect(ask)) => ask.reply(body.take().expect("asked once")),
         };

@@ -548,6 +548,10 @@ fn drive(gate: &Gate, sent: &Sent, hint: BodyHint, claimed: Option<Claimed>) -> 
             }
             Step::Need(Need::Keys(ask)) => ask.reply(palisade_guard::Keys::Unavailable),
             Step::Need(Need::Pause(ask)) => ask.reply(palisade_guard::Paused),
+            Step::Need(Need::Fold(ask)) => {
+                let folded = ask.question.here();
+                ask.reply(folded)
+            }
             Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
             Step::Need(Need::Collect(ask)) => {
                 asked.push(ask.question.limit);

@@ -9,8 +9,7 @@ use palisade_event::Kind;
 use palisade_guard::{Providers, Secrets, SigningSecret, signing_problems};
 use palisade_policy::{
     Built, CsrfStrength, Draft, Environment, IdentityProvider, Limit, Method, Methods, Overrides, Policy, Route,
-    Schema, Signature, SignatureScheme, Sources, Want, dated_secrets, environment_problems, live_secrets,
-    start_problems,
+    Schema, Signature, SignatureScheme, Sources, dated_secrets, environment_problems, live_secrets, start_problems,
 };
 
 use crate::checked::Checked;
@@ -20,7 +19,8 @@ use crate::wire::{Bad, Reader};
 /// Everything outside of the program. Kept, so that a wrapper may add a route of its own later.
 #[derive(Debug)]
 pub(crate) struct Config {
-    draft: Draft,
+    /// The policy's draft as bytes, which [`crate::compile`] wrote.
+    draft: Vec<u8>,
     /// Whether the app has a client for the server that gates share.
     client: bool,
     around: Around,
@@ -82,12 +82,13 @@ impl Around {
         let flag = Some(self.environment.as_str()).filter(|name| !name.is_empty());
         let environment = Environment::choose(flag, &self.variables).map_err(Diagnostics::from)?;
         // Schemas are checked by the app's own: which those of the policy are does not matter here.
-        let any = |want| if let Want::Schema(path) = want { Some((path, Ok("{}".to_owned()))) } else { None };
+        let mut files = BTreeMap::new();
+        files.extend(draft.schema_files().map(|path| (path, Ok("{}".to_owned()))));
         let listen = self.variables.get("PALISADE_LISTEN").cloned();
         Ok(Sources {
             variables: self.variables.clone(),
             manifest: self.manifest.clone(),
-            files: draft.wants().into_iter().filter_map(any).collect(),
+            files,
             overrides: Overrides { listen, ..Overrides::default() },
             ..Sources::new(environment)
         })
@@ -100,10 +101,10 @@ impl Config {
     /// The policy's draft as [`crate::compile`] wrote it, whether there is a client for shared state, then [`Around`].
     /// `None` for a draft of another version.
     pub(crate) fn read(message: &mut Reader<'_>, wall_seconds: u64) -> Result<Option<Config>, Bad> {
-        let draft = Draft::from_bytes(message.bytes()?);
+        let draft = message.bytes()?;
         let client = message.byte()? == 1;
         let around = Around::read(message, wall_seconds)?;
-        Ok(draft.map(|draft| Config { draft, client, around }))
+        Ok(Draft::from_bytes(draft).map(|_| Config { draft: draft.to_vec(), client, around }))
     }
 
     pub(crate) fn has_client(&self) -> bool {
@@ -121,7 +122,8 @@ impl Config {
             More::Route(route) => (Some(*route), None),
             More::Input { method, path } => (None, Some((method, path))),
         };
-        let draft = route.into_iter().fold(self.draft.clone(), Draft::with_route);
+        let draft = Draft::from_bytes(&self.draft).ok_or_else(other_version)?;
+        let draft = route.into_iter().fold(draft, Draft::with_route);
         // What the environment lacks is told beside what is wrong with the policy.
         let sources = self.around.sources(&draft)?;
         let Built { mut policy, mut warnings } = draft.build(&sources).map_err(|mut found| {
@@ -221,4 +223,9 @@ fn route(message: &mut Reader<'_>) -> Result<Result<Route, Diagnostics>, Bad> {
         route.signature = Some(Signature { scheme, secrets });
     }
     Ok(Ok(route))
+}
+
+pub(crate) fn other_version() -> Diagnostics {
+    let what = "the policy was compiled by another version of this package";
+    Diagnostic::error("policy-version", what).fix("build the app again").into()
 }

@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, Version};
-use palisade_diag::{Diagnostic, Diagnostics, Sources as Texts, json};
+use palisade_diag::{Sources as Texts, json};
 use palisade_event::ORDER;
 use palisade_guard::shared::{Call, Lease, Leased};
 use palisade_guard::{
-    Admitted, Ask, BodyFate, BodyHint, Claim, Claimed, Collect, Collected, Fault, KeySet, Keys, Need, Paused, Peer,
-    Plan, Providers, Settle, State, Step, View, Violation,
+    Admitted, Ask, BodyFate, BodyHint, Claim, Claimed, Collect, Collected, Fault, Folded, KeySet, Keys, Need, Paused,
+    Peer, Plan, Providers, Settle, State, Step, View, Violation,
 };
 use palisade_policy::{Found, Policy, RouteSource};
 
 use crate::checked::{Checked, Verdict};
-use crate::config::{Config, More, Ready, more};
-use crate::parked::Parked;
+use crate::config::{Config, More, Ready, more, other_version};
+use crate::parked::{MAX_ROOM, Parked};
 use crate::supplied::Supplied;
 use crate::together::Together;
 use crate::told::{Object, Shape, asking, difference, problems, respond, tell, written};
@@ -97,6 +97,8 @@ pub enum Said {
     Pause = 11,
     /// A script is to be run by the server that gates share: its text and digest, keys, arguments.
     Ask = 12,
+    /// What letters are compared as is wanted: all of them, in one text.
+    Fold = 13,
 }
 
 /// A plan, and whether a gate before this one would decide the same.
@@ -129,8 +131,6 @@ struct Passing {
     found: Option<Vec<Violation>>,
 }
 
-/// Requests between two calls: each holds its head, a few KiB.
-const ROOM: usize = 16_384;
 /// Plans that wrappers add; a wrapper is a line of code, not a request.
 const MAX_PLANS: usize = 1_000;
 /// The guard tells no more.
@@ -140,7 +140,8 @@ const MAX_VIOLATIONS: u32 = 20;
 
 impl Default for Parked<Waiting> {
     fn default() -> Parked<Waiting> {
-        Parked::new(ROOM)
+        // Each holds the head of a request, a few KiB.
+        Parked::new(MAX_ROOM)
     }
 }
 
@@ -285,7 +286,7 @@ impl Face {
     ) -> Result<Said, Bad> {
         let Decides { plan, known } = self.plans.get(number as usize).ok_or(Bad)?;
         let (plan, known) = (Arc::clone(plan), *known);
-        if !self.parked.has_room() {
+        if !self.parked.has_room(supplied.now().mono) {
             return Ok(tell(out, Said::Full, Object::default()));
         }
         let passing = Passing::read(m, &plan)?;
@@ -318,6 +319,10 @@ impl Face {
                 ask.reply(keys.map_or(Keys::Unavailable, Keys::Are))
             }
             Need::Pause(ask) => ask.reply(Paused),
+            Need::Fold(ask) => {
+                let texts = std::str::from_utf8(bytes).ok().filter(|_| how == 1);
+                ask.reply(Folded(texts.into_iter().flat_map(|texts| texts.split('\n')).map(str::to_owned).collect()))
+            }
             Need::Claim(ask) => {
                 let together = self.base.as_ref().and_then(|base| base.together.as_ref()).ok_or(Bad)?;
                 let claimed = together.claimed(&ask.question, integers(how, bytes).as_deref());
@@ -373,7 +378,8 @@ impl Face {
             Step::Need(need) => {
                 let (said, question) = question(&need, call.as_ref());
                 let waiting = Waiting::Asked(Box::new((need, passing)));
-                let Ok(handle) = self.parked.park(waiting) else { return Ok(tell(out, Said::Full, Object::default())) };
+                let parked = self.parked.park(waiting, supplied.now().mono);
+                let Ok(handle) = parked else { return Ok(tell(out, Said::Full, Object::default())) };
                 Ok(tell(out, said, question.number("handle", handle.into())))
             }
         }
@@ -391,7 +397,7 @@ impl Face {
         (head.method, head.uri, head.headers) = (method, uri, before.clone());
         let plan = admitted.forward(&mut head, env);
         let changed = difference(&before, &head.headers);
-        let Ok(handle) = self.parked.park(Waiting::Admitted(Box::new(admitted))) else {
+        let Ok(handle) = self.parked.park(Waiting::Admitted(Box::new(admitted)), env.now.mono) else {
             return Ok(tell(out, Said::Full, Object::default()));
         };
         Ok(tell(out, Said::Admit, changed.number("handle", handle.into()).number("cap", plan.cap)))
@@ -530,6 +536,10 @@ fn question(need: &Need, call: Option<&Call>) -> (Said, Object) {
         }
         Need::Pause(ask) => return (Said::Pause, Object::default().time("time", ask.question.time)),
         Need::Keys(_) => return (Said::Keys, Object::default()),
+        Need::Fold(ask) => {
+            let letters: String = ask.question.letters.iter().collect();
+            return (Said::Fold, Object::default().text("letters", &letters));
+        }
     };
     let asked = call.map(asking).unwrap_or_default();
     (Said::Ask, asked.time("within", patience.unwrap_or_default()))
@@ -563,9 +573,4 @@ fn facts(policy: &Policy, providers: &Providers, shared: bool) -> Object {
         .maybe("jwks", jwks.filter(|_| providers.jwt_key.is_none()))
         .maybe("redis", policy.state.redis.as_deref());
     if shared { facts.time("patience", policy.state.timeout) } else { facts.maybe("patience", None) }
-}
-
-fn other_version() -> Diagnostics {
-    let what = "the policy was compiled by another version of this package";
-    Diagnostic::error("policy-version", what).fix("build the app again").into()
 }

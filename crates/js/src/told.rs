@@ -1,6 +1,7 @@
 //! What JavaScript is told: one JSON object, an event line, a body. Written by hand, as the shapes are few and a general
 //! writer is larger than all of them.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -124,7 +125,7 @@ pub(crate) fn asking(call: &Call) -> Object {
 pub(crate) fn difference(before: &HeaderMap, after: &HeaderMap) -> Object {
     let same = |name: &HeaderName| before.get_all(name).iter().eq(after.get_all(name).iter());
     let line = |name: &HeaderName| {
-        let values: Vec<String> = after.get_all(name).iter().map(latin1).collect();
+        let values: Vec<Cow<'_, str>> = after.get_all(name).iter().map(latin1).collect();
         pair(name, &values.join(", "))
     };
     let set = list(after.keys().filter(|name| !same(name)).map(line));
@@ -149,8 +150,11 @@ fn list(items: impl Iterator<Item = String>) -> String {
 }
 
 /// A field's bytes as JavaScript keeps them: one character a byte.
-fn latin1(value: &HeaderValue) -> String {
-    value.as_bytes().iter().copied().map(char::from).collect()
+fn latin1(value: &HeaderValue) -> Cow<'_, str> {
+    match value.to_str() {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(value.as_bytes().iter().copied().map(char::from).collect()),
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -159,17 +163,21 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// A JSON string (RFC 8259 section 7).
+/// A JSON string (RFC 8259 section 7). What needs no escape is copied in one piece.
 fn quote(out: &mut String, text: &str) {
+    let plain = |c: char| !matches!(c, '"' | '\\' | '\0'..='\x1f');
     out.push('"');
-    for c in text.chars() {
+    let mut rest = text;
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| !plain(*c)) {
+        out.push_str(rest.get(..at).unwrap_or_default());
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             // Writing to a string cannot fail.
-            '\0'..='\x1f' => write!(out, "\\u{:04x}", u32::from(c)).unwrap_or_default(),
-            _ => out.push(c),
+            _ => write!(out, "\\u{:04x}", u32::from(c)).unwrap_or_default(),
         }
+        rest = rest.get(at + 1..).unwrap_or_default();
     }
+    out.push_str(rest);
     out.push('"');
 }
 

@@ -1,6 +1,10 @@
 //! The command line, as typed: nothing is read or resolved here.
 
+mod alerting;
+mod checking;
+mod maintaining;
 mod probing;
+mod project;
 mod watching;
 
 use std::net::SocketAddr;
@@ -8,22 +12,31 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::output::Format;
+use crate::output::{Format, ReportFormat};
+pub(crate) use alerting::{
+    AlertCommand, AlertList, AlertRetry, AlertTest, BlocksAdd, BlocksCommand, BlocksExport, BlocksList, BlocksRemove,
+};
+pub(crate) use checking::{Attest, Check, CheckCommand, EnvArgs, EnvCommand, SecretsCommand};
+pub(crate) use maintaining::{Maintenance, MaintenanceCommand, MaintenanceDone, MaintenanceRun, RecordArgs};
 pub(crate) use probing::{LiveArgs, Probe, What};
+pub(crate) use project::{Init, Scan};
 pub(crate) use watching::{
-    Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, StoreArgs, TopBy, Watch,
+    Events, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList, Report, StoreArgs, TopBy, Watch,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   palisade demo                                   an example app behind the gate: the thing to try first
+  palisade init                                   look at your project, and propose its palisade.toml
   palisade serve --upstream http://127.0.0.1:3000 the gate in front of your app, by ./palisade.toml
   palisade policy check                           every problem of ./palisade.toml, with place and fix
   palisade policy explain POST /api/contact       what would happen to this request, stage by stage
   palisade advise POST /api/contact               which protections this route needs, and why
   palisade probe all http://127.0.0.1:8080        ask a running site whether its protections hold
+  palisade check                                  the checklist before a deployment, from evidence
   palisade watch --log access.log                 follow a log, and find attacks in it
   palisade incidents list                         what was found
+  palisade report --format html                   the week in numbers, beside the week before
   palisade replay access.log                      look for attacks in a log that exists already
 
 Exit codes: 0 fine, 1 findings, 2 could not run, 64 usage.";
@@ -36,22 +49,35 @@ pub(crate) struct Args {
     pub(crate) command: Command,
     /// How results are written: for people, or for machines.
     #[arg(long, global = true, value_enum, default_value_t = FormatName::Human)]
-    format: FormatName,
+    pub(crate) format: FormatName,
     /// Short for `--format json`.
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FormatName {
+/// What `--format` may be called; most commands know the first two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
     Human,
     Json,
+    Sarif,
+    Junit,
+    Html,
+    Markdown,
+    /// `deny` lines, for `blocks export`.
+    #[value(hide = true)]
+    Nginx,
+    /// A script of nftables, for `blocks export`.
+    #[value(hide = true)]
+    Nft,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// An example app behind the gate, with a page that lets you try each protection.
     Demo(Demo),
+    /// Look at a project, propose its palisade.toml, make development secrets.
+    Init(Init),
     /// The gate in front of `[app].upstream`.
     Serve(Serve),
     /// Look into a policy file.
@@ -70,6 +96,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: IncidentsCommand,
     },
+    /// Who is shut out.
+    Blocks {
+        #[command(subcommand)]
+        command: BlocksCommand,
+    },
+    /// Channels: try one, see what was sent, send again what was given up.
+    Alert {
+        #[command(subcommand)]
+        command: AlertCommand,
+    },
+    /// A week in numbers, beside the week before: sign-ins, limits, CSRF, input, errors, incidents.
+    Report(Report),
     /// Look for attacks in old logs: what `watch` would have said. Writes and notifies nothing.
     Replay(Replay),
     /// Ask a running site whether its protections hold: yours, or this machine's.
@@ -79,7 +117,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
-    /// Make secrets.
+    /// The checklist before a deployment, from evidence.
+    Check(Box<Check>),
+    /// The guide's daily, weekly, monthly and quarterly tasks: due, overdue, done with evidence.
+    Maintenance(Maintenance),
+    /// Advise, explain and check for coding assistants, over stdio; it only reads.
+    Mcp(Mcp),
+    /// Look at the variables of an environment.
+    Env {
+        #[command(subcommand)]
+        command: EnvCommand,
+    },
+    /// Make secrets, rotate them, see how old they are, find those that lie about.
     Secrets {
         #[command(subcommand)]
         command: SecretsCommand,
@@ -97,6 +146,13 @@ pub(crate) enum PolicyCommand {
     Check(PolicyFile),
     /// What would happen to a request, stage by stage.
     Explain(Explain),
+    /// Every key of the file, as Markdown.
+    Reference,
+    /// A JSON Schema of the file, for editors.
+    #[command(after_help = "\
+An editor that knows Taplo's comments takes it from the first line of the file:
+  #:schema ./palisade.schema.json")]
+    Schema,
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,6 +192,16 @@ pub(crate) struct LogArgs {
     /// The policy file, for routes, kinds and trusted proxies.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) geo: GeoArgs,
+}
+
+/// Where addresses are.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct GeoArgs {
+    /// A database of countries by address, in MaxMind's format (.mmdb). Palisade brings none, and fetches none.
+    #[arg(long, value_name = "FILE", env = "PALISADE_GEO")]
+    pub(crate) geo: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -174,17 +240,16 @@ pub(crate) struct RulesExplain {
     pub(crate) line: Option<u64>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum SecretsCommand {
-    /// Fresh secrets on stdout: 32 random bytes each, as base64url.
-    #[command(after_help = "\
-Examples:
-  palisade secrets new
-  palisade secrets new CSRF_SECRET SESSION_SECRET >> .env.local")]
-    New {
-        /// Names of variables: one `NAME=value` line each. Without a name, the value alone.
-        names: Vec<String>,
-    },
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example, for an assistant that reads .mcp.json:
+  { \"mcpServers\": { \"palisade\": { \"command\": \"palisade\", \"args\": [\"mcp\"] } } }
+
+It speaks the Model Context Protocol on stdin and stdout, in the project's folder.")]
+pub(crate) struct Mcp {
+    /// Tell what strangers wrote, too: cut, printable, and marked.
+    #[arg(long)]
+    pub(crate) include_untrusted: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -217,7 +282,7 @@ Examples:
 Events go to stdout, one JSON object a line; everything for people, incidents too, goes to stderr.
 With --store off nothing is detected and nothing kept.
 SIGHUP, or a changed policy, schema, manifest or env file, reloads; a broken one changes nothing.
-SIGTERM drains, a second one cuts. PALISADE_ADMIN_TOKEN opens /metrics.")]
+SIGTERM drains, a second one cuts. PALISADE_ADMIN_TOKEN opens the dashboard and /metrics.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) policy: PolicyFile,
@@ -233,9 +298,19 @@ pub(crate) struct Serve {
     /// Where the app is; overrides `[app].upstream`.
     #[arg(long, value_name = "URL", env = "PALISADE_UPSTREAM")]
     pub(crate) upstream: Option<String>,
-    /// Where operators are answered: /healthz, /readyz, /metrics; loopback only, or `off` [default: 127.0.0.1:9180].
+    /// Where operators are answered: the dashboard, /healthz, /readyz, /metrics; off loopback only by [listen] tls; or
+    /// `off` [default: 127.0.0.1:9180].
     #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN")]
     pub(crate) admin: Option<String>,
+    /// Where Vercel's drains, Clerk's webhooks and applications report; loopback only [default: off].
+    #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE")]
+    pub(crate) intake: Option<String>,
+    #[command(flatten)]
+    pub(crate) geo: GeoArgs,
+    /// Send events to the stream of that name, on the server of `[state] redis` or REDIS_URL, instead of detecting here:
+    /// `palisade watch --stream` reads it.
+    #[arg(long, value_name = "NAME", env = "PALISADE_STREAM")]
+    pub(crate) stream: Option<String>,
     /// Reload at SIGHUP alone, not when a file has changed.
     #[arg(long)]
     pub(crate) no_watch: bool,
@@ -306,11 +381,27 @@ pub(crate) struct Advise {
 }
 
 impl Args {
-    pub(crate) fn format(&self) -> Format {
-        match (self.json, self.format) {
-            (true, _) | (false, FormatName::Json) => Format::Json,
-            (false, FormatName::Human) => Format::Human,
+    /// For what people and programs read; none where another format was asked for.
+    pub(crate) fn format(&self) -> Option<Format> {
+        match self.report_format()? {
+            ReportFormat::Json => Some(Format::Json),
+            ReportFormat::Human => Some(Format::Human),
+            _ => None,
         }
+    }
+
+    /// For a report; none where a gate's format was asked for.
+    pub(crate) fn report_format(&self) -> Option<ReportFormat> {
+        Some(match self.format {
+            _ if self.json => ReportFormat::Json,
+            FormatName::Human => ReportFormat::Human,
+            FormatName::Json => ReportFormat::Json,
+            FormatName::Sarif => ReportFormat::Sarif,
+            FormatName::Junit => ReportFormat::Junit,
+            FormatName::Html => ReportFormat::Html,
+            FormatName::Markdown => ReportFormat::Markdown,
+            FormatName::Nginx | FormatName::Nft => return None,
+        })
     }
 }
 
@@ -327,8 +418,9 @@ mod tests {
     #[test]
     fn json_is_short_for_the_format() {
         let parse = |args: &[&str]| Args::try_parse_from(args).expect("args").format();
-        assert_eq!(parse(&["palisade", "advise", "--matrix", "--json"]), Format::Json);
-        assert_eq!(parse(&["palisade", "--format", "json", "advise", "--matrix"]), Format::Json);
-        assert_eq!(parse(&["palisade", "advise", "GET", "/"]), Format::Human);
+        assert_eq!(parse(&["palisade", "advise", "--matrix", "--json"]), Some(Format::Json));
+        assert_eq!(parse(&["palisade", "--format", "json", "advise", "--matrix"]), Some(Format::Json));
+        assert_eq!(parse(&["palisade", "advise", "GET", "/"]), Some(Format::Human));
+        assert_eq!(parse(&["palisade", "advise", "GET", "/", "--format", "sarif"]), None);
     }
 }

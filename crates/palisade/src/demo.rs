@@ -2,27 +2,31 @@
 
 mod app;
 mod attack;
+mod channel;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use anyhow::Context as _;
 use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use palisade_backend::{DemoIssuer, SystemEntropy, now, providers};
-use palisade_diag::{FileId, Sources as Texts};
+use palisade_diag::{Diagnostics, FileId, Sources as Texts};
 use palisade_gateway::{Admin, Config, EventSink, Gateway};
 use palisade_guard::{Env, Plan, Providers, Secrets, State};
 use palisade_policy::{Environment, Origin, Overrides, Policy, Sources, parse};
 use palisade_watch::store::Place;
 
 use crate::args::Demo;
-use crate::detector::Detector;
+use crate::detector::{Beside, Detector};
 use crate::output::{self, Exit};
 use crate::prepare::AdminAt;
-use crate::{rules, secrets, serve};
+use crate::warden::Warden;
+use crate::{alert, board, rules, secrets, serve};
 
 const POLICY: &str = include_str!("demo/palisade.toml");
 const WRITTEN_ORIGIN: &str = "http://127.0.0.1:8080";
@@ -49,15 +53,21 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let upstream = Origin { https: false, authority: upstream.to_string() };
     let (sink, tap) = EventSink::new(std::io::stdout()).tapped();
     let kept = Kept::new()?;
-    let detector = Detector::start(tap, rules::load(&args.rules)?.rules, Place::from(kept.file()))?;
+    let (rules, place) = (rules::load(&args.rules)?.rules, Place::from(kept.file()));
+    let (pages, insight) = board::pages(place.clone(), "the demo", kept.folder.clone(), Arc::clone(&rules))?;
+    let beside = Beside { insight, ..beside(&plan, &place)? };
+    let told = beside.notifier.clone();
+    let detector = Detector::start(tap, rules, place, beside)?;
     let config = Config { listen, upstreams: vec![upstream.into()], threads: 0, plan, sink };
     let gateway = Gateway::bind(config).with_context(|| format!("cannot listen at {listen}"))?;
     let token = secrets::secret();
     let usual = AdminAt::Usual(SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)));
-    let admin = serve::bind_admin(args.admin.map_or(usual, AdminAt::Asked), Some(&token))?;
+    let admin = serve::bind_admin(args.admin.map_or(usual, AdminAt::Asked), Some(&token), None)?;
+    let admin = admin.map(|admin| admin.with_pages(Some(pages)));
     let operators = admin.as_ref().map(Admin::local_addr);
+    let code = admin.as_ref().map(Admin::code).unwrap_or_default();
     let bound = gateway.local_addr();
-    let greeting = instructions(bound, operators.unwrap_or(listen), &token, &kept.file());
+    let greeting = instructions(bound, operators.unwrap_or(listen), &token, &code, &kept.file());
     let attacked = args.attack;
     let ended = serve::drain(gateway.with_admin(admin), &greeting, move |_| async move {
         if attacked {
@@ -67,7 +77,24 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
         std::future::pending::<()>().await;
     });
     detector.finish();
+    if let Some(told) = &told {
+        alert::finish(told);
+    }
     ended
+}
+
+/// The demo's own channel, and who answers its attackers.
+fn beside(plan: &Plan, place: &Place) -> anyhow::Result<Beside> {
+    let receiver = spawn(channel::channel())?;
+    let values = [
+        ("DEMO_ALERT_URL", format!("http://{receiver}/alerts")),
+        ("DEMO_ALERT_SECRET", format!("whsec_{}", STANDARD.encode(secrets::secret()))),
+    ];
+    let variables = values.map(|(name, value)| (name.to_owned(), value)).into();
+    let targets = alert::targets(plan.policy(), &variables, &mut Diagnostics::new());
+    let notifier = alert::start(plan.policy(), targets, place)?;
+    let warden = Warden::start(place.clone(), Arc::clone(plan.state()), plan.policy())?;
+    Ok(Beside { notifier, warden: Some(Arc::new(warden)), ..Beside::default() })
 }
 
 /// The folder of the demo's store, gone with the demo.
@@ -125,7 +152,7 @@ fn spawn(router: Router) -> anyhow::Result<SocketAddr> {
     Ok(told.recv().context("the example app did not start")??)
 }
 
-fn instructions(listen: SocketAddr, admin: SocketAddr, token: &str, store: &Path) -> String {
+fn instructions(listen: SocketAddr, admin: SocketAddr, token: &str, code: &str, store: &Path) -> String {
     let base = format!("http://{listen}");
     let store = store.display();
     format!(
@@ -133,6 +160,8 @@ fn instructions(listen: SocketAddr, admin: SocketAddr, token: &str, store: &Path
 palisade demo: an example app behind the gate
 
   open      {base}/
+  watch     http://{admin}/sign-in#{code}
+            (signs in once; later by the token {token})
   stop      Ctrl-C
 
 Or by hand. Ten quick requests, five a minute are allowed:

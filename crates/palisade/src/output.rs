@@ -15,6 +15,17 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReportFormat {
+    Human,
+    Json,
+    Sarif,
+    Junit,
+    Html,
+    Markdown,
+}
+
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -64,7 +75,7 @@ pub(crate) fn completions(shell: clap_complete::Shell) {
 }
 
 /// See no-color.org.
-fn coloured(stream: &impl std::io::IsTerminal) -> bool {
+pub(crate) fn coloured(stream: &impl std::io::IsTerminal) -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !refused
 }

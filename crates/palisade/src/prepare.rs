@@ -15,6 +15,7 @@ use palisade_policy::{
     ADMIN_TOKEN, Built, Environment, Listen, Overrides, Policy, Tls, admin_problems, dated_secrets,
     environment_problems, live_secrets, start_problems,
 };
+use palisade_watch::notify::Target;
 
 use crate::args::Serve;
 use crate::load::{self, Surroundings};
@@ -32,6 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) shared: Option<Address>,
     pub(crate) admin: AdminAt,
     pub(crate) admin_token: Option<String>,
+    /// Who is told.
+    pub(crate) targets: Vec<Target>,
     /// Warnings only.
     pub(crate) found: Diagnostics,
     pub(crate) texts: Texts,
@@ -90,6 +93,7 @@ pub(crate) fn prepare(
         upstream: args.upstream.clone(),
         listen: args.listen.map(|address| address.to_string()),
         admin: args.admin.clone(),
+        intake: args.intake.clone(),
         ..Overrides::default()
     };
     match file.build(&surroundings, overrides) {
@@ -132,6 +136,7 @@ fn examine(
     let secrets = secrets(&policy, variables, seconds);
     found.append(signing_problems(&policy, &secrets));
     let shared = shared(&policy, variables, &mut found);
+    let targets = crate::alert::targets(&policy, variables, &mut found);
     if let Some(before) = before {
         let issuer = before.issuer.map(|issuer| issuer.url.as_str());
         found.append(crate::reload::frozen(before.plan.policy(), issuer, &policy));
@@ -159,7 +164,7 @@ fn examine(
         None => fetched(&plan, &providers).context("the issuer's keys cannot be fetched")?,
     };
     let environment = surroundings.environment;
-    Ok(Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, found, texts })
+    Ok(Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, targets, found, texts })
 }
 
 /// What stands before HTTP: TLS by the files that the policy names, beside itself unless by an absolute path.

@@ -48,8 +48,22 @@ pub(crate) fn run(args: &Probe, format: Format) -> anyhow::Result<Exit> {
     Ok(if findings.iter().any(Finding::counts) { Exit::Findings } else { Exit::Fine })
 }
 
+/// What a running site answers to everything that a policy gives a reason to ask; or why it is not asked.
+pub(crate) fn answers(
+    url: &str,
+    policy: Option<&Policy>,
+    args: &LiveArgs,
+) -> anyhow::Result<Result<Fact<Live>, String>> {
+    let target = match target(url, args, false) {
+        Ok(target) => target,
+        Err(refused) => return Ok(Err(refused.to_string())),
+    };
+    let live = ask(&target, &everything(&target, policy, args)?, args);
+    Ok(Ok(Fact::Known(live)))
+}
+
 /// Asks by a plan, and says on a terminal what is being done.
-pub(crate) fn ask(target: &Target, plan: &Plan, args: &LiveArgs) -> Live {
+fn ask(target: &Target, plan: &Plan, args: &LiveArgs) -> Live {
     let caps = Caps {
         time: Duration::from_secs(args.time.into()),
         requests: usize::from(args.requests) + 300,
@@ -68,14 +82,14 @@ pub(crate) fn ask(target: &Target, plan: &Plan, args: &LiveArgs) -> Live {
 }
 
 /// Who may be asked, and whether; `tls` takes a bare host.
-pub(crate) fn target(typed: &str, args: &LiveArgs, tls: bool) -> Result<Target, live::Refused> {
+fn target(typed: &str, args: &LiveArgs, tls: bool) -> Result<Target, live::Refused> {
     let consent = Consent { owned: args.owned.clone() };
     let typed = if tls && !typed.contains("://") { format!("https://{typed}") } else { typed.to_owned() };
     Target::new(&typed, &consent)
 }
 
-/// Everything a policy gives a reason to ask: what `check --live` and `probe all` ask.
-pub(crate) fn everything(target: &Target, policy: Option<&Policy>, args: &LiveArgs) -> anyhow::Result<Plan> {
+/// Everything a policy gives a reason to ask.
+fn everything(target: &Target, policy: Option<&Policy>, args: &LiveArgs) -> anyhow::Result<Plan> {
     let base = base(target, args)?;
     let aims = match policy {
         Some(policy) => experiments::aims(policy, &base),
@@ -89,7 +103,7 @@ pub(crate) fn everything(target: &Target, policy: Option<&Policy>, args: &LiveAr
 }
 
 /// The findings over what was asked.
-pub(crate) fn judged(live: Live, policy: Option<&Policy>) -> Vec<Finding> {
+fn judged(live: Live, policy: Option<&Policy>) -> Vec<Finding> {
     let checks: Vec<&'static Check> = LIVE_CHECKS.iter().copied().filter(|check| was_asked(&live, check)).collect();
     let facts = Facts { live: Fact::Known(live), ..Facts::default() };
     let case = Case { facts: &facts, policy, environment: "production", today: "" };

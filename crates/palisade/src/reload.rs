@@ -13,12 +13,14 @@ use std::time::Duration;
 use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_gateway::{Control, Reload};
 use palisade_policy::{Limits, Listen, Policy};
+use palisade_watch::notify::Notifier;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::Serve;
 use crate::prepare::{Before, Fetched, Prepared, Refused, prepare};
-use crate::{notify, output};
+use crate::warden::Warden;
+use crate::{alert, notify, output};
 
 /// Keeps a gate up to date.
 pub(crate) struct Keeper<'a> {
@@ -28,6 +30,8 @@ pub(crate) struct Keeper<'a> {
     /// Where the gate listens.
     pub(crate) bound: SocketAddr,
     pub(crate) watched: Watched,
+    pub(crate) notifier: Option<&'a Notifier>,
+    pub(crate) warden: Option<&'a Warden>,
 }
 
 /// The files that were read, as they were then.
@@ -90,11 +94,19 @@ impl Keeper<'_> {
     }
 
     fn adopt(&mut self, prepared: Prepared) {
-        let Prepared { plan, issuer, environment, found, texts, .. } = prepared;
+        let Prepared { plan, issuer, environment, found, texts, targets, .. } = prepared;
         output::diagnostics(&found, &texts);
         let policy = plan.policy();
         let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
         let what = format!("{name} ({}, {routes} routes)", environment.id());
+        if let Some(warden) = self.warden {
+            warden.reload(policy);
+        }
+        if let Some(notifier) = self.notifier
+            && let Err(error) = notifier.reload(policy.alerting.clone(), alert::names(policy), targets)
+        {
+            output::problem(&format!("channels stay as they were: {error}"));
+        }
         let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
         self.issuer = issuer;
         let generation = self.control.reload(Reload { plan, upstreams, jwks });

@@ -10,9 +10,10 @@ use anyhow::{Context as _, anyhow, bail};
 use palisade_detect::{Engine, Mode, Rules, Settings};
 use palisade_event::{EventTime, Evidence, Incident, IncidentKey, Seen, Untrusted, rfc3339};
 use palisade_policy::Overrides;
-use palisade_watch::lines::{Enrich, Format as LogFormat, MAX_LINE, Reader, Tally, detect};
+use palisade_watch::geo::Geo;
+use palisade_watch::lines::{Country, Enrich, Format as LogFormat, MAX_LINE, Reader, Tally, detect};
 
-use crate::args::{LogArgs, Replay};
+use crate::args::{GeoArgs, LogArgs, Replay};
 use crate::output::{self, Exit, Format};
 use crate::{load, rules};
 
@@ -221,7 +222,18 @@ pub(crate) fn enrich(args: &LogArgs) -> anyhow::Result<Enrich> {
             }
         }
     };
-    Ok(enrich.with_logins(args.login.iter().cloned()))
+    let enrich = enrich.with_logins(args.login.iter().cloned());
+    Ok(match country(&args.geo)? {
+        Some(country) => enrich.with_country(country),
+        None => enrich,
+    })
+}
+
+/// The database of countries, if there is one.
+pub(crate) fn country(args: &GeoArgs) -> anyhow::Result<Option<Arc<dyn Country>>> {
+    let Some(path) = &args.geo else { return Ok(None) };
+    let geo = Geo::open(path).with_context(|| format!("{} is no database of countries", path.display()))?;
+    Ok(Some(Arc::new(geo)))
 }
 
 fn as_json(tally: &Tally, engine: &Engine, incidents: &[Incident]) -> anyhow::Result<String> {

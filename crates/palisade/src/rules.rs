@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use palisade_detect::{BUILT_IN, Engine, Explanation, Rule, Rules, Settings};
+use palisade_detect::{BUILT_IN, BadThreshold, Engine, Explanation, Rule, Rules, Settings};
 use palisade_diag::{FileId, Sources};
 use palisade_event::{Seen, Untrusted};
+use palisade_policy::{Policy, Threshold};
 use serde_json::json;
 
 use crate::args::{RulesExplain, RulesFiles};
@@ -48,6 +49,34 @@ pub(crate) fn load(files: &RulesFiles) -> anyhow::Result<Loaded> {
             output::diagnostics(&found, &sources);
             bail!("{} problems in rule files", found.len());
         }
+    }
+}
+
+/// The same beside those that the policy names, which lie below its folder, with the policy's thresholds.
+pub(crate) fn load_with(files: &RulesFiles, policy: &Policy, path: &Path) -> anyhow::Result<Arc<Rules>> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let named = policy.alerting.detect.rules.iter().map(|rules| folder.join(rules));
+    let files = RulesFiles { rules: named.chain(files.rules.iter().cloned()).collect(), ..files.clone() };
+    let mut rules = load(&files)?.rules;
+    let mut wrong = Vec::new();
+    for (id, threshold) in &policy.alerting.detect.thresholds {
+        let wanted = match threshold {
+            Threshold::Count(count) => palisade_detect::Threshold::Count(*count),
+            Threshold::Percent(percent) => palisade_detect::Threshold::Share(f64::from(*percent) / 100.0),
+        };
+        let tuned = Arc::get_mut(&mut rules).map(|rules| rules.tune(id, wanted));
+        if let Some(Err(bad)) = tuned {
+            wrong.push(format!("[detect] thresholds, {id}: {}", untunable(bad)));
+        }
+    }
+    if wrong.is_empty() { Ok(rules) } else { bail!(wrong.join("; ")) }
+}
+
+fn untunable(bad: BadThreshold) -> &'static str {
+    match bad {
+        BadThreshold::NoRule => "there is no such rule; `palisade rules list` names them",
+        BadThreshold::Kind => "the rule has no such threshold: write a count for what counts, and \"5%\" for a share",
+        _ => "the count is zero, or too large",
     }
 }
 

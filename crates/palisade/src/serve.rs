@@ -2,19 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use listenfd::ListenFd;
 use palisade_backend::Notice;
 use palisade_diag::Diagnostics;
-use palisade_gateway::{Admin, Config, Control, EventSink, Gateway};
+use palisade_gateway::{Admin, Certificate, Config, Control, EventSink, Gateway, Pages};
+use palisade_guard::Plan;
+use palisade_policy::Policy;
+use palisade_watch::lines::Enrich;
+use palisade_watch::notify::Target;
 
 use crate::args::Serve;
-use crate::detector::Detector;
+use crate::detector::{Beside, Detector};
+use crate::intake::Reports;
 use crate::output::{self, Exit};
 use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
-use crate::{notify, rules, signals};
+use crate::stream::{self, Feed};
+use crate::warden::Warden;
+use crate::{alert, board, load, notify, replay, rules, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     let inherited = inherited()?;
@@ -56,42 +64,110 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 }
 
 fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watched: Watched) -> anyhow::Result<Exit> {
-    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, .. } = prepared;
+    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, targets, .. } = prepared;
     let policy = plan.policy();
     let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
     let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
+    let names = host_names(policy);
     let threads = args.threads.unwrap_or(0);
-    let (sink, detector) = detector(args)?;
+    let beside = beside(args, &plan, targets)?;
+    let (notifier, warden) = (beside.notifier.clone(), beside.warden.clone());
+    let Watching { sink, hears, pages } = watching(args, policy, beside)?;
     let config = Config { listen, upstreams, threads, plan, sink };
     let gateway = match inherited {
         Some(listener) => Gateway::inherit(listener, config).context("cannot serve the inherited socket")?,
         None => Gateway::bind(config).with_context(|| format!("cannot listen at {listen}"))?,
     };
     let scheme = if front.certificate.is_some() { "https" } else { "http" };
+    let tls = front.certificate.clone().map(|certificate| (certificate, names));
     let gateway = gateway.with_front(front).context("plain http cannot be redirected")?;
-    let admin = bind_admin(admin, admin_token.as_deref())?;
+    let admin = bind_admin(admin, admin_token.as_deref(), tls)?.map(|admin| admin.with_pages(pages));
     let bound = gateway.local_addr();
     let operators = admin.as_ref().map_or("off".to_owned(), |admin| admin.local_addr().to_string());
     let greeting =
         format!("palisade: {summary} at {scheme}://{bound} in front of {}, admin {operators}", behind.join(", "));
     let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
     let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
-    let keep = |control| Keeper { args, control, issuer, bound, watched }.keep();
+    let keep = |control| {
+        Keeper { args, control, issuer, bound, watched, notifier: notifier.as_deref(), warden: warden.as_deref() }
+            .keep()
+    };
     let ended = drain(gateway, &greeting, keep);
-    if let Some(detector) = detector {
-        detector.finish();
+    match hears {
+        Hears::Detector(detector) => detector.finish(),
+        Hears::Stream(feed) => feed.finish(),
+        Hears::Nobody => {}
+    }
+    drop(warden);
+    if let Some(notifier) = &notifier {
+        alert::finish(notifier);
     }
     ended
 }
 
-/// Where events go: to stdout, and to the detector unless the store is off.
-fn detector(args: &Serve) -> anyhow::Result<(EventSink, Option<Detector>)> {
+/// Who tells people, and who answers with blocks; nobody where nothing is kept here.
+fn beside(args: &Serve, plan: &Plan, targets: Vec<Target>) -> anyhow::Result<Beside> {
+    let Some(place) = args.store.place_if_any().filter(|_| args.stream.is_none()) else {
+        return Ok(Beside::default());
+    };
+    let notifier = alert::start(plan.policy(), targets, &place)?;
+    let warden = Warden::start(place, Arc::clone(plan.state()), plan.policy()).context("nobody could be shut out")?;
+    Ok(Beside { notifier, warden: Some(Arc::new(warden)), ..Beside::default() })
+}
+
+/// Who hears the gate's events, beside stdout.
+enum Hears {
+    Detector(Detector),
+    Stream(Feed),
+    Nobody,
+}
+
+/// Where events go: to stdout, and to the detector and the dashboard unless the store is off; or to the stream that
+/// detectors read.
+struct Watching {
+    sink: EventSink,
+    hears: Hears,
+    pages: Option<Arc<dyn Pages>>,
+}
+
+fn watching(args: &Serve, policy: &Policy, beside: Beside) -> anyhow::Result<Watching> {
     let sink = EventSink::new(std::io::stdout());
-    let Some(place) = args.store.place_if_any() else { return Ok((sink, None)) };
-    let rules = rules::load(&args.rules)?.rules;
+    let variables = load::surroundings(&args.environment)?.variables;
+    let country = replay::country(&args.geo)?;
+    let reports = |address: &String| {
+        let address = address.parse().with_context(|| format!("{address} is no address for the intake"))?;
+        let enrich = Enrich::with_policy(Arc::new(policy.clone()));
+        let enrich = country.iter().fold(enrich, |enrich, country| enrich.with_country(Arc::clone(country)));
+        Reports::start(address, enrich, &variables)
+    };
+    if let Some(name) = &args.stream {
+        let variable = policy.state.redis.as_deref().unwrap_or("REDIS_URL");
+        let stream = stream::open(name, variable, &variables)?;
+        let reports = policy.listen.intake.as_ref().map(reports).transpose()?;
+        let (sink, tap) = sink.tapped();
+        return Ok(Watching { sink, hears: Hears::Stream(Feed::start(tap, stream, reports)?), pages: None });
+    }
+    let Some(place) = args.store.place_if_any() else {
+        if policy.listen.intake.is_some() {
+            bail!("with --store off nobody would hear what the intake takes: leave one of the two out");
+        }
+        return Ok(Watching { sink, hears: Hears::Nobody, pages: None });
+    };
+    let reports = policy.listen.intake.as_ref().map(reports).transpose()?;
+    let rules = rules::load_with(&args.rules, policy, &args.policy.policy)?;
     let (sink, tap) = sink.tapped();
-    Ok((sink, Some(Detector::start(tap, rules, place).context("the detector cannot be started")?)))
+    let folder = board::folder(&args.policy.policy);
+    let (pages, insight) = board::pages(place.clone(), &policy.app.name, folder, Arc::clone(&rules))?;
+    let beside = Beside { insight, country, reports, windows: Some(place.clone()), ..beside };
+    let detector = Detector::start(tap, rules, place, beside).context("the detector cannot be started")?;
+    Ok(Watching { sink, hears: Hears::Detector(detector), pages: Some(pages) })
+}
+
+/// By which names the gate's own certificate may be asked for.
+fn host_names(policy: &Policy) -> Vec<String> {
+    let authorities = policy.app.public_origins.iter().map(|origin| origin.authority.as_str());
+    authorities.map(|authority| authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned()).collect()
 }
 
 /// The socket that systemd or another supervisor passed, if it did (sd_listen_fds(3)).
@@ -108,11 +184,19 @@ fn inherited() -> anyhow::Result<Option<TcpListener>> {
 
 /// Takes the port for operators. The usual one may be taken by another gate of this machine; then any will do, and the
 /// greeting says which. One that was asked for must be had.
-pub(crate) fn bind_admin(admin: AdminAt, token: Option<&str>) -> anyhow::Result<Option<Admin>> {
+/// Off loopback it speaks TLS, by the gate's certificate and names.
+pub(crate) fn bind_admin(
+    admin: AdminAt,
+    token: Option<&str>,
+    tls: Option<(Certificate, Vec<String>)>,
+) -> anyhow::Result<Option<Admin>> {
     match admin {
         AdminAt::Off => Ok(None),
         AdminAt::Asked(address) => {
-            let bound = Admin::bind(address, token);
+            let bound = match tls.filter(|_| !address.ip().to_canonical().is_loopback()) {
+                Some((certificate, names)) => Admin::bind_tls(address, token, certificate, &names),
+                None => Admin::bind(address, token),
+            };
             Ok(Some(bound.with_context(|| format!("cannot answer operators at {address}; see --admin"))?))
         }
         AdminAt::Usual(address) => match Admin::bind(address, token) {

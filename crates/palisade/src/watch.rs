@@ -1,5 +1,10 @@
-//! `watch`: logs that exist already, followed as they grow, through the detector into the store.
+//! `watch`: logs that exist already, followed as they grow, what others report, and what gates send, through the detector
+//! into the store.
 
+mod log;
+mod piped;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,15 +13,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use palisade_detect::{Rules, Settings};
-use palisade_event::{BadLine, EventTime};
-use palisade_watch::lines::{Enrich, Format as LogFormat, MAX_LINE, Reader, Tally, detect};
+use palisade_watch::lines::Format as LogFormat;
 use palisade_watch::pipeline::Pipeline;
 use palisade_watch::store::{Keeper, Store};
-use palisade_watch::tail::{Begin, Checkpoint, Tail, Wake};
+use palisade_watch::tail::{Begin, Wake};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::log::Log;
+use self::piped::Piped;
 use crate::args::{LogArgs, Watch};
+use crate::intake::Reports;
 use crate::output::{self, Exit, Format};
+use crate::stream::{self, Draw};
 use crate::{detector, incidents, replay, rules, stored};
 
 /// How late a line of a log may be: servers write a request when it is over.
@@ -25,44 +33,77 @@ const LATENESS_SECONDS: u64 = 10;
 const NAP: Duration = Duration::from_millis(200);
 /// How long the last commit may take.
 const STORE_PATIENCE: Duration = Duration::from_secs(30);
-/// How far back a log is read again at a start, so that the windows are what they were: a day of events, of so many lines.
-const LOOK_BACK_MICROS: u64 = 24 * 3_600_000_000;
-const LOOK_BACK_LINES: u64 = 5_000_000;
-/// How often a place to read again from is noted.
-const NOTE_EVERY_MICROS: u64 = 3_600_000_000;
-
 pub(crate) fn run(args: &Watch, format: Format) -> anyhow::Result<Exit> {
     let stop = stop()?;
     let loaded = rules::load(&args.rules)?;
+    let country = replay::country(&args.geo)?;
     let enrich = replay::enrich(&LogArgs {
         files: Vec::new(),
         log_format: args.log_format.clone(),
         login: args.login.clone(),
         policy: args.policy.clone(),
+        geo: args.geo.clone(),
     })?;
     let named = args.log_format.as_deref().map(LogFormat::from_name).transpose();
     let named = named.map_err(|error| anyhow!("--log-format: {error}"))?;
     let place = args.store.place();
     let mut store = Store::open(&place).with_context(|| format!("the store at {place} cannot be used"))?;
-    let settings = Settings { lateness_seconds: LATENESS_SECONDS, ..Settings::default() };
-    let mut pipeline = Pipeline::new(Arc::clone(&loaded.rules), settings);
-    let mut logs = Vec::new();
+    let settings = settings(args);
+    let mut pipeline = Pipeline::new(Arc::clone(&loaded.rules), settings).with_country(country);
+    let mut sources = Sources { logs: Vec::new(), piped: None, reports: None, stream: None };
     for path in &args.logs {
+        if path.as_os_str() == "-" {
+            sources.piped = Some(Piped::start(named.clone(), &enrich)?);
+            continue;
+        }
         let from = if args.from_end { Begin::End } else { Begin::Start };
-        logs.push(Log::open(path, named.clone(), &enrich, from, &mut store, &mut pipeline)?);
+        sources.logs.push(Log::open(path, named.clone(), &enrich, from, &mut store, &mut pipeline)?);
     }
     // What the windows found while they were filled again is in the store already.
     drop(pipeline.fresh());
     drop(store);
+    let variables: BTreeMap<_, _> = std::env::vars().collect();
+    if let Some(address) = args.intake {
+        sources.reports = Some(Reports::start(address, enrich, &variables)?);
+    }
+    if let Some(name) = &args.stream {
+        let opened = stream::open(name, &args.redis, &variables)?;
+        sources.stream = Some(Draw::new(opened, name, place.clone(), settings));
+    }
     let keeper = detector::keeper(place)?;
-    let wake = Wake::new(args.logs.first().map_or(Path::new("."), PathBuf::as_path));
+    follow(args, format, &stop, sources, pipeline, keeper, &loaded.rules)
+}
+
+/// Where events come from.
+struct Sources {
+    logs: Vec<Log>,
+    piped: Option<Piped>,
+    reports: Option<Reports>,
+    stream: Option<Draw>,
+}
+
+/// Strangers choose what is counted, so nobody may know where it is put; but a log that is read twice is told alike.
+fn settings(args: &Watch) -> Settings {
+    if args.stream.is_some() {
+        return stream::settings(detector::seed());
+    }
+    Settings { lateness_seconds: LATENESS_SECONDS, ..Settings::default() }
+}
+
+fn follow(
+    args: &Watch,
+    format: Format,
+    stop: &AtomicBool,
+    mut sources: Sources,
+    mut pipeline: Pipeline,
+    keeper: Keeper,
+    rules: &Rules,
+) -> anyhow::Result<Exit> {
+    let wake = Wake::new(args.logs.iter().find(|log| log.as_os_str() != "-").map_or(Path::new("."), PathBuf::as_path));
     loop {
         let stopping = stop.load(Ordering::Relaxed);
-        let mut more = false;
-        for log in &mut logs {
-            more |= log.poll(&mut pipeline, &loaded.rules);
-        }
-        let over = stopping || (args.once && !more);
+        let more = sources.poll(&mut pipeline, &keeper, rules);
+        let over = stopping || (!more && (args.once || sources.ended()));
         if over {
             pipeline.finish();
         } else if !more {
@@ -70,14 +111,41 @@ pub(crate) fn run(args: &Watch, format: Format) -> anyhow::Result<Exit> {
         }
         tell(&mut pipeline, format);
         if over || pipeline.is_due() {
-            pipeline.hand_over(&keeper, logs.iter().flat_map(Log::marks).collect());
+            pipeline.hand_over(&keeper, sources.logs.iter().flat_map(Log::marks).collect());
         }
         if over {
-            return Ok(end(keeper, &logs));
+            return Ok(end(keeper, sources));
         }
         if !more {
             wake.wait(NAP);
         }
+    }
+}
+
+impl Sources {
+    /// Reads what is there; whether there may be more at once.
+    fn poll(&mut self, pipeline: &mut Pipeline, keeper: &Keeper, rules: &Rules) -> bool {
+        let mut more = false;
+        for log in &mut self.logs {
+            more |= log.poll(pipeline, rules);
+        }
+        if let Some(piped) = &mut self.piped {
+            more |= piped.poll(pipeline, rules);
+        }
+        if let Some(reports) = &self.reports {
+            let now = stored::now();
+            more |= reports.each(|seen| pipeline.observe(seen, Some(now)));
+        }
+        if let Some(stream) = &mut self.stream {
+            more |= stream.poll(pipeline, keeper);
+        }
+        more
+    }
+
+    /// Whether nothing can come any more.
+    fn ended(&self) -> bool {
+        let others = self.logs.is_empty() && self.reports.is_none() && self.stream.is_none();
+        others && self.piped.as_ref().is_some_and(Piped::ended)
     }
 }
 
@@ -94,222 +162,26 @@ fn tell(pipeline: &mut Pipeline, format: Format) {
     }
 }
 
-fn end(keeper: Keeper, logs: &[Log]) -> Exit {
+fn end(keeper: Keeper, sources: Sources) -> Exit {
+    let (last, patience) = (keeper.handed(), Instant::now() + STORE_PATIENCE);
+    if let Some(stream) = sources.stream {
+        // What is written must not come to the next reader again.
+        while keeper.written() < last && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        stream.leave(&keeper);
+    }
     let left = keeper.finish(STORE_PATIENCE);
     detector::tell_left(&left);
-    for log in logs {
-        let (lines, events, skipped) = (log.tally.lines(), log.tally.events(), log.tally.skipped());
-        output::note(&format!("{}: {lines} lines, {events} events, {skipped} lines skipped", log.path.display()));
-        for sample in log.tally.samples() {
+    let logs = sources.logs.iter().map(|log| (log.path.display().to_string(), &log.tally));
+    for (name, tally) in logs.chain(sources.piped.as_ref().map(|piped| ("standard input".to_owned(), &piped.tally))) {
+        let (lines, events, skipped) = (tally.lines(), tally.events(), tally.skipped());
+        output::note(&format!("{name}: {lines} lines, {events} events, {skipped} lines skipped"));
+        for sample in tally.samples() {
             output::note(&format!("  line {}: {}: {}", sample.line, sample.bad, sample.text().terminal()));
         }
     }
     if left.events_waiting > 0 || left.incidents_waiting > 0 { Exit::CouldNotRun } else { Exit::Fine }
-}
-
-/// One log, and how far it was read.
-struct Log {
-    path: PathBuf,
-    name: String,
-    tail: Tail,
-    lines: Lines,
-    tally: Tally,
-    /// Places to read again from, the oldest first: when, where, and lines since the log was opened.
-    places: Vec<(EventTime, String, u64)>,
-    newest: EventTime,
-    count: u64,
-    failed: Option<Instant>,
-    losses: (u64, u64),
-}
-
-/// Lines to events. The format is told by the first line, where nobody said it.
-struct Lines {
-    reader: Option<Reader>,
-    enrich: Enrich,
-}
-
-// === impl Log ===
-
-impl Log {
-    fn open(
-        path: &Path,
-        format: Option<LogFormat>,
-        enrich: &Enrich,
-        from: Begin,
-        store: &mut Store,
-        pipeline: &mut Pipeline,
-    ) -> anyhow::Result<Log> {
-        let shown = path.display().to_string();
-        // By its whole path, so that the same log is known from wherever it is watched.
-        let name = std::path::absolute(path).with_context(|| shown.clone())?.display().to_string();
-        let mark = |store: &mut Store, what: &str| -> anyhow::Result<Option<String>> {
-            let text = store.mark(&format!("{what}:{name}"))?;
-            Ok(text.and_then(|text| String::from_utf8(text).ok()))
-        };
-        let checkpoint = mark(store, "log")?.and_then(|text| Checkpoint::from_text(&text).ok());
-        let windows = mark(store, "windows")?;
-        let mut lines =
-            Lines { reader: format.map(|format| Reader::new(format, enrich.clone())), enrich: enrich.clone() };
-        let mut places = Vec::new();
-        let mut count = 0;
-        if let Some((place, before)) = windows.as_deref().and_then(parse_windows).filter(|_| checkpoint.is_some()) {
-            count = lines.read_again(path, &place, before, pipeline).with_context(|| shown.clone())?;
-            places.push((EventTime::default(), place.to_string(), 0));
-        }
-        let tail =
-            Tail::open(path, from, MAX_LINE, checkpoint.as_ref()).with_context(|| format!("{shown} cannot be read"))?;
-        if places.is_empty() {
-            places.push((EventTime::default(), tail.checkpoint().to_string(), 0));
-        }
-        let (path, tally) = (path.to_owned(), Tally::default());
-        Ok(Log {
-            path,
-            name,
-            tail,
-            lines,
-            tally,
-            places,
-            newest: EventTime::default(),
-            count,
-            failed: None,
-            losses: (0, 0),
-        })
-    }
-
-    /// Reads what is there; whether there may be more at once.
-    fn poll(&mut self, pipeline: &mut Pipeline, rules: &Rules) -> bool {
-        let Log { path, tail, lines, tally, newest, count, .. } = self;
-        let (now, known) = (stored::now(), lines.reader.is_some());
-        let polled = tail.poll(|line| {
-            *count += 1;
-            tally.line();
-            lines.read(line, |read, text| match read {
-                Ok(seen) => {
-                    tally.event();
-                    *newest = (*newest).max(seen.time.min(now));
-                    pipeline.observe(&seen, Some(now));
-                }
-                Err(bad) => tally.bad(bad, text),
-            });
-        });
-        if !known && let Some(reader) = &self.lines.reader {
-            say_what_cannot_fire(path, reader, rules);
-        }
-        let losses = self.tail.losses();
-        if (losses.files, losses.truncations) != self.losses {
-            self.losses = (losses.files, losses.truncations);
-            let (path, files, truncations) = (self.path.display(), losses.files, losses.truncations);
-            output::problem(&format!(
-                "{path}: {files} rotated files and {truncations} truncated parts could not be found again"
-            ));
-        }
-        match polled {
-            Ok(more) => {
-                self.failed = None;
-                self.note_place();
-                more
-            }
-            Err(error) => {
-                // Told once in a while: it may come back.
-                if self.failed.is_none_or(|last| last.elapsed() > Duration::from_secs(60)) {
-                    self.failed = Some(Instant::now());
-                    output::problem(&format!("{} cannot be read: {error}", self.path.display()));
-                }
-                false
-            }
-        }
-    }
-
-    /// How far it was read, and from where the windows can be filled again.
-    fn marks(&self) -> Vec<(String, Vec<u8>)> {
-        let mut marks = vec![(format!("log:{}", self.name), self.tail.checkpoint().to_string().into_bytes())];
-        if let Some((_, place, before)) = self.places.first() {
-            let text = format!("{}\n{place}", self.count - before);
-            marks.push((format!("windows:{}", self.name), text.into_bytes()));
-        }
-        marks
-    }
-
-    fn note_place(&mut self) {
-        let last = self.places.last().map_or(0, |(time, ..)| time.micros());
-        if last == 0 {
-            if let Some(first) = self.places.last_mut() {
-                first.0 = self.newest;
-            }
-        } else if self.newest.micros().saturating_sub(last) >= NOTE_EVERY_MICROS {
-            self.places.push((self.newest, self.tail.checkpoint().to_string(), self.count));
-        }
-        let too_old = |(time, _, before): &(EventTime, String, u64)| {
-            self.newest.micros().saturating_sub(time.micros()) > LOOK_BACK_MICROS
-                || self.count - before > LOOK_BACK_LINES
-        };
-        // The next one must reach far enough too, or there is nothing to read again.
-        while self.places.get(1).is_some_and(too_old) {
-            self.places.remove(0);
-        }
-    }
-}
-
-// === impl Lines ===
-
-impl Lines {
-    fn read(
-        &mut self,
-        line: Result<&[u8], BadLine>,
-        mut each: impl FnMut(Result<palisade_event::Seen<'_>, BadLine>, &[u8]),
-    ) {
-        let line = match line {
-            Ok(line) => line,
-            Err(bad) => return each(Err(bad), b""),
-        };
-        if self.reader.is_none() {
-            self.reader = detect(std::iter::once(line)).map(|format| Reader::new(format, self.enrich.clone()));
-        }
-        match &mut self.reader {
-            Some(reader) => reader.read(line, |read| each(read, line)),
-            None => each(Err(BadLine::Shape), line),
-        }
-    }
-
-    /// Reads lines that were counted before the last end, for the windows alone. Says how many there were; where they are
-    /// gone, the windows begin empty, and counts are right all the same.
-    fn read_again(
-        &mut self,
-        path: &Path,
-        place: &Checkpoint,
-        lines: u64,
-        pipeline: &mut Pipeline,
-    ) -> anyhow::Result<u64> {
-        let mut tail = Tail::open(path, Begin::Start, MAX_LINE, Some(place))?;
-        let (mut read, mut more) = (0, true);
-        while more && read < lines && tail.losses().files == 0 {
-            more = tail.poll(|line| {
-                read += 1;
-                if read <= lines {
-                    self.read(line, |seen, _| {
-                        if let Ok(seen) = seen {
-                            pipeline.match_only(&seen, None);
-                        }
-                    });
-                }
-            })?;
-        }
-        Ok(read.min(lines))
-    }
-}
-
-/// Rules that cannot fire on what the log says, told once, as nobody should wait for them.
-fn say_what_cannot_fire(path: &Path, reader: &Reader, rules: &Rules) {
-    let never: Vec<_> = rules.never_fire(|field| reader.format().carries(field)).iter().map(|rule| rule.id()).collect();
-    if !never.is_empty() {
-        let (path, format) = (path.display(), reader.format().id());
-        output::note(&format!("{path}: {format} logs cannot show: {}", never.join(", ")));
-    }
-}
-
-fn parse_windows(text: &str) -> Option<(Checkpoint, u64)> {
-    let (lines, place) = text.split_once('\n')?;
-    Some((Checkpoint::from_text(place).ok()?, lines.parse().ok()?))
 }
 
 /// Becomes true at SIGTERM or SIGINT.

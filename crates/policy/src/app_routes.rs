@@ -23,7 +23,9 @@ pub(crate) fn compare(policy: &Policy, manifest: &str, problems: &mut Problems) 
     let of = |kind: &str| {
         let all = built.iter().filter(|(entry, _)| entry.ends_with(kind)).filter_map(|(_, path)| path.as_str());
         // In an order of ours: how the list is kept in memory depends on who else is in the build.
-        all.filter(|path| !is_own(path)).map(str::to_owned).collect::<BTreeSet<_>>()
+        let mut paths = BTreeSet::new();
+        paths.extend(all.filter(|path| !is_own(path)).map(str::to_owned));
+        paths
     };
     let place = Place::key("app", "framework");
     let closed: Vec<String> = of("/route").into_iter().filter(|path| is_closed(policy, path)).collect();

@@ -269,7 +269,12 @@ impl<K: Coded + Ord, V: Coded> Coded for BTreeMap<K, V> {
         }
     }
     fn read(from: &mut Bytes<'_>) -> Option<BTreeMap<K, V>> {
-        (0..usize::read(from)?).map(|_| Some((K::read(from)?, V::read(from)?))).collect()
+        // Not collected: that would sort first, by code of its own for each type.
+        let mut map = BTreeMap::new();
+        for _ in 0..usize::read(from)? {
+            map.insert(K::read(from)?, V::read(from)?);
+        }
+        Some(map)
     }
 }
 

@@ -102,7 +102,10 @@ pub fn dated_secrets(variables: &BTreeMap<String, String>, name: &str) -> Vec<(S
 
 /// Ours always, also for a policy built in code; then what the policy lists.
 fn required(policy: &Policy) -> BTreeSet<String> {
-    services::ALWAYS.iter().map(|name| (*name).to_owned()).chain(policy.required_variables.iter().cloned()).collect()
+    let mut names = BTreeSet::new();
+    names.extend(services::ALWAYS.iter().map(|name| (*name).to_owned()));
+    names.extend(policy.required_variables.iter().cloned());
+    names
 }
 
 fn missing(name: &str, environment: Environment) -> Diagnostic {
@@ -252,10 +255,10 @@ pub fn start_problems(policy: &Policy, listen: SocketAddr) -> Diagnostics {
 #[must_use]
 pub fn admin_problems(policy: &Policy, address: SocketAddr, token: Option<&str>) -> Diagnostics {
     let mut found = Diagnostics::new();
-    if !address.ip().to_canonical().is_loopback() {
+    if !address.ip().to_canonical().is_loopback() && policy.listen.tls.is_empty() {
         let what = format!("the admin listener at {address} is reachable from other machines, and has no TLS");
-        let fix =
-            "listen on 127.0.0.1 and let a proxy or a tunnel on this machine carry it, or turn it off: --admin off";
+        let fix = "listen on 127.0.0.1 and let a proxy or a tunnel on this machine carry it, give the gate [listen] tls, or turn it \
+             off: --admin off";
         found.push(Diagnostic::error("admin-exposed", what).fix(fix));
     }
     if policy.app.upstreams.iter().any(|up| is_same(&up.origin.authority, up.origin.port(), address)) {

@@ -16,6 +16,7 @@ mod model;
 mod place;
 mod policy;
 mod preset;
+pub mod reference;
 mod rules;
 mod schemas;
 mod secret;

@@ -26,11 +26,10 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, ManifestAction>, Stri
             action.name = Some(name.to_owned());
         }
         for page in workers.keys().map(|worker| page(worker)) {
-            if !action.pages.contains(&page) {
-                action.pages.push(page);
+            if let Err(at) = action.pages.binary_search(&page) {
+                action.pages.insert(at, page);
             }
         }
-        action.pages.sort();
     }
     Ok(actions)
 }

@@ -1,7 +1,7 @@
 //! The project's folder, and the only way files in it are opened (SECURITY 22).
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 /// The folder that is examined.
@@ -80,6 +80,17 @@ impl Root {
         String::from_utf8(self.read(path, cap)?).map_err(|_| Unread::NotText)
     }
 
+    /// Writes a file in the root itself, with the rights given (on Unix). A link that stands there is not followed.
+    ///
+    /// # Errors
+    /// The name is a path, a link stands there, or the system refuses.
+    pub fn write(&self, name: &str, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+        if name.is_empty() || name.contains(['/', '\\']) || name == ".." {
+            return Err(std::io::Error::from(std::io::ErrorKind::InvalidInput));
+        }
+        write_regular(&self.path.join(name), bytes, mode)
+    }
+
     /// Whether something other than a link stands there.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
@@ -129,6 +140,33 @@ pub(crate) fn read_regular(path: &Path, cap: u64) -> Result<Vec<u8>, Unread> {
     // One byte more than allowed shows a file that grew meanwhile.
     file.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(|_| Unread::Refused)?;
     if bytes.len() as u64 > cap { Err(Unread::TooLarge) } else { Ok(bytes) }
+}
+
+/// Writes beside the file and then takes its place, so that it is whole at any time and a link there is replaced by
+/// nothing: links are refused.
+///
+/// # Errors
+/// A link or something that is no file stands there, or the system refuses.
+pub fn write_regular(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let refused = || std::io::Error::other("it is not a regular file");
+    if fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return Err(refused());
+    }
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(refused)?;
+    let beside = path.with_file_name(format!("{name}.palisade-{}", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    let written = options.open(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| fs::rename(&beside, path));
+    if placed.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    placed
 }
 
 #[cfg(test)]

@@ -39,6 +39,9 @@ pub trait Ambient {
     /// Takes note of a request. Called at the response head; must not wait.
     fn record(&self, record: Record);
 
+    /// Takes what the app itself has noticed: a line of JSON with its line feed, for where events go. Must not wait.
+    fn report(&self, _line: &str) {}
+
     /// Hears once of each route that the app serves and the policy does not declare, where the framework tells the
     /// route.
     fn undeclared(&self, _route: &str) {}

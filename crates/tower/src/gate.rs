@@ -16,6 +16,7 @@ use palisade_guard::{
 
 use crate::ambient::{Ambient, Backend};
 use crate::body::{GateBody, Guarded, Overrun};
+use crate::report::{Alert, SecurityEvent};
 
 /// The gate in front of a service.
 #[derive(Debug, Clone)]
@@ -50,6 +51,16 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
     /// What surrounds it.
     pub fn ambient(&self) -> &A {
         &self.ambient
+    }
+
+    /// Reports what the app has noticed by itself, as one of its events.
+    pub fn log(&self, event: &SecurityEvent<'_>) {
+        self.ambient.report(&event.line(self.ambient.now().wall, self.plan.policy().environment));
+    }
+
+    /// Asks whoever watches to tell people.
+    pub fn alert(&self, alert: &Alert<'_>) {
+        self.ambient.report(&alert.line(self.ambient.now().wall, self.plan.policy().environment));
     }
 
     /// Takes a request through the gate, and through `service` if it is admitted.
@@ -133,6 +144,10 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
                     ask.reply(Paused)
                 }
                 Need::Lease(ask) => self.backend.lease(ask).await,
+                Need::Fold(ask) => {
+                    let folded = ask.question.here();
+                    ask.reply(folded)
+                }
                 Need::Collect(ask) => {
                     let collected = self.collect(passing, ask.question).await;
                     ask.reply(collected)

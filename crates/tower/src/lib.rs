@@ -3,13 +3,16 @@
 //! [`Gate::handle`] takes a request through every stage of the guard and, if it is admitted, through a service; it
 //! needs no runtime and asks for no `Send`. [`GateLayer`] is the same as a tower layer. The guard's questions go to a
 //! [`Backend`], time and events to an [`Ambient`]. An app behind it finds the verified caller as [`Identity`] in the
-//! request's extensions, and answers errors with [`Problem`].
+//! request's extensions, and answers errors with [`Problem`]; what it notices by itself it reports as a [`SecurityEvent`]
+//! or an [`Alert`], and [`validate_config`] names all that its environment lacks before it starts.
 
 mod ambient;
 mod body;
 mod gate;
 mod layer;
 mod problem;
+mod report;
+mod startup;
 
 pub use ambient::{Ambient, Backend};
 pub use body::{BodyError, GateBody, Guarded};
@@ -20,3 +23,5 @@ pub use palisade_guard as guard;
 pub use palisade_guard::Identity;
 pub use palisade_policy as policy;
 pub use problem::Problem;
+pub use report::{Alert, Noticed, SecurityEvent, Severity};
+pub use startup::validate_config;

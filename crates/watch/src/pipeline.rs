@@ -4,16 +4,18 @@
 //! has come together to a [`Keeper`], with a mark of how far the source was read, so that both are committed as one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use palisade_detect::{Engine, Mode, Rules, Settings};
-use palisade_event::{EventTime, Incident, IncidentKey, Priority, Seen, State, decode};
+use palisade_event::{EventTime, Incident, IncidentKey, Priority, Seen, Source, State, decode};
 
+use crate::lines::Country;
+use crate::respond::Crowd;
 use crate::store::{Commit, Keeper, Rows};
 
 /// The detector of one process and what it has found since the last hand-over.
-#[derive(Debug)]
 pub struct Pipeline {
     engine: Engine,
     rows: Rows,
@@ -26,6 +28,8 @@ pub struct Pipeline {
     handed: Option<Instant>,
     /// Incidents of `found` that were looked at.
     sorted: usize,
+    crowd: Crowd,
+    country: Option<Arc<dyn Country>>,
 }
 
 /// Between two hand-overs, if nothing is urgent.
@@ -51,7 +55,29 @@ impl Pipeline {
             bad_lines: 0,
             handed: None,
             sorted: 0,
+            crowd: Crowd::new(settings.seed),
+            country: None,
         }
+    }
+
+    /// About how many clients a gate saw within the hour.
+    #[must_use]
+    pub fn clients(&self, now: EventTime) -> u64 {
+        self.crowd.count(now)
+    }
+
+    /// Goes on with what an engine remembered at its end.
+    #[must_use]
+    pub fn with_engine(mut self, engine: Engine) -> Pipeline {
+        self.engine = engine;
+        self
+    }
+
+    /// Knows countries of clients, for lines that a gate wrote.
+    #[must_use]
+    pub fn with_country(mut self, country: Option<Arc<dyn Country>>) -> Pipeline {
+        self.country = country;
+        self
     }
 
     /// The detector, for its counters.
@@ -69,14 +95,34 @@ impl Pipeline {
     /// Takes a line of a gate. One that cannot be read is counted.
     pub fn line(&mut self, line: &[u8], now: EventTime) {
         match decode(line) {
-            Ok(seen) => self.observe(&seen, Some(now)),
+            Ok(mut seen) => {
+                self.place(&mut seen);
+                self.observe(&seen, Some(now));
+            }
             Err(_) => self.bad_lines += 1,
         }
+    }
+
+    /// Takes a line of a gate that was counted before: see [`Pipeline::match_only`].
+    pub fn line_again(&mut self, line: &[u8]) {
+        if let Ok(mut seen) = decode(line) {
+            self.place(&mut seen);
+            self.match_only(&seen, None);
+        }
+    }
+
+    fn place(&self, seen: &mut Seen<'_>) {
+        let (Some(known), Some(address), None) = (&self.country, seen.client_address, &seen.country) else { return };
+        let code = known.country(address).and_then(|code| String::from_utf8(code.to_vec()).ok());
+        seen.country = code.map(std::borrow::Cow::Owned);
     }
 
     /// Takes an event: counts it for the store, and matches it. `now` is the clock, where the event came just now: a stamp
     /// ahead of it becomes it.
     pub fn observe(&mut self, seen: &Seen<'_>, now: Option<EventTime>) {
+        if let (Source::Gate, Some(client), Some(now)) = (seen.source, seen.client, now) {
+            self.crowd.saw(client, now);
+        }
         match now.filter(|now| seen.time > *now) {
             Some(now) => self.rows.add(&Seen { time: now, ..seen.clone() }),
             None => self.rows.add(seen),
@@ -118,12 +164,13 @@ impl Pipeline {
         !self.found.is_empty() || (waited && !self.rows.is_empty())
     }
 
-    /// Hands over what came since the last time. `marks` say how far the source was read with exactly these events.
-    pub fn hand_over(&mut self, keeper: &Keeper, marks: Vec<(String, Vec<u8>)>) {
+    /// Hands over what came since the last time. `marks` say how far the source was read with exactly these events. Gives the
+    /// number that [`Keeper::written`] reaches when it is written.
+    pub fn hand_over(&mut self, keeper: &Keeper, marks: Vec<(String, Vec<u8>)>) -> u64 {
         self.handed = Some(Instant::now());
         let (rows, incidents) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.found));
         self.sorted = 0;
-        keeper.put(Commit { rows, incidents, marks });
+        keeper.put(Commit { rows, incidents, marks })
     }
 
     /// Leaves out what no rule in force told, and notes what is new to a person.
@@ -152,5 +199,14 @@ impl Pipeline {
         while self.told.len() > MAX_TOLD {
             self.told.pop_first();
         }
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("newest", &self.newest)
+            .field("found", &self.found.len())
+            .finish_non_exhaustive()
     }
 }

@@ -7,12 +7,15 @@
 //! One [`Keeper`] writes for a process, from a thread of its own; everybody may read by a [`Store`] of their own. Reading
 //! and writing block: from async code by `spawn_blocking`.
 
+mod blocks;
 mod counts;
 mod engine;
 mod events;
 mod fault;
 mod incidents;
 mod keeper;
+mod lock;
+mod outbox;
 mod place;
 mod retain;
 mod rows;
@@ -20,12 +23,15 @@ mod schema;
 
 use palisade_event::{EventTime, Incident};
 
+pub use blocks::Blocked;
 pub use counts::{Cell, Fired, MAX_CELLS, Share, Window};
 use engine::{Engine, Value};
 pub use events::{By, EventFilter, EventRow, MAX_EVENTS};
 pub use fault::{StoreFault, Trouble};
 pub use incidents::{DETECTOR, IncidentFilter, Kept, MAX_LISTED};
 pub use keeper::{Health, Keeper, MAX_INCIDENTS, Told};
+pub use lock::Lock;
+pub use outbox::{Deal, Letter, LetterFilter, LetterState, MAX_UNCLEAR, Outcome, Posted, Untold};
 pub use place::Place;
 pub use retain::Retention;
 pub use rows::{Lane, MAX_ROWS, Rows};

@@ -1,6 +1,6 @@
 // The WebAssembly module behind plain calls. What each operation takes and says is written in crates/js/src/face.rs.
 
-import base64 from './wasm.js';
+import { decides, reads } from '#module';
 
 export const Operation = {
   Start: 1, Extend: 2, Find: 3, Inspect: 4, Resume: 5, Finish: 6, Fail: 7, Drop: 8, Beat: 9, Beaten: 10, Late: 11, Told: 12,
@@ -8,7 +8,7 @@ export const Operation = {
 };
 export const Said = {
   Started: 0, Problems: 1, Found: 2, Answer: 3, Admit: 4, Collect: 5, Keys: 6, Vouched: 7, Finished: 8, Bad: 9, Full: 10,
-  Pause: 11, Ask: 12,
+  Pause: 11, Ask: 12, Fold: 13,
 };
 
 const SEED_BYTES = 32;
@@ -18,28 +18,6 @@ const HEAD_START_MICROS = 3_600_000_000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-let decides;
-let reads;
-
-/** The bytes of the module. */
-export function moduleBytes() {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
-
-/** From beside this file; where a bundler has moved it, from the app's packages. */
-function readerBytes() {
-  const causes = [];
-  for (const from of [() => [import.meta.url, './compiler.cjs'], () => [`${process.cwd()}/palisade.js`, '@palisade-gate/next/compiler']]) {
-    try {
-      const [place, name] = from();
-      return process.getBuiltinModule('node:module').createRequire(place)(name)();
-    } catch (error) {
-      causes.push(error);
-    }
-  }
-  const what = 'palisade: the policy is no compiled one (withPalisade in next.config), and its reader is not here';
-  throw new AggregateError(causes, what);
-}
 
 /** A message under way: numbers are little-endian, a text is its length and its bytes. */
 export class Message {
@@ -114,14 +92,13 @@ export class Core {
   #pool = new Uint8Array(POOL_BYTES);
   #used = POOL_BYTES;
 
-  constructor(module = (decides ??= new WebAssembly.Module(moduleBytes()))) {
+  constructor(module = decides()) {
     this.#exports = new WebAssembly.Instance(module, {}).exports;
   }
 
   /** The module that reads policy files. It is on the disk of whoever builds or starts from source, and in no bundle. */
   static reader() {
-    reads ??= new WebAssembly.Module(readerBytes());
-    return new Core(reads);
+    return new Core(reads());
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { around, compile } from './compile.js';
 import { Core, Operation, Said } from './core.js';
+import { folded } from './fold.js';
 import { ConfigError, line } from './problems.js';
 import { surroundings } from './surroundings.js';
 import { Together } from './together.js';
@@ -181,6 +182,8 @@ export class Gate {
         } else if (said === Said.Ask) {
           const answer = (await this.#together?.ask(value, value.within)) ?? null;
           step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(answer ? 1 : 0).data(answer?.bytes ?? new Uint8Array())));
+        } else if (said === Said.Fold) {
+          step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(1).text(folded(value.letters))));
         } else if (said === Said.Pause) {
           await new Promise((resolve) => setTimeout(resolve, value.time));
           step = call(Operation.Resume, value.handle, (message) => wrong(message.byte(1).data(new Uint8Array())));
@@ -219,11 +222,9 @@ export class Gate {
   #response({ value, body, event }, theirs = null, statusText = '') {
     if (event) this.#options.event(event);
     if (value.late) this.#late = true;
-    const headers = new Headers();
-    for (const [name, text] of value.headers) headers.append(name, text);
     const ours = body.length > 0 ? body : null;
     const content = BODILESS.has(value.status) ? null : value.replaced ? ours : theirs;
-    return new Response(content, { status: value.status, statusText, headers });
+    return new Response(content, { status: value.status, statusText, headers: value.headers });
   }
 
   #head(message, request, given, check) {

@@ -17,7 +17,9 @@ export function logSecurityEvent({ type, ip, userId, endpoint, details }) {
 /** Asks whoever watches to tell people. It writes an event; the watcher delivers, so nothing here waits. */
 export async function sendAlert({ severity, message, ip, details }) {
   if (!SEVERITIES.includes(severity)) throw new TypeError(`sendAlert: severity is one of ${SEVERITIES.join(', ')}`);
-  write({ type: 'ALERT', severity, message: String(message), ip, details });
+  const text = String(message);
+  // The last two are the words by which a detector knows both.
+  write({ type: 'ALERT', severity, message: text, ip, details, action: `alert-${severity.toLowerCase()}`, 'error.type': text });
 }
 
 function write(event) {

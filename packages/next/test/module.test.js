@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Core, Operation, Said, moduleBytes } from '../src/core.js';
+import { Core, Operation, Said } from '../src/core.js';
+import { moduleBytes } from '../src/module.js';
 
 test('the module imports nothing: no clock, no randomness, no network reaches a decision', () => {
   const module = new WebAssembly.Module(moduleBytes());

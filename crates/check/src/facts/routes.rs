@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The routes of a project, read from its source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Routes {
     /// What answers, by surface, path and place.
     pub endpoints: Vec<Endpoint>,
@@ -57,25 +58,31 @@ pub enum Surface {
 
 /// One address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// Its kind.
     pub surface: Surface,
     /// The path as a policy writes it: `/api/users/{id}`; a name for what has no path.
     pub path: String,
     /// The methods that it answers; empty for actions and functions.
+    #[serde(default)]
     pub methods: Vec<String>,
     /// The file, from the root of the project.
     pub file: String,
     /// The line, from 1.
+    #[serde(default)]
     pub line: u32,
     /// What its source shows.
+    #[serde(default)]
     pub shown: Shown,
     /// Checks that an inline `palisade-ok(check): reason` excuses it from.
+    #[serde(default)]
     pub allowances: Vec<Allowance>,
 }
 
 /// An inline allowance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Allowance {
     /// What is allowed: `csrf`, `rate-limit`, `validation` ...
     pub check: String,
@@ -87,6 +94,7 @@ pub struct Allowance {
 
 /// What the source of a route shows of its protection. A sign is evidence, not proof: the code was read, not run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Shown {
     /// Names of the functions that wrap the handler, the outermost first.
     pub wrappers: Vec<String>,
@@ -122,6 +130,7 @@ pub struct Shown {
 
 /// What runs before the routes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Interceptor {
     /// The file.
     pub file: String,
@@ -135,6 +144,7 @@ pub struct Interceptor {
 
 /// A file whose routes are not known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Unread {
     /// The file.
     pub file: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a scan of a project found, and what it did not look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Secrets {
     /// What was found, by source, path, line, column and rule.
     pub leaks: Vec<Leak>,
@@ -13,6 +14,7 @@ pub struct Secrets {
 
 /// One secret in one place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Leak {
     /// Where it lies.
     pub source: LeakSource,
@@ -21,28 +23,36 @@ pub struct Leak {
     /// The line, from 1.
     pub line: u32,
     /// The column in bytes, from 1.
+    #[serde(default)]
     pub column: u32,
     /// The rule: `stripe-secret-key`.
     pub rule: String,
     /// What it is, for people.
     pub title: String,
     /// Where the provider is known: the start of the secret that says nothing secret, such as `sk_live_`; else empty.
+    #[serde(default)]
     pub prefix: String,
     /// The variable whose value it is, for the project's own secrets.
+    #[serde(default)]
     pub variable: Option<String>,
     /// Bytes of the secret.
+    #[serde(default)]
     pub length: u32,
     /// Hundredths of bits of Shannon entropy for each byte of it.
+    #[serde(default)]
     pub entropy: u32,
     /// HMAC of the secret under the key of this run or of the baseline: the same secret has the same one.
     pub fingerprint: String,
     /// How sure it is.
     pub certainty: Certainty,
     /// Whether it opens only what is for testing: `sk_test_`.
+    #[serde(default)]
     pub test: bool,
     /// The first bytes of the blob's id, for those in the history.
+    #[serde(default)]
     pub blob: Option<String>,
     /// Why it is allowed: an inline `palisade-ok(secret): reason`, or an entry of the baseline.
+    #[serde(default)]
     pub allowed: Option<String>,
 }
 
@@ -72,6 +82,7 @@ pub enum Certainty {
 
 /// What was looked at, and what was left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Coverage {
     /// Files that were read.
     pub files: u64,

@@ -222,6 +222,7 @@ proptest! {
             session,
             user: seen.user.as_deref(),
             outcome: seen.outcome,
+            report: seen.kind_of_report.as_deref(),
             duration_micros: seen.duration_micros.unwrap_or_default(),
             tags: seen.tags,
             signals: seen.signals,

@@ -151,6 +151,7 @@ mod tests {
             user: None,
             outcome: None,
             fields: None,
+            report: None,
             attributable: true,
             count: 1,
         }

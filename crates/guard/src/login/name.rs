@@ -1,17 +1,16 @@
 //! Which account an attempt names. Every spelling that an application could take for the same account must count as the
 //! same, and where two readers could read two accounts out of one request, none is read.
 
+use palisade_event::Code;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::canonical_combining_class;
 
+use super::fold::Folds;
 use crate::input::{Content, pairs};
-use palisade_event::Code;
 
 /// There is not one text where the route says that the account stands. Holds the JSON pointer of that place.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NotNamed(pub(crate) String);
+pub(crate) struct Unnamed(pub(crate) String);
 
 /// An account's name, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,42 +28,92 @@ const MAX_NAME: usize = 512;
 ///
 /// `place` is a JSON pointer or a field's name; a field stands at the top of a JSON object, and a pointer of one step is
 /// a form's field. A key or a query field that some application would read as that one ([`resembles`]) is refused.
-pub(crate) fn named(place: &str, content: &Content<'_>, query: Option<&str>) -> Result<Name, NotNamed> {
-    let steps: Vec<String> = match place.strip_prefix('/') {
-        Some(pointer) => pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect(),
-        None => vec![place.to_owned()],
-    };
-    let not_named = || {
+/// `folds` must know all [`letters`]; else nothing is named, as what is not known could resemble.
+pub(crate) fn named(place: &str, content: &Content<'_>, query: Option<&str>, folds: &Folds) -> Result<Name, Unnamed> {
+    let steps = steps(place);
+    let unnamed = || {
         let pointer = steps.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")));
-        NotNamed(pointer.collect())
+        Unnamed(pointer.collect())
     };
     let first = steps.first().map_or("", String::as_str);
+    let same = |key: &str, name: &str| resembles(key, name, folds);
     let elsewhere = pairs(query.unwrap_or_default().as_bytes(), Code::BodyMalformed)
-        .map_or(true, |fields| fields.iter().any(|(key, _)| resembles(key, first)));
+        .map_or(true, |fields| fields.iter().any(|(key, _)| same(key, first)));
     let text = match content {
         _ if elsewhere => None,
-        Content::Json(value) => steps.iter().try_fold(value, |value, step| below(value, step)).and_then(Value::as_str),
+        Content::Json(value) => {
+            steps.iter().try_fold(value, |value, step| below(value, step, &same)).and_then(Value::as_str)
+        }
         Content::Form(fields, files) if steps.len() == 1 => {
             let keys = fields.iter().map(|(key, _)| key).chain(files.iter().map(|part| &part.name));
-            let alone = keys.filter(|key| resembles(key, first)).count() == 1;
+            let alone = keys.filter(|key| same(key, first)).count() == 1;
             fields.iter().find(|(key, _)| alone && key == first).map(|(_, value)| value.as_str())
         }
         Content::Form(..) | Content::Other => None,
     };
-    let text = text.filter(|text| text.len() <= MAX_NAME).ok_or_else(not_named)?;
-    let normal = normal(text);
+    let known = letters(place, content, query).iter().all(|letter| folds.know(*letter));
+    let text = text.filter(|text| known && text.len() <= MAX_NAME).ok_or_else(unnamed)?;
+    let normal = normal(text, folds);
     let hash = |text: &str| Sha256::digest(text.as_bytes()).into();
     let name = Name { folded: hash(&normal), spelled: hash(text.trim()) };
-    (!normal.is_empty()).then_some(name).ok_or_else(not_named)
+    (!normal.is_empty()).then_some(name).ok_or_else(unnamed)
+}
+
+/// The letters beyond ASCII that [`named`] compares, in order, each once. Mostly there are none.
+pub(crate) fn letters(place: &str, content: &Content<'_>, query: Option<&str>) -> Vec<char> {
+    let steps = steps(place);
+    let mut letters = Vec::new();
+    let mut see = |text: &str| letters.extend(text.chars().filter(|c| !c.is_ascii()));
+    steps.iter().for_each(|step| see(step));
+    for (key, _) in pairs(query.unwrap_or_default().as_bytes(), Code::BodyMalformed).unwrap_or_default() {
+        see(&key);
+    }
+    match content {
+        Content::Json(value) => {
+            let mut value = Some(value);
+            for step in &steps {
+                if let Some(Value::Object(entries)) = value {
+                    entries.keys().for_each(|key| see(key));
+                }
+                value = value.and_then(|value| step_into(value, step));
+            }
+            see(value.and_then(Value::as_str).filter(|text| text.len() <= MAX_NAME).unwrap_or_default());
+        }
+        Content::Form(fields, files) => {
+            for (key, value) in fields {
+                see(key);
+                if steps.first() == Some(key) && value.len() <= MAX_NAME {
+                    see(value);
+                }
+            }
+            files.iter().for_each(|part| see(&part.name));
+        }
+        Content::Other => {}
+    }
+    letters.sort_unstable();
+    letters.dedup();
+    letters
+}
+
+fn steps(place: &str) -> Vec<String> {
+    match place.strip_prefix('/') {
+        Some(pointer) => pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect(),
+        None => vec![place.to_owned()],
+    }
 }
 
 /// One step of a pointer, if it leads to one place only.
-fn below<'v>(value: &'v Value, step: &str) -> Option<&'v Value> {
+fn below<'v>(value: &'v Value, step: &str, same: &impl Fn(&str, &str) -> bool) -> Option<&'v Value> {
+    let alone = match value {
+        Value::Object(entries) => entries.keys().filter(|key| same(key, step)).count() == 1,
+        _ => true,
+    };
+    step_into(value, step).filter(|_| alone)
+}
+
+fn step_into<'v>(value: &'v Value, step: &str) -> Option<&'v Value> {
     match value {
-        Value::Object(entries) => {
-            let alone = entries.keys().filter(|key| resembles(key, step)).count() == 1;
-            entries.get(step).filter(|_| alone)
-        }
+        Value::Object(entries) => entries.get(step),
         Value::Array(items) => items.get(step.parse::<usize>().ok()?),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
@@ -74,40 +123,32 @@ fn below<'v>(value: &'v Value, step: &str) -> Option<&'v Value> {
 /// which drops spaces before a name, cuts it at NUL, and reads ` `, `.` and `[` as `_`.
 ///
 /// Keys are as long as bodies: nothing is copied, and the first difference ends it.
-fn resembles(key: &str, name: &str) -> bool {
+fn resembles(key: &str, name: &str, folds: &Folds) -> bool {
     // qs takes `[name]` for `name`.
-    let mut rest = folded(key.chars().take_while(|c| *c != '\0')).skip_while(|c| c.is_whitespace() || *c == '[');
+    let mut rest = folds.of(key.split('\0').next().unwrap_or_default()).skip_while(|c| c.is_whitespace() || *c == '[');
     let plain = |c: char| if matches!(c, ' ' | '.' | '[') { '_' } else { c };
-    let head = folded(name.chars()).all(|c| rest.next().is_some_and(|other| plain(other) == plain(c)));
+    let head = folds.of(name).all(|c| rest.next().is_some_and(|other| plain(other) == plain(c)));
     head && matches!(rest.next(), None | Some('[' | ']' | '.'))
 }
 
-/// Trimmed, without compatibility forms (NFKC), case, accents, and what cannot be seen: databases compare so, MySQL unless
-/// told otherwise. Letters go up and down, each by itself, so that `ß` and `SS`, `σ` and `ς` agree. All that merges more
-/// than an application may, which only makes such accounts share a count.
-fn normal(text: &str) -> String {
-    let folded: String = folded(text.chars()).collect();
-    folded.trim().nfkc().collect()
-}
-
-fn folded(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
-    let kept = |c: &char| canonical_combining_class(*c) == 0 && !c.is_control() && !is_ignorable(*c);
-    text.nfkd().filter(kept).flat_map(char::to_uppercase).flat_map(char::to_lowercase)
-}
-
-/// What is not shown and has no weight in comparisons (Unicode, `Default_Ignorable_Code_Point`, the greater part).
-const fn is_ignorable(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fff8}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
+/// Trimmed, without compatibility forms, case, accents, and what cannot be seen: databases compare so, MySQL unless
+/// told otherwise. All that merges more than an application may, which only makes such accounts share a count.
+fn normal(text: &str, folds: &Folds) -> String {
+    let folded: String = folds.of(text).collect();
+    folded.trim().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fold::{Fold, Folded};
     use super::*;
+
+    /// As a gate with tables of its own asks itself.
+    fn named(place: &str, content: &Content<'_>, query: Option<&str>) -> Result<Name, Unnamed> {
+        let letters = letters(place, content, query);
+        let folded = Fold { letters: letters.clone() }.here();
+        super::named(place, content, query, &Folds::new(letters, folded))
+    }
 
     fn json(text: &str) -> Content<'static> {
         Content::Json(serde_json::from_str(text).expect("json"))
@@ -172,6 +213,16 @@ mod tests {
     }
 
     #[test]
+    fn without_an_answer_a_name_beyond_ascii_is_no_name() {
+        let content = form(&[("email", "änna")]);
+        let letters = letters("email", &content, None);
+        assert_eq!(letters, ['ä']);
+        let unanswered = Folds::new(letters, Folded(Vec::new()));
+        assert!(super::named("email", &content, None, &unanswered).is_err());
+        assert!(super::named("email", &form(&[("email", "anna")]), None, &Folds::default()).is_ok());
+    }
+
+    #[test]
     fn whatever_is_not_one_text_is_no_name() {
         for body in [
             r#"{"email":["a"]}"#,
@@ -185,7 +236,7 @@ mod tests {
             r#"["a"]"#,
             r#""a""#,
         ] {
-            assert_eq!(named("/email", &json(body), None), Err(NotNamed("/email".to_owned())), "{body}");
+            assert_eq!(named("/email", &json(body), None), Err(Unnamed("/email".to_owned())), "{body}");
         }
         for fields in
             [&[("email", "a"), ("email", "b")][..], &[("email", "a"), ("EMAIL", "b")], &[("email[]", "a")], &[]]

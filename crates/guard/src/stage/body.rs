@@ -13,7 +13,7 @@ use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange, Gathered};
 use crate::form::{self, Encoding};
 use crate::input::{self, Content, Syntax};
-use crate::login::{self, NotNamed};
+use crate::login::{self, Folds, Unnamed};
 use crate::media;
 use crate::plan::RoutePlan;
 use crate::schema::{SchemaPlan, Violation};
@@ -61,11 +61,11 @@ pub(crate) fn check(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> 
     if read == Read::Nothing {
         return if plan.route.schema.is_some() { validate(exchange, view, None) } else { Flow::Pass };
     }
-    if let Some(gathered) = exchange.gathered.take() {
+    if let Some(mut gathered) = exchange.gathered.take() {
         let limit = limit(read, cap);
         let enough = gathered.complete || gathered.read.as_ref().map_or(true, |bytes| bytes.len() >= limit);
         let flow = if enough {
-            content(exchange, view, env, &gathered, read)
+            content(exchange, view, env, &mut gathered, read)
         } else {
             // Another stage has read less than is wanted, and a body is read once.
             Flow::refuse(Stage::Body, Code::Internal)
@@ -183,24 +183,24 @@ fn plain_utf8(view: &View<'_>) -> bool {
 }
 
 /// Looks at what was read.
-fn content(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, gathered: &Gathered, read: Read) -> Flow {
+fn content(exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>, gathered: &mut Gathered, read: Read) -> Flow {
     let bytes = match &gathered.read {
-        Ok(bytes) => bytes,
+        Ok(bytes) => bytes.clone(),
         Err(code) => return Flow::refuse(Stage::Body, *code),
     };
     if read == Read::Whole && !gathered.complete {
         return Flow::refuse(Stage::Body, Code::BodyTooLarge);
     }
     if exchange.csrf == CsrfState::Needed {
-        let flow = field(exchange, view, env, bytes, gathered.complete);
+        let flow = field(exchange, view, env, &bytes, gathered.complete);
         if !matches!(flow, Flow::Pass) {
             return flow;
         }
     }
     match read {
         Read::Nothing | Read::Field => Flow::Pass,
-        Read::Start => start(exchange, view, bytes),
-        Read::Whole => whole(exchange, view, bytes),
+        Read::Start => start(exchange, view, &bytes),
+        Read::Whole => whole(exchange, view, &bytes, gathered),
     }
 }
 
@@ -228,7 +228,7 @@ fn start(exchange: &Exchange, view: &View<'_>, bytes: &Bytes) -> Flow {
     if suits { Flow::Pass } else { Flow::refuse(Stage::Body, Code::MediaType) }
 }
 
-fn whole(exchange: &mut Exchange, view: &View<'_>, bytes: &Bytes) -> Flow {
+fn whole(exchange: &mut Exchange, view: &View<'_>, bytes: &Bytes, gathered: &mut Gathered) -> Flow {
     let plan = Arc::clone(&exchange.plan);
     let content = match input::content(view, bytes, &plan.policy.csrf.field) {
         Ok(content) => content,
@@ -248,8 +248,9 @@ fn whole(exchange: &mut Exchange, view: &View<'_>, bytes: &Bytes) -> Flow {
     if exchange.signals != 0 && block {
         return suspicious();
     }
-    if let Err(violation) = account(exchange, view, &content) {
-        return invalid(exchange, vec![violation]);
+    match account(exchange, view, &content, gathered) {
+        Flow::Pass => {}
+        other => return other,
     }
     if exchange.route().is_some_and(|plan| plan.route.schema.is_some()) {
         return validate(exchange, view, Some(&content));
@@ -257,17 +258,27 @@ fn whole(exchange: &mut Exchange, view: &View<'_>, bytes: &Bytes) -> Flow {
     Flow::Pass
 }
 
-/// Which account an attempt to sign in names.
-fn account(exchange: &mut Exchange, view: &View<'_>, content: &Content<'_>) -> Result<(), Violation> {
+/// Which account an attempt to sign in names. Letters beyond ASCII are asked for, once.
+fn account(exchange: &mut Exchange, view: &View<'_>, content: &Content<'_>, gathered: &mut Gathered) -> Flow {
     let login = exchange.route().and_then(|plan| plan.login.as_ref());
-    let Some(place) = login.and_then(|login| login.identifier.as_deref()) else { return Ok(()) };
-    match login::named(place, content, view.uri.query()) {
-        Ok(name) => login::name(exchange, name),
-        Err(NotNamed(pointer)) => {
-            return Err(Violation { pointer, text: "must be one text, and the only field of that name".to_owned() });
+    let Some(place) = login.and_then(|login| login.identifier.as_deref()) else { return Flow::Pass };
+    let (query, none) = (view.uri.query(), Folds::default());
+    if gathered.folds.is_none() {
+        gathered.letters = login::letters(place, content, query);
+        if !gathered.letters.is_empty() {
+            return Flow::Ask(Query::Fold);
         }
     }
-    Ok(())
+    match login::named(place, content, query, gathered.folds.as_ref().unwrap_or(&none)) {
+        Ok(name) => {
+            login::name(exchange, name);
+            Flow::Pass
+        }
+        Err(Unnamed(pointer)) => {
+            let text = "must be one text, and the only field of that name".to_owned();
+            invalid(exchange, vec![Violation { pointer, text }])
+        }
+    }
 }
 
 /// Why the files of a form are not taken.

@@ -165,6 +165,10 @@ impl Gate {
                     self.pauses.fetch_add(1, Ordering::Relaxed);
                     ask.reply(Paused)
                 }
+                Step::Need(Need::Fold(ask)) => {
+                    let folded = ask.question.here();
+                    ask.reply(folded)
+                }
                 Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
                 Step::Need(Need::Collect(ask)) => {
                     let limit = ask.question.limit.min(body.len());

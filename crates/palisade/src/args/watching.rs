@@ -1,11 +1,12 @@
 //! Arguments of what watches: `watch`, `events`, `incidents`, and what `serve` and `demo` have of them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use palisade_watch::store::Place;
 
-use super::RulesFiles;
+use super::{GeoArgs, RulesFiles};
 
 /// Where events and incidents are kept.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,13 +22,28 @@ pub(crate) struct StoreArgs {
 Examples:
   palisade watch --log /var/log/nginx/access.log --login /login
   palisade watch --log access.log --log-format caddy --store postgres://palisade@db/palisade
+  journalctl -f -o cat -u app | palisade watch --log - --log-format guide
+  palisade watch --intake 127.0.0.1:9280
+  palisade watch --stream shop-events --store postgres://palisade@db/palisade
 
 Incidents go to stdout. A log goes on where it was left, also after a crash; its rotations are followed.
 SIGTERM and Ctrl-C end it, with everything that was read written down.")]
 pub(crate) struct Watch {
-    /// A log to follow; may be repeated.
-    #[arg(long = "log", value_name = "FILE", required = true)]
+    /// A log to follow; `-` is standard input, until its end; may be repeated.
+    #[arg(long = "log", value_name = "FILE", required_unless_present_any = ["intake", "stream"])]
     pub(crate) logs: Vec<PathBuf>,
+    /// Where Vercel's drains, Clerk's webhooks and applications report; loopback only.
+    #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE", conflicts_with = "stream")]
+    pub(crate) intake: Option<SocketAddr>,
+    /// The stream to which gates send (`serve --stream`), on the server of `--redis`. Of several detectors one reads it, and
+    /// another takes over when it ends; they share a store.
+    #[arg(long, value_name = "NAME", env = "PALISADE_STREAM", conflicts_with = "logs")]
+    pub(crate) stream: Option<String>,
+    /// The variable that holds the URL of the stream's server.
+    #[arg(long, value_name = "VARIABLE", default_value = "REDIS_URL", requires = "stream")]
+    pub(crate) redis: String,
+    #[command(flatten)]
+    pub(crate) geo: GeoArgs,
     /// nginx, apache, caddy, traefik, vercel, alb, clerk, palisade, guide, or nginx's own log_format [default: detected].
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
@@ -84,6 +100,28 @@ pub(crate) struct Events {
     /// So many lines.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) limit: usize,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  palisade report
+  palisade report --since 7d --format html > report.html
+  palisade report --since 2026-11-16T00:00:00Z --until 2026-11-23T00:00:00Z --json
+
+The time before, of the same length, is what it is compared with. Without --format it is Markdown.")]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// From then on: 24h, 7d, 4w before its end, or 2026-11-22T07:00:00Z.
+    #[arg(long, value_name = "WHEN", default_value = "7d")]
+    pub(crate) since: String,
+    /// Up to then [default: now].
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<String>,
+    /// What the application is called in the title.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
 }
 
 /// By what events are counted.

@@ -14,6 +14,8 @@ use crate::output;
 /// After that it stops, whatever is left.
 const LONGEST: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two tries of a client that will be shut out.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Bytes of an answer that are read.
 const ANSWER: u64 = 64 << 10;
 
@@ -41,13 +43,14 @@ const INPUTS: &[&str] = &[
 /// Attacks the gate at `gate`, and says what it did. Returns when it is over.
 pub(crate) fn run(gate: SocketAddr) {
     let mut attack = Attack { gate, until: Instant::now() + LONGEST, sent: 0 };
-    let steps: [(&str, Step); 6] = [
+    let steps: [(&str, Step); 7] = [
         ("one client asks for known holes", Attack::probes),
         ("one client tries script and SQL in queries", Attack::inputs),
         ("one client guesses passwords", Attack::guesses),
         ("forms with made-up tokens, from many clients", Attack::forged),
         ("many clients at once, far beyond the limit", Attack::flood),
         ("a handler that fails, again and again", Attack::failures),
+        ("the first client comes back", Attack::returns),
     ];
     for (what, step) in steps {
         output::note(&format!("attack: {what}"));
@@ -130,6 +133,22 @@ impl Attack {
         for _ in 0..60 {
             self.get([203, 0, 113, 11], "/api/boom");
         }
+    }
+
+    /// Until the gate answers it: what was found in the first step has been told by then, and its client shut out.
+    fn returns(&mut self) {
+        let attacker = [203, 0, 113, 9];
+        let (attacker_named, visitor) = (Ipv4Addr::from(attacker), [198, 51, 100, 200]);
+        while let Some(answer) = self.get(attacker, "/") {
+            if answer.body.contains("\"blocked\"") {
+                let served = self.get(visitor, "/").is_some_and(|answer| answer.head.contains(" 200 "));
+                let others = if served { "others are served" } else { "others are not served" };
+                output::note(&format!("attack: {attacker_named} is answered 403 blocked, {others}"));
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        output::note(&format!("attack: {attacker_named} is still served"));
     }
 
     fn get(&mut self, client: [u8; 4], path: &str) -> Option<Answer> {

@@ -128,6 +128,11 @@ impl Draft {
         wants.into_iter().collect()
     }
 
+    /// The files of JSON Schema that routes name, relative to the policy file.
+    pub fn schema_files(&self) -> impl Iterator<Item = String> {
+        self.schemas.iter().filter_map(SchemaSource::file)
+    }
+
     /// The manifest of the framework, if it has one.
     pub(super) fn manifest_path(&self) -> Option<String> {
         self.built_path(MANIFEST)

@@ -31,7 +31,8 @@ pub(super) fn collect(target: &Target, plan: &Plan, caps: Caps) -> Result<Site, 
     let other = target.other_scheme();
     let (mut secure, mut open) = (None, None);
     for one in [Some(target.clone()), other].into_iter().flatten() {
-        *(if one.https { &mut secure } else { &mut open }) = Some(one);
+        let place = if one.https { &mut secure } else { &mut open };
+        *place = Some(one);
     }
     let walk = |from: Option<&Target>| {
         from.map(|from| walk(from, path, secure.as_ref(), open.as_ref(), plan, caps)).unwrap_or_default()
@@ -129,7 +130,7 @@ fn ask(
     fields: &[(&str, &str)],
 ) -> Option<Received> {
     let trust = if verified { Trust::Roots } else { Trust::Anything };
-    let client = Client::new(at, trust, plan.mark.clone(), &plan.roots, caps).ok()?;
+    let client = Client::new(at, trust, &plan.roots, caps).ok()?;
     let path: String = path.chars().filter(char::is_ascii_graphic).take(2000).collect();
     client.connection().send(&plain(method, &path, fields)).ok()
 }

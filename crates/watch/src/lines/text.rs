@@ -1,14 +1,15 @@
 //! Pieces of text that several formats share.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use memchr::{memchr, memchr2, memrchr};
 use palisade_event::Seen;
 
 /// Bytes as text; what is no UTF-8 becomes U+FFFD.
 pub(super) fn utf8(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+    // What is text, as nearly everything is, is looked at word by word.
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// As [`utf8`], and nothing for what loggers write where there is nothing.
@@ -135,6 +136,9 @@ pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
     if text.len() > 64 {
         return None;
     }
+    if let Some(v4) = dotted(text) {
+        return Some(IpAddr::V4(v4));
+    }
     let text = str::from_utf8(text).ok()?;
     let plain = text.parse::<IpAddr>().ok();
     let address = plain.or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip())).or_else(|| {
@@ -143,6 +147,25 @@ pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
         bare.parse::<IpAddr>().ok()
     });
     address.map(|address| address.to_canonical())
+}
+
+/// Four numbers without leading zeros, as nearly every line begins.
+fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut octets, mut at) = ([0_u8; 4], 0);
+    let mut number: Option<u16> = None;
+    for byte in text {
+        match (byte, number) {
+            (b'0'..=b'9', None) => number = Some(u16::from(byte - b'0')),
+            (b'0'..=b'9', Some(before @ 1..=25)) => number = Some(before * 10 + u16::from(byte - b'0')),
+            (b'.', Some(done)) if at < 3 => {
+                *octets.get_mut(at)? = u8::try_from(done).ok()?;
+                (at, number) = (at + 1, None);
+            }
+            _ => return None,
+        }
+    }
+    *octets.get_mut(3).filter(|_| at == 3)? = u8::try_from(number?).ok()?;
+    Some(Ipv4Addr::from(octets))
 }
 
 /// A whole number, at most 18 digits, nothing else.

@@ -207,7 +207,7 @@ impl Store {
 // === impl Kept ===
 
 impl Kept {
-    fn of(row: &Row) -> Option<Kept> {
+    pub(super) fn of(row: &Row) -> Option<Kept> {
         let by = |at: usize| Some((time(row, at)?, row.text(at + 1)));
         let (acknowledged, resolved) = (by(8), by(10));
         let state = match (&acknowledged, &resolved) {
@@ -218,7 +218,7 @@ impl Kept {
         Some(Kept {
             key: IncidentKey::from_text(&row.text(0))?,
             rule: row.text(1),
-            priority: Priority::ALL.into_iter().find(|known| urgency(*known) == row.number(2))?,
+            priority: priority_of(row.number(2))?,
             state,
             first_seen: time(row, 3)?,
             last_seen: time(row, 4)?,
@@ -242,8 +242,13 @@ fn time(row: &Row, at: usize) -> Option<EventTime> {
     row.number_if_any(at).map(|micros| EventTime::from_micros(u64::try_from(micros).unwrap_or_default()))
 }
 
+/// What [`urgency`] says, backwards.
+pub(super) fn priority_of(urgency_number: i64) -> Option<Priority> {
+    Priority::ALL.into_iter().find(|known| urgency(*known) == urgency_number)
+}
+
 /// 1 for P1, 3 for P3.
-fn urgency(priority: Priority) -> i64 {
+pub(super) fn urgency(priority: Priority) -> i64 {
     match priority {
         Priority::P1 => 1,
         Priority::P2 => 2,

@@ -57,6 +57,10 @@ struct State {
     trouble: Option<StoreFault>,
     lost: u64,
     commits: u64,
+    /// The number of the last hand-over; of the last that is being written; of the last that is written.
+    handed: u64,
+    taken: u64,
+    written: u64,
 }
 
 #[derive(Debug, Default)]
@@ -93,8 +97,8 @@ impl Keeper {
         Ok(Keeper { shared, thread: Some(thread) })
     }
 
-    /// Hands over. Returns at once.
-    pub fn put(&self, commit: Commit) {
+    /// Hands over. Returns at once, with the number that [`Keeper::written`] reaches when it is written.
+    pub fn put(&self, commit: Commit) -> u64 {
         let mut state = self.shared.state();
         let Commit { rows, incidents, marks } = commit;
         state.waiting.rows.merge(rows);
@@ -103,8 +107,23 @@ impl Keeper {
             let lost = state.waiting.insert(incident);
             state.lost += u64::from(lost);
         }
+        state.handed += 1;
+        let number = state.handed;
         drop(state);
         self.shared.changed.notify_all();
+        number
+    }
+
+    /// The number of the last hand-over.
+    #[must_use]
+    pub fn handed(&self) -> u64 {
+        self.shared.state().handed
+    }
+
+    /// The last hand-over that is written, with all before it.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.shared.state().written
     }
 
     /// How the writer stands.
@@ -163,6 +182,7 @@ impl Shared {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let next = std::mem::take(&mut state.waiting);
+        state.taken = state.handed;
         state.writing = (next.rows.count(), next.incidents.len());
         (!next.is_empty()).then(|| next.into_commit())
     }
@@ -263,6 +283,7 @@ impl<F: FnMut(Told<'_>)> Writer<F> {
     fn succeeded(&mut self, shared: &Shared) {
         let mut state = shared.state();
         state.writing = (0, 0);
+        state.written = state.taken;
         state.commits += 1;
         let recovered = state.trouble.take().is_some();
         drop(state);

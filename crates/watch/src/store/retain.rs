@@ -60,6 +60,7 @@ impl Store {
              LIMIT 9223372036854775807 OFFSET CAST(?1 AS BIGINT))",
             &[(*most_incidents).into()],
         )?;
+        gone += self.retain_letters(now)?;
         // Of writers that began a month ago; one that still writes leaves its mark again.
         let old = super::writer_name(EventTime::from_micros(now.micros().saturating_sub(30 * DAY)), 0);
         let names: [Value; 2] = ["writer:".into(), old.as_str().into()];

@@ -60,6 +60,36 @@ CREATE TABLE session (
     PRIMARY KEY (day, id)
 );
 ",
+    "
+ALTER TABLE incident ADD COLUMN told BIGINT NOT NULL DEFAULT 0;
+UPDATE incident SET told = priority * 4 + CASE WHEN resolved IS NOT NULL THEN 3 WHEN acknowledged IS NOT NULL THEN 2 ELSE 1 END;
+CREATE INDEX incident_untold ON incident (priority, changed) WHERE told >= 0 AND told <> priority * 4 + CASE WHEN resolved IS NOT NULL THEN 3 WHEN acknowledged IS NOT NULL THEN 2 ELSE 1 END;
+CREATE INDEX incident_held ON incident (told) WHERE told < 0;
+CREATE TABLE outbox (
+    id TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    thread TEXT NOT NULL,
+    priority BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    unclear BIGINT NOT NULL,
+    begun BIGINT,
+    state BIGINT NOT NULL,
+    ended BIGINT,
+    why TEXT NOT NULL
+);
+CREATE INDEX outbox_waiting ON outbox (channel, due) WHERE state = 0;
+CREATE TABLE block (
+    net TEXT PRIMARY KEY,
+    until BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    by_whom TEXT NOT NULL,
+    why TEXT NOT NULL,
+    incident TEXT
+);
+",
 ];
 
 const VERSION: &str = "SELECT max(version) FROM palisade_version";

@@ -88,6 +88,40 @@ impl Drawer {
         Ok(Some(entries.into_iter().filter_map(|entry| self.batch(&entry)).collect()))
     }
 
+    /// Tells the batches that came within `span` before `last`, and `last` itself, to whoever begins where another ended: what
+    /// the windows held then they hold again, and copies of these batches are known.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked.
+    pub fn history(&mut self, last: BatchId, span: Duration, mut each: impl FnMut(Batch)) -> RedisResult<()> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.begin()?,
+        };
+        let before = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let mut from = format!("{}-0", last.0.saturating_sub(before));
+        loop {
+            let range = [&self.stream.name, &from, &last.to_string()];
+            let entries: Vec<Value> = cmd("XRANGE").arg(&range).arg("COUNT").arg(COUNT).query(&mut connection)?;
+            for entry in &entries {
+                let Some(batch) = self.batch(entry) else { continue };
+                from = format!("({}", batch.id);
+                each(batch);
+            }
+            if entries.len() < COUNT {
+                break;
+            }
+            // The lease must outlive a long look back.
+            if !self.lease.take(&mut connection)? {
+                break;
+            }
+            self.until = Some(Instant::now() + self.life);
+        }
+        self.connection = Some(connection);
+        Ok(())
+    }
+
     /// Says that what was made of these batches is committed.
     ///
     /// # Errors

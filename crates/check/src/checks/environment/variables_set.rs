@@ -36,6 +36,24 @@ fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
             None => ruled.push(unseen(name, environment, &set)),
         }
     }
+    // Each webhook needs one secret: providers have renamed theirs, and rotation brings a second.
+    let mut told = Vec::new();
+    for signature in case.policy.iter().flat_map(|it| it.routes()).filter_map(|route| route.signature.as_ref()) {
+        let any = signature.secrets.iter().any(|name| set.variables.contains_key(name));
+        if any || told.contains(&&signature.secrets) {
+            continue;
+        }
+        told.push(&signature.secrets);
+        let names = signature.secrets.join(" or ");
+        ruled.push(if complete {
+            Ruled::fail(
+                format!("{names} is not set in {environment}"),
+                "copy the signing secret from the provider's dashboard",
+            )
+        } else {
+            unseen(&names, environment, &set)
+        });
+    }
     let placeholders =
         set.variables.iter().filter(|(name, it)| it.form == Form::Placeholder && !required.contains(*name));
     ruled.extend(placeholders.map(|(name, variable)| {
