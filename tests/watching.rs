@@ -4,6 +4,8 @@
 
 #[path = "support/app.rs"]
 mod app;
+#[path = "watching/assembly.rs"]
+mod assembly;
 #[path = "support/http.rs"]
 mod http;
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 // The gateway's own file: its crate would bring a TLS library and a runtime along.
+mod files;
 #[path = "../../crates/gateway/src/framing.rs"]
 #[allow(dead_code, missing_docs)]
 mod framing;
@@ -43,6 +44,7 @@ use crate::sessions::SESSIONS;
 // What the files of the watch call by their crate's root.
 use crate::watch::{lines, recent};
 
+pub use crate::files::{env_file, git_file, lock_file};
 pub use crate::logs::{json_line, log_line};
 
 /// A target: any bytes go in; it panics where a promise is broken.
@@ -53,10 +55,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cookies", cookies),
     ("cors_and_fetch_metadata", cors_and_fetch_metadata),
     ("csrf_token", csrf_token),
+    ("env_file", env_file),
     ("event_line", event_line),
     ("forwarding_headers", forwarding_headers),
+    ("git_file", git_file),
     ("json_body", json_body),
     ("json_line", json_line),
+    ("lock_file", lock_file),
     ("log_line", log_line),
     ("multipart", multipart),
     ("policy_text", policy_text),

@@ -10,24 +10,30 @@ export const PACKAGE = path.resolve(import.meta.dirname, '../../packages/next');
 export const TABLE = JSON.parse(readFileSync(path.resolve(import.meta.dirname, '../support/table.json'), 'utf8'));
 
 const NEXT = path.join(FOLDER, 'node_modules/next/dist/bin/next');
-const SOURCES = ['app', 'next.config.ts', 'package-lock.json', 'palisade.toml', 'proxy.ts', 'node_modules/@palisade-gate'];
+const SOURCES = [
+  'app', 'instrumentation.ts', 'next.config.ts', 'package-lock.json', 'palisade.shared.toml', 'palisade.toml', 'proxy.ts',
+  'node_modules/@palisade-gate',
+];
 
-/** The example app under `next start`, built by one of Next's bundlers. */
+/**
+ * The example app under `next start`, built by one of Next's bundlers. With `shared` it was built of the policy that shares
+ * its state: `{ redis, port, secrets }` are the server, the port that visitors type, and what a gateway there has too.
+ */
 export class Inside {
   #lines = [];
 
-  static async start(bundler) {
+  static async start(bundler, shared) {
     if (!existsSync(NEXT)) throw new Error(`Next.js is not installed: run "npm ci" in ${FOLDER}`);
     const app = new Inside();
     const folder = `.next-${bundler}`;
-    if (!upToDate(path.join(FOLDER, folder))) await run('next build', folder, ['build', `--${bundler}`]).finished();
+    if (!upToDate(path.join(FOLDER, folder))) await run('next build', folder, ['build', `--${bundler}`], shared ? { SHARED: '1' } : {}).finished();
     app.port = await freePort();
-    const secret = () => randomBytes(32).toString('hex');
+    app.visited = shared?.port ?? app.port;
     app.process = run('next start', folder, ['start', '-H', 'localhost', '-p', String(app.port)], {
       PALISADE_ENV: 'development',
-      PALISADE_LISTEN: `127.0.0.1:${app.port}`,
-      CSRF_SECRET: secret(),
-      SESSION_SECRET: secret(),
+      PALISADE_LISTEN: `127.0.0.1:${app.visited}`,
+      ...(shared?.secrets ?? newSecrets()),
+      ...(shared ? { REDIS_URL: shared.redis } : {}),
     });
     createInterface({ input: app.process.child.stdout }).on('line', (line) => app.#lines.push(line));
     await app.process.listening('localhost', app.port);
@@ -45,7 +51,7 @@ export class Inside {
 
   /** One request over its own connection, byte for byte: no client tidies up its target or joins its fields. */
   send({ method = 'GET', target, headers = [], body = '' }) {
-    const lines = [`${method} ${target} HTTP/1.1`, `host: localhost:${this.port}`, 'connection: close'];
+    const lines = [`${method} ${target} HTTP/1.1`, `host: localhost:${this.visited}`, 'connection: close'];
     for (const [name, value] of headers) lines.push(`${name}: ${value}`);
     if (body !== '' || method === 'POST') lines.push(`content-length: ${Buffer.byteLength(body)}`);
     return new Promise((resolve, reject) => {
@@ -60,6 +66,11 @@ export class Inside {
   async stop() {
     await this.process?.stop();
   }
+}
+
+export function newSecrets() {
+  const secret = () => randomBytes(32).toString('hex');
+  return { CSRF_SECRET: secret(), SESSION_SECRET: secret() };
 }
 
 function parse(raw) {

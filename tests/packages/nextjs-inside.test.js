@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../support-js/processes.js';
 import { browserCases } from './cases-browser.js';
+import { gatewayCases, startBehind } from './cases-gateway.js';
 import { Inside, TABLE } from './inside.js';
 
 const PROTECTING = ['x-content-type-options', 'content-security-policy', 'x-request-id', 'referrer-policy'];
@@ -12,9 +13,18 @@ const JSON_BODY = ['content-type', 'application/json'];
 for (const bundler of ['turbopack', 'webpack']) {
   describe(`Next.js built by ${bundler}`, () => {
     let app;
-    before(async () => (app = await Inside.start(bundler)));
-    after(() => app?.stop());
+    let around;
+    // One of the two stands behind a gateway, and shares a Redis with it.
+    before(async () => {
+      if (bundler === 'turbopack') app = await Inside.start(bundler);
+      else ({ app, ...around } = await startBehind(bundler));
+    });
+    after(async () => {
+      await app?.stop();
+      await around?.stop();
+    });
     if (bundler === 'turbopack') browserCases(() => app);
+    else gatewayCases(() => ({ app, ...around }));
 
     test('A15: the wrappers inside answer the table of gateway and layer', async () => {
       assert.ok(TABLE.length > 20);
@@ -74,6 +84,12 @@ for (const bundler of ['turbopack', 'webpack']) {
         nonces.push(nonce);
       }
       assert.notEqual(nonces[0], nonces[1]);
+    });
+
+    test('the edge runtime carries the same gate', async () => {
+      const statuses = [];
+      for (let count = 0; count < 6; count++) statuses.push((await app.send({ target: '/edge' })).status);
+      assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429]);
     });
 
     test('an error keeps its insides to itself in production', async () => {

@@ -14,7 +14,7 @@ export class Gate {
    *
    * `policy` makes the text of the policy from the origin that visitors type. `variables` is all that the gate finds in
    * its environment beside secrets of its own: variables of the developer's shell must not steer it. `hostname` is what
-   * visitors type where it is not the address.
+   * visitors type where it is not the address, and `port` its port, if that was promised to somebody before.
    */
   static async start(options) {
     const gate = await Gate.prepare(options);
@@ -27,7 +27,7 @@ export class Gate {
   static async prepare(options) {
     const { workdir, policy, upstream, environment = 'development', publicOrigin, variables = {} } = options;
     const gate = new Gate();
-    gate.port = await freePort();
+    gate.port = options.port ?? (await freePort());
     gate.origin = publicOrigin ?? `http://${options.hostname ?? '127.0.0.1'}:${gate.port}`;
     gate.host = new URL(gate.origin).host;
     const folder = mkdtempSync(path.join(workdir, 'gate-'));
@@ -73,7 +73,8 @@ export class Gate {
   }
 }
 
-function binary() {
+/** The gate that was built, or the one that PALISADE_BIN names. */
+export function binary() {
   if (process.env.PALISADE_BIN) return required(path.resolve(process.env.PALISADE_BIN), 'PALISADE_BIN names no file');
   const built = ['release', 'debug'].map((profile) => path.join(ROOT, 'target', profile, 'palisade'));
   const found = built.find((file) => existsSync(file));

@@ -23,7 +23,8 @@ pub(crate) const SECRETS: [(&str, &str); 3] = [
 /// A folder of its own, gone at the end.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
-/// An application that keeps connections and answers `ok`; a path with `?hang` is never answered.
+/// An application that keeps connections and answers `ok`; a path with `?hang` is never answered, and of one with `?fails` it
+/// tells the gate that a sign-in failed.
 pub(crate) struct App {
     pub(crate) address: SocketAddr,
     hanging: Arc<AtomicUsize>,
@@ -100,7 +101,8 @@ fn talk(mut stream: std::net::TcpStream, hangs: &AtomicUsize) {
             let _ = std::io::copy(&mut reader, &mut std::io::sink());
             return;
         }
-        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
+        let told = if target.contains("?fails") { "x-palisade-event: AUTH_FAILURE; outcome=failure\r\n" } else { "" };
+        if stream.write_all(format!("HTTP/1.1 200 OK\r\n{told}content-length: 2\r\n\r\nok").as_bytes()).is_err() {
             return;
         }
     }

@@ -151,7 +151,7 @@ pub(crate) fn spelled(value: Value<'_>) -> Cow<'_, str> {
     }
 }
 
-fn number(value: Value<'_>) -> Option<f64> {
+pub(crate) fn number(value: Value<'_>) -> Option<f64> {
     match value {
         #[allow(clippy::cast_precision_loss, reason = "rules compare sizes and codes, not 2^53")]
         Value::Number(number) => Some(number as f64),

@@ -11,12 +11,12 @@ use crate::condition::Condition;
 use crate::expr::Expr;
 use crate::file::Draft;
 use crate::read::{Map, count, expected};
-use crate::rule::{Baseline, Bound, Correlation, Input, NewValue, Profile, Roles};
+use crate::rule::{Baseline, Bound, Correlation, Input, Measured, NewValue, Profile, Roles};
 use crate::yaml::{Node, Value};
 
 /// The types that there are.
-const TYPES: &str =
-    "event_count, value_count, temporal, temporal_ordered, ratio, baseline, new_value, time_profile, absence";
+const TYPES: &str = "event_count, value_count, value_sum, value_avg, value_percentile, temporal, temporal_ordered, ratio, baseline, \
+     new_value, time_profile, absence";
 
 /// The most events that are remembered for one group to decide a count exactly.
 pub(crate) const COUNT_CAP: u32 = 10_000;
@@ -36,12 +36,14 @@ pub(crate) fn used<'n>(drafts: &[Draft<'n>], found: &mut Diagnostics) -> BTreeSe
     used
 }
 
+/// What rules may name: conditions of rules that only match, and ids of rules that count.
+pub(crate) struct Known {
+    pub(crate) matching: BTreeMap<String, Expr>,
+    pub(crate) counting: BTreeMap<String, Box<str>>,
+}
+
 /// What a rule takes and how it counts.
-pub(crate) fn read(
-    draft: &Draft<'_>,
-    known: &BTreeMap<String, Expr>,
-    found: &mut Diagnostics,
-) -> Option<(Vec<Input>, Correlation)> {
+pub(crate) fn read(draft: &Draft<'_>, known: &Known, found: &mut Diagnostics) -> Option<(Vec<Input>, Correlation)> {
     let Some(node) = draft.correlation else { return each(draft, found) };
     let mut map = Map::of(node, "correlation", found)?;
     let kind = map.text("type", found);
@@ -51,6 +53,9 @@ pub(crate) fn read(
     let read = match kind {
         Some("event_count") => reader.counting(),
         Some("value_count") => reader.distinct(),
+        Some("value_sum") => reader.measure(Measured::Sum),
+        Some("value_avg") => reader.measure(Measured::Average),
+        Some("value_percentile") => reader.percentile(),
         Some("temporal") => reader.temporal(),
         Some("temporal_ordered") => reader.ordered(),
         Some("ratio") => reader.ratio(),
@@ -80,7 +85,7 @@ fn each(draft: &Draft<'_>, found: &mut Diagnostics) -> Option<(Vec<Input>, Corre
         found.push(problem.at(draft.span, "").fix("add `condition` to `detection`"));
         return None;
     };
-    let input = Input { name: draft.id.into(), expr, group: vec![Column::Field(Field::ClientKey)] };
+    let input = Input { name: draft.id.into(), expr, group: vec![Column::Field(Field::ClientKey)], from: None };
     Some((vec![input], Correlation::Each))
 }
 
@@ -107,7 +112,7 @@ fn aliases(map: &mut Map<'_>, found: &mut Diagnostics) -> Aliases {
 
 struct Reader<'a, 'n> {
     draft: &'a Draft<'n>,
-    known: &'a BTreeMap<String, Expr>,
+    known: &'a Known,
     aliases: Aliases,
     group: Vec<(String, Span)>,
     map: Map<'n>,
@@ -135,6 +140,39 @@ impl<'n> Reader<'_, 'n> {
         }
         let span = self.span()?;
         Some((inputs, Correlation::Distinct { of, bound, span }))
+    }
+
+    fn percentile(&mut self) -> Read {
+        let nth = self.inside_condition("percentile").and_then(Node::number);
+        match nth.filter(|nth| (0.0..=100.0).contains(nth)) {
+            Some(nth) => self.measure(Measured::Percentile(nth)),
+            None => self.incomplete("percentile"),
+        }
+    }
+
+    fn measure(&mut self, measured: Measured) -> Read {
+        let inputs = self.single_input()?;
+        let of = self.value_field()?;
+        let bound = Bound(self.comparisons()?);
+        if bound.0.is_empty() {
+            return self.incomplete("condition");
+        }
+        if measured == Measured::Sum && !bound.is_rising() {
+            let problem = Diagnostic::error("value-sum-falling", "numbers are added until there is enough of them");
+            self.found.push(problem.at(self.map.span, "").fix("write `gte` or `gt`"));
+            return None;
+        }
+        let least = self.map.count("min_count", self.found).unwrap_or(1);
+        let span = self.span()?;
+        Some((inputs, Correlation::Measure { of, measured, bound, least, span }))
+    }
+
+    /// What stands under a key of the condition.
+    fn inside_condition(&mut self, key: &str) -> Option<&'n Node> {
+        match self.map.take("condition").map(|node| &node.value) {
+            Some(Value::Map(entries)) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node),
+            _ => None,
+        }
     }
 
     fn ratio(&mut self) -> Read {
@@ -265,17 +303,18 @@ impl<'n> Reader<'_, 'n> {
             let Some(expr) = expr else {
                 return self.incomplete("rules").map(|(inputs, _): (Vec<Input>, Correlation)| inputs);
             };
-            return Some(vec![Input { name: self.draft.id.into(), expr, group: self.group_of(self.draft.id) }]);
+            let group = self.group_of(self.draft.id);
+            return Some(vec![Input { name: self.draft.id.into(), expr, group, from: None }]);
         }
         let names: Vec<_> = names.into_iter().map(|(name, span)| (name.to_owned(), span)).collect();
         let aliased = self.group.iter().any(|(name, _)| self.aliases.contains_key(name));
         let inputs = self.inputs(&names)?;
-        if aliased {
+        if aliased || inputs.iter().any(|input| input.from.is_some()) {
             return Some(inputs);
         }
         let group = inputs.first().map(|input| input.group.clone()).unwrap_or_default();
         let expr = Expr::any(inputs.into_iter().map(|input| input.expr).collect());
-        Some(vec![Input { name: self.draft.id.into(), expr, group }])
+        Some(vec![Input { name: self.draft.id.into(), expr, group, from: None }])
     }
 
     fn named(&mut self, key: &'static str) -> Option<Input> {
@@ -293,16 +332,17 @@ impl<'n> Reader<'_, 'n> {
             let own = self.draft.detection.as_ref();
             let expr = match name.as_str() {
                 "all" => Some(Expr::Always),
-                name => own.and_then(|own| own.selections.get(name)).or_else(|| self.known.get(name)).cloned(),
+                name => own.and_then(|own| own.selections.get(name)).or_else(|| self.known.matching.get(name)).cloned(),
             };
-            let Some(expr) = expr else {
+            let from = self.known.counting.get(name).filter(|id| expr.is_none() && ***id != *self.draft.id).cloned();
+            let Some(expr) = expr.or_else(|| from.is_some().then_some(Expr::Never)) else {
                 let problem = Diagnostic::error("selection-unknown", format!("there is no selection or rule `{name}`"));
                 self.found.push(
                     problem.at(*span, "").fix("name a selection of `detection`, or the id, name or title of a rule"),
                 );
                 continue;
             };
-            inputs.push(Input { name: name.as_str().into(), expr, group: self.group_of(name) });
+            inputs.push(Input { name: name.as_str().into(), expr, group: self.group_of(name), from });
         }
         (inputs.len() == names.len() && !inputs.is_empty()).then_some(inputs)
     }
@@ -354,7 +394,7 @@ impl<'n> Reader<'_, 'n> {
             return None;
         };
         let mut comparisons = Vec::new();
-        for entry in entries.iter().filter(|entry| entry.key != "field") {
+        for entry in entries.iter().filter(|entry| !matches!(entry.key.as_str(), "field" | "percentile")) {
             match (Order::of(&entry.key), entry.node.number().filter(|number| *number >= 0.0)) {
                 (Some(order), Some(number)) => comparisons.push((order, number)),
                 _ => expected(&entry.node, &entry.key, "one of gt, gte, lt, lte, eq, neq with a number", self.found),
@@ -365,10 +405,7 @@ impl<'n> Reader<'_, 'n> {
 
     /// `field` of the condition, or beside it.
     fn value_field(&mut self) -> Option<Vec<Column>> {
-        let inside = match self.map.take("condition").map(|node| &node.value) {
-            Some(Value::Map(entries)) => entries.iter().find(|entry| entry.key == "field").map(|entry| &entry.node),
-            _ => None,
-        };
+        let inside = self.inside_condition("field");
         let Some(node) = inside.or_else(|| self.map.take("field")) else {
             self.incomplete("field");
             return None;

@@ -9,6 +9,7 @@
 mod atom;
 mod baseline;
 mod built_in;
+mod chain;
 mod column;
 mod condition;
 mod correlation;
@@ -20,6 +21,7 @@ mod file;
 mod hit;
 mod index;
 mod keep;
+mod measure;
 mod modifier;
 mod novelty;
 mod open;

@@ -34,6 +34,8 @@ pub struct Rule {
     /// From how many events on which priority; in rising order.
     pub(crate) escalate: Vec<(u64, Priority)>,
     pub(crate) tests: Vec<Trial>,
+    /// Other rules name it, and it does not speak for itself.
+    pub(crate) silent: bool,
 }
 
 /// Events that a rule takes in one role.
@@ -44,6 +46,8 @@ pub(crate) struct Input {
     pub(crate) expr: Expr,
     /// By what these events are grouped.
     pub(crate) group: Vec<Column>,
+    /// The rule whose incidents, as they begin, are the events.
+    pub(crate) from: Option<Box<str>>,
 }
 
 /// Sigma's levels.
@@ -87,6 +91,14 @@ pub(crate) enum Correlation {
         bound: Bound,
         span: u64,
     },
+    /// A number that events carry, once so many did.
+    Measure {
+        of: Vec<Column>,
+        measured: Measured,
+        bound: Bound,
+        least: u32,
+        span: u64,
+    },
     /// Role 0 among role 1, once there are `total` of role 1.
     Ratio {
         order: Order,
@@ -113,6 +125,15 @@ pub(crate) enum Correlation {
         expected: bool,
         span: u64,
     },
+}
+
+/// What is made of many numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Measured {
+    Sum,
+    Average,
+    /// The number that so many percent do not exceed.
+    Percentile(f64),
 }
 
 /// A count far above what it usually is.
@@ -248,6 +269,9 @@ impl Rule {
             Correlation::Each => "match",
             Correlation::Count { .. } => "event_count",
             Correlation::Distinct { .. } => "value_count",
+            Correlation::Measure { measured: Measured::Sum, .. } => "value_sum",
+            Correlation::Measure { measured: Measured::Average, .. } => "value_avg",
+            Correlation::Measure { measured: Measured::Percentile(_), .. } => "value_percentile",
             Correlation::Ratio { .. } => "ratio",
             Correlation::Temporal { .. } => "temporal",
             Correlation::Ordered { .. } => "temporal_ordered",
@@ -267,12 +291,18 @@ impl Rule {
         }
     }
 
+    /// Whether it hears other rules.
+    pub(crate) fn is_chained(&self) -> bool {
+        self.inputs.iter().any(|input| input.from.is_some())
+    }
+
     /// How far back its state looks, in microseconds.
     pub(crate) fn span_of_time(&self) -> u64 {
         match &self.correlation {
             Correlation::Each => 0,
             Correlation::Count { span, .. }
             | Correlation::Distinct { span, .. }
+            | Correlation::Measure { span, .. }
             | Correlation::Ratio { span, .. }
             | Correlation::Temporal { span, .. }
             | Correlation::Ordered { span, .. }
@@ -345,7 +375,11 @@ impl Mode {
 
 impl Bound {
     pub(crate) fn holds(&self, count: u32) -> bool {
-        self.0.iter().all(|(order, wanted)| order.holds(f64::from(count), *wanted))
+        self.is_met(f64::from(count))
+    }
+
+    pub(crate) fn is_met(&self, number: f64) -> bool {
+        self.0.iter().all(|(order, wanted)| order.holds(number, *wanted))
     }
 
     /// Whether more never makes it false, so that it can be decided at each event.

@@ -34,8 +34,14 @@ pub(crate) struct Feed {
     pub(crate) group: Vec<Column>,
     pub(crate) value: Vec<Column>,
     pub(crate) subject: Option<Column>,
+    /// The value is a number, and is taken as one.
+    pub(crate) measured: bool,
     /// Only sums matter: no event of it is ever shown.
     pub(crate) tallied: bool,
+    /// Of a rule that hears others: its hits wait until those have spoken.
+    pub(crate) chained: bool,
+    /// The rule whose incidents are its events.
+    pub(crate) from: Option<u16>,
 }
 
 /// What an event matched.
@@ -79,7 +85,9 @@ impl Rules {
             let rule_at = u16::try_from(at).unwrap_or(u16::MAX);
             // Steps of an order are looked at from the last to the first, so that one event is not two steps.
             for (role, input) in rule.inputs.iter().enumerate().rev() {
-                feeds.push(feed(rule, rule_at, role, input));
+                let from = input.from.as_ref().and_then(|id| rules.iter().position(|rule| rule.id == *id));
+                let from = from.and_then(|at| u16::try_from(at).ok());
+                feeds.push(Feed { from, ..feed(rule, rule_at, role, input) });
             }
         }
         let index = Index::new(&atoms, &feeds.iter().map(|feed| &feed.expr).collect::<Vec<_>>());
@@ -169,7 +177,7 @@ impl Matches {
 
 fn feed(rule: &Rule, at: u16, role: usize, input: &crate::rule::Input) -> Feed {
     let (value, subject) = match &rule.correlation {
-        Correlation::Distinct { of, .. } => (of.clone(), None),
+        Correlation::Distinct { of, .. } | Correlation::Measure { of, .. } => (of.clone(), None),
         Correlation::Baseline(baseline) => (baseline.of.clone(), None),
         Correlation::NewValue(new) => (new.of.clone(), Some(new.subject.clone())),
         Correlation::Profile(_) => (vec![Column::Field(Field::ClientKey)], None),
@@ -183,14 +191,17 @@ fn feed(rule: &Rule, at: u16, role: usize, input: &crate::rule::Input) -> Feed {
         group: input.group.clone(),
         value,
         subject,
-        tallied,
+        measured: matches!(rule.correlation, Correlation::Measure { .. }),
+        tallied: tallied && !rule.is_chained(),
+        chained: rule.is_chained(),
+        from: None,
     }
 }
 
 /// `None` where a field is missing that the rule groups by or compares: such an event is in no group.
 fn hit(at: u32, feed: &Feed, seen: &Seen<'_>, hasher: &FixedState) -> Option<Hit> {
     let group = hash(&feed.group, seen, hasher)?;
-    let value = match hash(&feed.value, seen, hasher) {
+    let value = match if feed.measured { number(&feed.value, seen) } else { hash(&feed.value, seen, hasher) } {
         Some(value) => value,
         // A baseline counts events of nobody too.
         None if feed.subject.is_none() && feed.value == [Column::Field(Field::ClientKey)] => 0,
@@ -216,6 +227,16 @@ fn subject(column: &Column, seen: &Seen<'_>, hasher: &FixedState) -> u32 {
 
 /// The bit of [`Hit::subject`] that says that it is a verified subject.
 pub(crate) const VERIFIED: u32 = 1 << 31;
+
+/// The number that a column holds, as bits.
+fn number(columns: &[Column], seen: &Seen<'_>) -> Option<u64> {
+    let mut found = None;
+    columns.first()?.with(seen, |value| {
+        found = crate::atom::number(value).filter(|number| number.is_finite() && *number >= 0.0);
+        true
+    });
+    found.map(f64::to_bits)
+}
 
 fn hash(columns: &[Column], seen: &Seen<'_>, hasher: &FixedState) -> Option<u64> {
     if columns.is_empty() {

@@ -3,8 +3,9 @@
 use crate::baseline::{Hours, Usual};
 use crate::hit::Hit;
 use crate::keep::{Keep, kept};
+use crate::measure::Amounts;
 use crate::novelty::Known;
-use crate::rule::{Correlation, Rule};
+use crate::rule::{Correlation, Measured, Rule};
 use crate::rules::VERIFIED;
 use crate::table::Table;
 use crate::window::{Different, Newest, Sums};
@@ -22,6 +23,7 @@ pub(crate) enum State {
     /// Counts that are judged when their window ends.
     Tumbling(Table<Tumbling>),
     Distinct(Table<Different>),
+    Measure(Table<Amounts>),
     Ratio(Table<Sums>),
     Temporal(Table<Vec<Newest>>),
     Ordered(Table<Vec<Newest>>),
@@ -77,6 +79,7 @@ impl State {
             Correlation::Count { bound, .. } if bound.is_rising() => State::Count(Table::new(slots(bound.threshold()))),
             Correlation::Count { .. } => State::Tumbling(Table::new(MIDDLE)),
             Correlation::Distinct { bound, .. } => State::Distinct(Table::new(slots(bound.threshold()))),
+            Correlation::Measure { .. } => State::Measure(Table::new(LARGE)),
             Correlation::Ratio { .. } => State::Ratio(Table::new(MIDDLE)),
             Correlation::Temporal { .. } => State::Temporal(Table::new(SMALL)),
             Correlation::Ordered { .. } => State::Ordered(Table::new(SMALL)),
@@ -93,6 +96,7 @@ impl State {
             State::Count(table) => table.save(out),
             State::Tumbling(table) => table.save(out),
             State::Distinct(table) => table.save(out),
+            State::Measure(table) => table.save(out),
             State::Ratio(table) => table.save(out),
             State::Temporal(table) | State::Ordered(table) => table.save(out),
             State::Baseline(table) => table.save(out),
@@ -114,6 +118,7 @@ impl State {
             State::Count(table) => again(table, rest),
             State::Tumbling(table) => again(table, rest),
             State::Distinct(table) => again(table, rest),
+            State::Measure(table) => again(table, rest),
             State::Ratio(table) => again(table, rest),
             State::Temporal(table) | State::Ordered(table) => again(table, rest),
             State::Baseline(table) => again(table, rest),
@@ -151,6 +156,16 @@ impl State {
                 found.map_or(Verdict::Quiet, |since| {
                     holds(since, wanted as u64, Some(("distinct", wanted as f64)), None)
                 })
+            }
+            (State::Measure(table), Correlation::Measure { measured, bound, least, span, .. }) => {
+                let Some(slot) = table.enter(hit.group, now, *span) else { return Verdict::Quiet };
+                slot.state.add(*measured, now, *span, f64::from_bits(hit.value), hit.count);
+                let (count, found) = (slot.state.count(), slot.state.measure(*measured));
+                if count < u64::from(*least) || !bound.is_met(found) {
+                    return Verdict::Broken;
+                }
+                let since = slot.since.max(now.saturating_sub(*span));
+                holds(since, count, Some((name_of(*measured), found)), None)
             }
             (State::Ratio(table), Correlation::Ratio { .. }) => ratio(table, rule, role, hit),
             (State::Temporal(table), Correlation::Temporal { .. }) => temporal(table, rule, role, hit, start),
@@ -220,6 +235,11 @@ impl State {
                     ("seconds", seconds(*span)),
                 ]
             }
+            (State::Measure(table), Correlation::Measure { measured, span, .. }) => {
+                let of = table.get(group).map(|slot| (slot.state.count(), slot.state.measure(*measured)));
+                let (count, found) = of.unwrap_or_default();
+                vec![("count", count as f64), (name_of(*measured), found), ("seconds", seconds(*span))]
+            }
             (State::Ratio(table), Correlation::Ratio { wanted, total, span, .. }) => {
                 let [of, over] = table.get(group).map_or([0, 0], |slot| slot.state.totals());
                 let least = f64::from(*total);
@@ -269,6 +289,7 @@ impl State {
             State::Count(table) => of(table),
             State::Tumbling(table) => of(table),
             State::Distinct(table) => of(table),
+            State::Measure(table) => of(table),
             State::Ratio(table) => of(table),
             State::Temporal(table) | State::Ordered(table) => of(table),
             State::Baseline(table) => of(table),
@@ -276,6 +297,14 @@ impl State {
             State::Profile(table) => of(table),
             State::Absence(table) => of(table),
         }
+    }
+}
+
+const fn name_of(measured: Measured) -> &'static str {
+    match measured {
+        Measured::Sum => "sum",
+        Measured::Average => "average",
+        Measured::Percentile(_) => "percentile",
     }
 }
 

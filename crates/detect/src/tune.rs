@@ -62,7 +62,7 @@ mod tests {
     use crate::BUILT_IN;
 
     #[test]
-    fn g3_thresholds_of_the_built_in_rules_can_be_changed() {
+    fn thresholds_of_the_built_in_rules_can_be_changed() {
         let texts: Vec<_> = BUILT_IN.iter().map(|(_, text)| (FileId(0), *text)).collect();
         let (mut rules, _) = Rules::parse(&texts).expect("rules");
         for (id, threshold) in [

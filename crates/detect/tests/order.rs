@@ -48,6 +48,18 @@ correlation: {type: baseline, bucket: 10s, history: 60s, warmup: 2, factor: 2, m
 id: new
 detection: {x: {http.response.status_code|gte: 400}, condition: x}
 correlation: {type: new_value, field: url.path, learn_for: 20s, min_count: 2}
+---
+id: sum
+detection: {x: {http.response.status_code|gte: 400}, condition: x}
+correlation: {type: value_sum, group-by: [client.key], timespan: 20s, condition: {field: http.response.status_code, gt: 1200}}
+---
+id: average
+detection: {x: {http.response.status_code|gte: 100}, condition: x}
+correlation: {type: value_avg, timespan: 20s, condition: {field: http.response.status_code, gte: 400}, min_count: 3}
+---
+id: percentile
+detection: {x: {http.response.status_code|gte: 100}, condition: x}
+correlation: {type: value_percentile, timespan: 30s, condition: {field: http.response.status_code, percentile: 90, gte: 420}, min_count: 4}
 ";
 
 const LATENESS: u64 = 10;
@@ -97,8 +109,57 @@ fn rules() -> Arc<Rules> {
     Arc::new(Rules::parse(&[(FileId(0), RULES)]).expect("rules").0)
 }
 
+/// All that is told if the engine ends before event `at`, and goes on: as it is, or as it was written down and read again.
+fn with_an_end(rules: &Arc<Rules>, events: &[Short], at: usize, restart: bool) -> Vec<u8> {
+    let settings = Settings { lateness_seconds: LATENESS, shards: 2, ..Settings::default() };
+    let mut engine = Engine::new(Arc::clone(rules), settings);
+    let mut out = Vec::new();
+    for (nth, event) in events.iter().enumerate() {
+        if nth == at {
+            engine.finish(&mut out);
+            if restart {
+                let other = Settings { seed: 99, shards: 1, ..settings };
+                engine = Engine::restore(Arc::clone(rules), other, &engine.save()).expect("what was saved");
+            }
+        }
+        engine.observe(&decode(&line(event)).expect("an event"), None, &mut out);
+    }
+    engine.finish(&mut out);
+    let mut bytes = Vec::new();
+    out.iter().for_each(|incident| incident.encode(&mut bytes));
+    bytes
+}
+
+#[test]
+fn what_is_damaged_or_of_other_rules_is_not_restored() {
+    let (rules, settings) = (rules(), Settings::default());
+    let mut engine = Engine::new(Arc::clone(&rules), settings);
+    for event in [(0, 1, 1, 429), (1, 1, 2, 429), (2, 2, 1, 500)] {
+        engine.observe(&decode(&line(&event)).expect("an event"), None, &mut Vec::new());
+    }
+    engine.finish(&mut Vec::new());
+    let saved = engine.save();
+    let restore = |bytes: &[u8]| Engine::restore(Arc::clone(&rules), settings, bytes).err();
+    assert_eq!(restore(&saved), None);
+    for at in (0..saved.len()).step_by(97) {
+        assert!(restore(&saved[..at]).is_some(), "cut at {at}");
+        let mut changed = saved.clone();
+        changed[at] ^= 1;
+        assert!(restore(&changed).is_some(), "changed at {at}");
+    }
+    let other = Arc::new(Rules::parse(&[(FileId(0), &RULES.replace("gte: 3", "gte: 4"))]).expect("rules").0);
+    assert_eq!(Engine::restore(other, settings, &saved).err(), Some(palisade_detect::BadState::Rules));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_restart_changes_nothing(events in events(), at in 0usize..80) {
+        let rules = rules();
+        let at = at % events.len();
+        prop_assert_eq!(with_an_end(&rules, &events, at, true), with_an_end(&rules, &events, at, false));
+    }
 
     #[test]
     fn shards_and_order_within_the_lateness_change_nothing(events in events(), moves in prop::collection::vec(0u64..LATENESS, 80)) {

@@ -17,15 +17,15 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     rfc3339(event.time_micros, line);
     line.push(b'"');
     text(line, Field::Service, event.service);
-    text(line, Field::Decision, event.decision.id());
+    plain(line, Field::Decision, event.decision.id());
     if let Some(stage) = event.stage {
-        text(line, Field::Stage, stage.id());
+        plain(line, Field::Stage, stage.id());
     }
     if let Some(code) = event.code {
-        text(line, Field::Code, code.id());
+        plain(line, Field::Code, code.id());
     }
     if let Some(kind) = event.kind {
-        text(line, Field::Kind, kind.id());
+        plain(line, Field::Kind, kind.id());
     }
     if let Some(route) = event.route {
         text(line, Field::Route, route);
@@ -49,7 +49,7 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
         text(line, Field::User, user);
     }
     if let Some(outcome) = event.outcome {
-        text(line, Field::Outcome, outcome.id());
+        plain(line, Field::Outcome, outcome.id());
     }
     number(line, Field::Duration, event.duration_micros);
     names(line, Field::Tags, event.tags, Tag::ALL.map(|tag| (tag.bit(), tag.id())));
@@ -155,6 +155,14 @@ pub(crate) fn address(line: &mut Vec<u8>, field: Field, address: IpAddr) {
 pub(crate) fn display(line: &mut Vec<u8>, field: Field, value: impl std::fmt::Display) {
     key(line, field);
     let _ = write!(line, "\"{value}\"");
+}
+
+/// For our own words, which never need an escape.
+fn plain(line: &mut Vec<u8>, field: Field, word: &'static str) {
+    key(line, field);
+    line.push(b'"');
+    line.extend_from_slice(word.as_bytes());
+    line.push(b'"');
 }
 
 pub(crate) fn text(line: &mut Vec<u8>, field: Field, value: &str) {

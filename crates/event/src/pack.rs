@@ -19,7 +19,7 @@ const RESPONSE_BYTES: u8 = 1 << 5;
 const ATTRIBUTABLE: u8 = 1 << 6;
 
 /// Texts of an event, in the order in which they are packed.
-const TEXTS: usize = 18;
+const TEXTS: usize = 19;
 
 // === impl Seen ===
 
@@ -117,25 +117,65 @@ impl Seen<'_> {
 }
 
 fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
+    // Every field by name: a new one must be packed too, or this does not compile.
+    let Seen {
+        id,
+        notice,
+        service,
+        environment,
+        route,
+        method,
+        host,
+        path,
+        query,
+        referrer,
+        country,
+        request_id,
+        user_agent,
+        session,
+        user,
+        action,
+        kind_of_report,
+        error,
+        fields,
+        time: _,
+        source: _,
+        decision: _,
+        stage: _,
+        code: _,
+        kind: _,
+        status: _,
+        client_address: _,
+        client: _,
+        outcome: _,
+        duration_micros: _,
+        request_bytes: _,
+        response_bytes: _,
+        tags: _,
+        signals: _,
+        attributable: _,
+        count: _,
+    } = seen;
     [
-        seen.id.as_deref(),
-        seen.notice.as_deref(),
-        seen.service.as_deref(),
-        seen.environment.as_deref(),
-        seen.route.as_deref(),
-        seen.method.as_deref(),
-        seen.host.as_deref(),
-        seen.path.as_deref(),
-        seen.query.as_deref(),
-        seen.referrer.as_deref(),
-        seen.country.as_deref(),
-        seen.request_id.as_deref(),
-        seen.user_agent.as_deref(),
-        seen.session.as_deref(),
-        seen.user.as_deref(),
-        seen.action.as_deref(),
-        seen.kind_of_report.as_deref(),
-        seen.error.as_deref(),
+        id.as_deref(),
+        notice.as_deref(),
+        service.as_deref(),
+        environment.as_deref(),
+        route.as_deref(),
+        method.as_deref(),
+        host.as_deref(),
+        path.as_deref(),
+        query.as_deref(),
+        referrer.as_deref(),
+        country.as_deref(),
+        request_id.as_deref(),
+        user_agent.as_deref(),
+        session.as_deref(),
+        user.as_deref(),
+        action.as_deref(),
+        kind_of_report.as_deref(),
+        error.as_deref(),
+        fields.as_deref(),
     ]
 }
 
@@ -159,6 +199,7 @@ fn texts_mut<'s, 'a>(seen: &'s mut Seen<'a>) -> [&'s mut Option<Cow<'a, str>>; T
         &mut seen.action,
         &mut seen.kind_of_report,
         &mut seen.error,
+        &mut seen.fields,
     ]
 }
 
@@ -206,7 +247,7 @@ mod tests {
             r#""palisade.signals":["xss"],"server.address":"a.example","geo.country.iso_code":"DE","#,
             r#""http.request.body.size":0,"http.response.body.size":7,"event.action":"login","palisade.type":"X","#,
             r#""error.type":"E","deployment.environment.name":"p","palisade.notice":"n","event.id":"i","#,
-            r#""http.request.header.referer":"https://b.example/","palisade.count":3}"#
+            r#""http.request.header.referer":"https://b.example/","palisade.fields":"/a /b/*","palisade.count":3}"#
         );
         let full = decode(line.as_bytes()).expect("an event");
         for seen in [full, Seen::at(EventTime::from_micros(7), Source::Alb)] {

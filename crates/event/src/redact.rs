@@ -186,7 +186,9 @@ const LASTS: u32 = {
 
 fn is_secret(name: &str, value: Option<&str>) -> bool {
     let Some(value) = value.filter(|value| !value.is_empty()) else { return false };
-    is_secret_name(name) || STARTS.iter().any(|start| value.starts_with(start))
+    let begins = |byte: u8| STARTS.iter().any(|start| start.as_bytes().first() == Some(&byte));
+    let may_begin = value.bytes().next().is_some_and(begins);
+    is_secret_name(name) || (may_begin && STARTS.iter().any(|start| value.starts_with(start)))
 }
 
 fn pairs(query: &str) -> impl Iterator<Item = (&str, Option<&str>)> {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use palisade_backend::Jwks;
 use palisade_event::rfc3339;
@@ -15,6 +15,9 @@ use crate::census::Census;
 use crate::events::{Batch, Queue};
 use crate::metrics::{Counters, Scrape, render};
 use crate::upstream::Fleet;
+
+/// Adds families to a page of metrics.
+pub type MoreMetrics = Box<dyn Fn(&mut String) + Send + Sync>;
 
 /// A hand on a gate. Cheap to clone; outlives the gate without keeping it.
 #[derive(Clone)]
@@ -63,6 +66,8 @@ pub(crate) struct Common {
     pub(crate) threads: Vec<Arc<Counters>>,
     reloaded: AtomicU64,
     reload_failed: AtomicU64,
+    /// What others add to the page of metrics.
+    more: Mutex<Option<MoreMetrics>>,
     /// Nobody else must be told that the gate is ready: it is about to end.
     leaving: AtomicBool,
 }
@@ -105,6 +110,17 @@ impl Control {
         Arc::clone(&self.common.force.borrow().plan)
     }
 
+    /// Lets others add families to the page of metrics, in its own format.
+    pub fn add_metrics(&self, more: MoreMetrics) {
+        *self.common.more.lock().unwrap_or_else(PoisonError::into_inner) = Some(more);
+    }
+
+    /// The page of metrics as it is now, in the text format of Prometheus.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.common.metrics()
+    }
+
     /// Ends a drain: what is still open is closed.
     pub fn cut(&self) {
         self.common.stop(Stop::Cut);
@@ -138,6 +154,7 @@ impl Common {
             threads: (0..threads).map(|_| Arc::default()).collect(),
             reloaded: AtomicU64::new(0),
             reload_failed: AtomicU64::new(0),
+            more: Mutex::default(),
             leaving: AtomicBool::new(false),
         }
     }
@@ -179,7 +196,7 @@ impl Common {
     pub(crate) fn metrics(&self) -> String {
         let force = Arc::clone(&self.force.borrow());
         let state = force.plan.state();
-        render(&Scrape {
+        let mut page = render(&Scrape {
             threads: &self.threads,
             fleet: &force.fleet,
             now_micros: palisade_backend::now().mono.0,
@@ -190,7 +207,11 @@ impl Common {
             reloads: [("ok", self.reloaded.load(Relaxed)), ("failed", self.reload_failed.load(Relaxed))],
             reloaded_seconds: force.since_micros / 1_000_000,
             ready: self.ready().is_ok(),
-        })
+        });
+        if let Some(more) = &*self.more.lock().unwrap_or_else(PoisonError::into_inner) {
+            more(&mut page);
+        }
+        page
     }
 
     /// Leaves a line that stands for no request, in the lane of what matters.

@@ -31,7 +31,7 @@ mod websocket;
 mod worker;
 
 pub use admin::{Admin, Asked, Content, Form, Page, Pages, Visitor};
-pub use control::{Control, Reload};
+pub use control::{Control, MoreMetrics, Reload};
 pub use events::{EventSink, Heard, Surroundings, Tap, Told};
 pub use front::Front;
 pub use gateway::{Config, Drained, Gateway};

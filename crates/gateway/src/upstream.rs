@@ -14,7 +14,6 @@ mod pool;
 mod vital;
 
 use std::future::{Future, poll_fn};
-use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -270,7 +269,8 @@ fn received(
     Ok(response.map(|body| Received::new(body, lease, progress)))
 }
 
-/// The request as it goes out: origin form, HTTP/1.1, its body framed by what is known of it now.
+/// The request as it goes out: origin form, HTTP/1.1, its body framed by what is known of it now. The guard has taken away
+/// how it was framed before, and `Expect`: the client was told to continue when its body was first read.
 fn shape(
     request: Request<Guarded<Upload>>,
     trailer: Option<HeaderValue>,
@@ -284,9 +284,6 @@ fn shape(
     if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
         head.uri = head.uri.path_and_query().cloned().map_or(Uri::from_static("/"), Uri::from);
     }
-    // The client was told to continue when its body was first read.
-    head.headers.remove(header::EXPECT);
-    head.headers.remove(header::TRANSFER_ENCODING);
     frame(&mut head.headers, body.size_hint().exact());
     if let Some(trailer) = trailer.filter(|_| body.takes_trailers()) {
         head.headers.insert(header::TRAILER, trailer);
@@ -303,9 +300,4 @@ fn frame(headers: &mut HeaderMap, exact: Option<u64>) {
             None => headers.remove(header::CONTENT_LENGTH),
         };
     }
-}
-
-/// The address that the guard found for the client of an admitted request.
-pub(crate) fn client_of(headers: &HeaderMap) -> Option<IpAddr> {
-    headers.get("x-forwarded-for")?.to_str().ok()?.parse().ok()
 }

@@ -36,7 +36,7 @@ use crate::redirect::ToHttps;
 use crate::roster::{Place, Roster};
 use crate::serve::{Answers, Link, builder, serve};
 use crate::upload::Upload;
-use crate::upstream::{Received, Upstreams, client_of};
+use crate::upstream::{Received, Upstreams};
 use crate::websocket;
 
 /// What a thread is given.
@@ -306,7 +306,7 @@ impl Worker {
         link: &Link,
     ) -> Result<Response<Received>, Fault> {
         // Given back with the head of the response: what streams takes no place.
-        let client = client_of(request.headers()).unwrap_or(link.peer);
+        let client = request.body().client();
         let Some(_seat) = self.census.seat(client) else { return Err(Fault::Overloaded) };
         if !websocket::asks(&request) {
             return upstreams.send(request, trailer).await;

@@ -359,7 +359,7 @@ fn idle_connections_of_a_trusted_proxy_hold_what_the_docs_say() {
         assert!(stream.read(&mut byte).expect("an answer") > 0);
         open.push(stream);
     }
-    // 33 KiB as it is shipped; a debug build's futures are larger.
+    // 31 KiB as it is shipped; a debug build's futures are larger.
     let grown = resident().saturating_sub(before);
     assert!(grown < open.len() * (48 << 10), "{grown} bytes for {} connections", open.len());
 }

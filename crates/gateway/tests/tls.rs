@@ -4,6 +4,8 @@
 
 #[path = "tls/authority.rs"]
 mod authority;
+#[path = "tls/hygiene.rs"]
+mod hygiene;
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
@@ -198,7 +200,8 @@ fn http2<T>(authority: &Authority, gate: SocketAddr, talk: impl AsyncFnOnce(h2::
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         let (sender, connection) = h2::client::handshake(stream).await.expect("preface");
         let driver = tokio::spawn(connection);
-        let said = tokio::time::timeout(PATIENCE, talk(sender)).await.expect("in time");
+        // A connection that is told to end has some seconds to do so, and a busy machine takes more.
+        let said = tokio::time::timeout(3 * PATIENCE, talk(sender)).await.expect("in time");
         driver.abort();
         said
     })
@@ -438,61 +441,4 @@ fn a_stream_whose_window_stays_closed_ends_its_connection_though_others_move() {
         drop(stalled);
     });
     freed.recv_timeout(PATIENCE).expect("the application is free again");
-}
-
-#[test]
-fn nobody_speaks_in_the_gates_name_over_http2_and_the_next_request_is_clean() {
-    let (authority, upstream) = (
-        Authority::new(),
-        Upstream::start(|exchange| {
-            if exchange.request.target == "/in/early" {
-                // Answers before the body has come.
-                return exchange.reply(200, &[], "early");
-            }
-            let _ = exchange.try_body();
-            exchange.reply(200, &[], "clean");
-        }),
-    );
-    let folder = authority.issue("hygiene");
-    let gate = gate(&folder, open(), &upstream);
-    http2(&authority, gate.address, async |sender| {
-        let mut sender = sender.ready().await.expect("ready");
-        let at = |method, path: &str| request(method, &format!("https://shop.example{path}"));
-        let aliases = at(Method::GET, "/free/alias")
-            .header("x_palisade_user", "root")
-            .header("x-palisade-admitted", "forged")
-            .header("x-middleware-subrequest", "a")
-            .header("x-forwarded-for", "6.6.6.6")
-            .header("x-original-url", "/admin")
-            .header("te", "trailers");
-        let (response, _) = sender.send_request(aliases.body(()).expect("request"), true).expect("sent");
-        assert_eq!(said(response).await.1, "clean");
-        let trailed = at(Method::POST, "/in/trailed").header("trailer", "x-palisade-user").body(()).expect("request");
-        let (response, mut body) = sender.send_request(trailed, false).expect("sent");
-        body.send_data(Bytes::from_static(b"x"), false).expect("data");
-        let mut trailers = http::HeaderMap::new();
-        trailers.insert("x-palisade-user", http::HeaderValue::from_static("root"));
-        body.send_trailers(trailers).expect("trailers");
-        assert_eq!(said(response).await.1, "clean");
-        let early = at(Method::POST, "/in/early").body(()).expect("request");
-        let (response, mut body) = sender.send_request(early, false).expect("sent");
-        let smuggled = Bytes::from_static(b"GET /free/smuggled HTTP/1.1\r\nHost: shop.example\r\n\r\n");
-        let _ = body.send_data(smuggled, false);
-        assert_eq!(said(response).await.1, "early");
-        drop(body);
-        for _ in 0..5 {
-            let (response, _) =
-                sender.send_request(at(Method::GET, "/free/next").body(()).expect("request"), true).expect("sent");
-            assert_eq!(said(response).await.1, "clean");
-        }
-    });
-    let requests = upstream.requests();
-    assert_eq!(requests.len(), 8, "nothing was smuggled");
-    for request in requests {
-        let names = request.head.names();
-        let forbidden = ["x_palisade_user", "x-palisade-user", "x-middleware-subrequest", "x-original-url", "te"];
-        assert!(!names.iter().any(|name| forbidden.contains(name)), "{names:?}");
-        assert_ne!(request.head.field("x-palisade-admitted"), Some("forged"));
-        assert_eq!(request.head.field("x-forwarded-for"), Some("127.0.0.1"));
-    }
 }

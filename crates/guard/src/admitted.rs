@@ -1,5 +1,6 @@
 //! A request that passed every stage: shaped for the application, and its response for the client.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -35,9 +36,11 @@ pub struct Admitted {
     exchange: Box<Exchange>,
 }
 
-/// How the body travels.
+/// How the body travels, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyPlan {
+    /// The client's address, behind the trusted proxies.
+    pub client: IpAddr,
     /// Bytes at most; the request is broken off beyond.
     pub cap: u64,
     /// Whether trailers pass, through [`crate::trailer_passes`].
@@ -106,7 +109,7 @@ impl Admitted {
         let told = exchange.vouched.is_some().then(|| outer(&head.headers));
         headers::strip_request(&mut head.headers);
         if exchange.asks.cookies {
-            cookie::strip_admin(&mut head.headers);
+            cookie::strip(&mut head.headers);
         }
         if let Some(told) = told {
             head.headers.extend(told);
@@ -134,7 +137,7 @@ impl Admitted {
         }
         let route = exchange.route().map(|plan| (plan.route.body, plan.route.trailers));
         let (cap, trailers) = route.unwrap_or_default();
-        BodyPlan { cap, trailers }
+        BodyPlan { client: exchange.address, cap, trailers }
     }
 
     /// The verified caller, where the route looks at one.

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::login::strip_device;
+
 /// The names that the gate's own dashboard keeps for itself.
 const ADMIN_COOKIES: [&str; 2] = ["palisade-admin", "__Host-palisade-admin"];
 
@@ -49,9 +51,18 @@ fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Takes out of a request the cookies that are the gate's business alone. Most requests have none that looks like one.
+pub(crate) fn strip(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(header::COOKIE).iter();
+    if lines.any(|line| pairs(line.as_bytes()).any(|pair| may_be_ours(trim(pair)))) {
+        strip_admin(headers);
+        strip_device(headers);
+    }
+}
+
 /// Takes the cookies of the gate's own dashboard out of a request: browsers send a cookie to every port of a host, and
 /// the application has no business with them (SECURITY.md 20). Other cookies pass byte for byte.
-pub(crate) fn strip_admin(headers: &mut HeaderMap) {
+fn strip_admin(headers: &mut HeaderMap) {
     let lines = || headers.get_all(header::COOKIE).iter();
     if !lines().any(|line| pairs(line.as_bytes()).any(is_admin)) {
         return;
@@ -83,10 +94,15 @@ pub(crate) fn strip_admin_set(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a pair begins as `palisade-...` and `__Host-palisade-...` do.
+fn may_be_ours(pair: &[u8]) -> bool {
+    matches!(pair.first(), Some(b'p' | b'P' | b'_'))
+}
+
 /// Whether a pair has one of [`ADMIN_COOKIES`] as its name.
 fn is_admin(pair: &[u8]) -> bool {
     let pair = trim(pair);
-    if !matches!(pair.first(), Some(b'p' | b'P' | b'_')) {
+    if !may_be_ours(pair) {
         return false;
     }
     let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();

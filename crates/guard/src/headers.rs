@@ -255,6 +255,7 @@ fn is_reserved_name(name: &str) -> bool {
             | "x-originating-ip"
             | "content-security-policy"
             | "content-security-policy-report-only"
+            | "expect"
             | "fastly-client-ip"
             | "fly-client-ip"
             | "forwarded"

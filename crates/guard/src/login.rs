@@ -23,7 +23,7 @@ mod fold;
 mod name;
 mod room;
 
-pub(crate) use device::strip;
+pub(crate) use device::strip as strip_device;
 pub(crate) use fold::Folds;
 pub use fold::{Fold, Folded};
 pub(crate) use name::{Name, Unnamed, letters, named};
@@ -256,7 +256,6 @@ pub(crate) fn owed(exchange: &mut Exchange) -> Option<Settle> {
 
 /// An answer that is to be read must not come compressed.
 pub(crate) fn forward(exchange: &Exchange, headers: &mut HeaderMap) {
-    strip(headers);
     if plan_of(exchange).is_some_and(|login| matches!(login.success, Success::Pointer(_))) {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }

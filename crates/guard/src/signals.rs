@@ -53,16 +53,18 @@ pub fn signals_of_path(path: &str) -> u8 {
     let bytes = path.as_bytes();
     let mut bits = if bytes.len() > LONG_PATH { Signal::ExcessiveLength.bit() } else { 0 };
     let (mut odd, mut last) = (false, 0);
-    for (at, byte) in bytes.iter().copied().enumerate() {
-        odd |= is(&IN_PATHS, byte) || (byte == b'.' && last == b'.');
-        if last == b'/' && exploit::segment(bytes.get(at..).unwrap_or_default()) {
-            bits |= Signal::KnownExploit.bit();
-        }
+    for byte in bytes.iter().copied() {
+        odd |= is(&IN_PATHS, byte) | (byte == b'.' && last == b'.');
         last = byte;
     }
+    let known = |at: usize| exploit::segment(bytes.get(at + 1..).unwrap_or_default());
+    if memchr::memchr_iter(b'/', bytes).any(known) {
+        bits |= Signal::KnownExploit.bit();
+    }
     if odd {
-        let normal = Normal::of(bytes, false);
-        bits |= traversal::path(&normal) | xss::look(&normal) | sql::look(&normal) | exploit::text(&normal);
+        bits |= Normal::with(bytes, false, |normal| {
+            traversal::path(normal) | xss::look(normal) | sql::look(normal) | exploit::text(normal)
+        });
     }
     bits
 }
@@ -102,8 +104,9 @@ fn of_value(value: &[u8], plus: bool) -> u8 {
     if !number && !value.iter().any(|byte| is(&IN_VALUES, *byte)) {
         return 0;
     }
-    let normal = Normal::of(value, plus);
-    xss::look(&normal) | sql::look(&normal) | traversal::text(&normal) | exploit::text(&normal)
+    Normal::with(value, plus, |normal| {
+        xss::look(normal) | sql::look(normal) | traversal::text(normal) | exploit::text(normal)
+    })
 }
 
 /// Bytes without one of which a value is none of what is looked for.

@@ -32,8 +32,8 @@ Examples:
   palisade policy check                           every problem of ./palisade.toml, with place and fix
   palisade policy explain POST /api/contact       what would happen to this request, stage by stage
   palisade advise POST /api/contact               which protections this route needs, and why
-  palisade probe all http://127.0.0.1:8080        ask a running site whether its protections hold
   palisade check                                  the checklist before a deployment, from evidence
+  palisade probe all http://127.0.0.1:8080        ask a running site whether its protections hold
   palisade watch --log access.log                 follow a log, and find attacks in it
   palisade incidents list                         what was found
   palisade report --format html                   the week in numbers, beside the week before

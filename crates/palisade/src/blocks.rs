@@ -98,7 +98,7 @@ fn export(args: &BlocksExport, named: FormatName) -> anyhow::Result<Exit> {
     let gate = match named {
         FormatName::Nft => Gate::Nft,
         FormatName::Nginx => Gate::Nginx,
-        FormatName::Human | FormatName::Json => bail!("say for which gate: --format nginx, or --format nft"),
+        _ => bail!("say for which gate: --format nginx, or --format nft"),
     };
     let mut store = stored::open(&args.store)?;
     let Some(path) = &args.to else {

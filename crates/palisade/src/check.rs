@@ -4,13 +4,13 @@ mod build;
 mod collect;
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use palisade_check::facts::attestations::Attestation;
-use palisade_check::{CHECKS, Case, Check as Item, Facts, Levels, Report, Section, date, find};
-use palisade_probe::{Root, attest as attested};
+use palisade_check::{CHECKS, Case, Check as Item, Fact, Facts, Levels, Report, Section, date, find};
+use palisade_policy::Policy;
+use palisade_probe::{Root, attest as attested, live, write_regular};
 
 use crate::args::{Attest, Check};
 use crate::output::{self, Exit, ReportFormat};
@@ -36,19 +36,17 @@ pub(crate) fn run(args: &Check, format: ReportFormat) -> anyhow::Result<Exit> {
     };
     let root = Root::new(&args.root).with_context(|| format!("{} cannot be entered", args.root.display()))?;
     let today = today();
+    let policy = crate::env::policy(args.policy.as_deref(), &root, environment)?;
     let mut collected = match &args.facts {
         Some(path) => read_facts(path)?,
         None => collect::facts(args, &root, environment, &checks)?,
     };
-    let policy = crate::env::policy(args.policy.as_deref(), &root, environment)?;
-    if let Some(url) = &args.live {
-        match probe::answers(url, policy.as_ref(), &args.site)? {
-            Ok(live) => collected.live = live,
-            Err(refused) => return Ok(usage(&refused)),
-        }
+    if let Some(exit) = ask_site(args, policy.as_ref(), &mut collected)? {
+        return Ok(exit);
     }
     if let Some(path) = &args.save_facts {
-        write_private(path, serde_json::to_string_pretty(&collected)?.as_bytes())?;
+        let text = serde_json::to_string_pretty(&collected)?;
+        write_regular(path, text.as_bytes(), 0o600).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     let case = Case { facts: &collected, policy: policy.as_ref(), environment: environment.id(), today: &today };
     let mut findings = Vec::new();
@@ -58,6 +56,22 @@ pub(crate) fn run(args: &Check, format: ReportFormat) -> anyhow::Result<Exit> {
     report.apply(&levels);
     output::result(written(&report, format)?.trim_end());
     Ok(if report.is_fine() { Exit::Fine } else { Exit::Findings })
+}
+
+/// Asks the running site, where the user has typed which; an exit where that is all there is to do.
+fn ask_site(args: &Check, policy: Option<&Policy>, facts: &mut Facts) -> anyhow::Result<Option<Exit>> {
+    let Some(typed) = &args.live else { return Ok(None) };
+    let target = match probe::target(typed, &args.asking, false) {
+        Ok(target) => target,
+        Err(refused) => return Ok(Some(usage(&refused.to_string()))),
+    };
+    let plan = probe::everything(&target, policy, &args.asking)?;
+    if args.asking.dry_run {
+        output::result(&format!("{}: nothing is sent\n{}", target.shown(), live::rehearse(&plan).join("\n")));
+        return Ok(Some(Exit::Fine));
+    }
+    facts.live = Fact::Known(probe::ask(&target, &plan, &args.asking));
+    Ok(None)
 }
 
 fn written(report: &Report, format: ReportFormat) -> anyhow::Result<String> {
@@ -155,14 +169,4 @@ pub(crate) fn attest(args: &Attest) -> anyhow::Result<Exit> {
 pub(crate) fn today() -> String {
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
     date::written(i64::try_from(seconds / 86_400).unwrap_or_default())
-}
-
-/// Writes a file that its owner alone reads.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).with_context(|| format!("{} cannot be written", path.display()))?;
-    file.write_all(bytes).with_context(|| format!("{} cannot be written", path.display()))
 }

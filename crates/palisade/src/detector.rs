@@ -9,6 +9,7 @@ use palisade_detect::{Engine, Rules, Settings};
 use palisade_event::{EventTime, Incident};
 use palisade_gateway::{Heard, Tap};
 use palisade_watch::dashboard::Insight;
+use palisade_watch::export::Exporter;
 use palisade_watch::lines::Country;
 use palisade_watch::notify::Notifier;
 use palisade_watch::pipeline::Pipeline;
@@ -30,6 +31,8 @@ pub(crate) struct Detector {
 pub(crate) struct Beside {
     /// Tells people; wants to know that something comes.
     pub(crate) notifier: Option<Arc<Notifier>>,
+    /// Sends everything on.
+    pub(crate) exporter: Option<Arc<Exporter>>,
     /// Answers with blocks.
     pub(crate) warden: Option<Arc<Warden>>,
     /// How it stands, for the dashboard.
@@ -86,7 +89,18 @@ impl Beside {
         }
     }
 
+    fn line(&self, line: &[u8]) {
+        if let Some(exporter) = &self.exporter {
+            exporter.line(line);
+        }
+    }
+
     fn found(&self, incident: Incident, pipeline: &Pipeline, now: EventTime) {
+        if let Some(exporter) = &self.exporter {
+            let mut line = Vec::new();
+            incident.encode(&mut line);
+            exporter.line(line.trim_ascii_end());
+        }
         if let Some(warden) = &self.warden {
             warden.hear(Case { incident, hour: pipeline.clients(now) });
         }
@@ -123,7 +137,10 @@ fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper, beside: &Beside, wi
         let now = stored::now();
         match &heard {
             Heard::Lines(told) => {
-                told.lines().for_each(|line| pipeline.line(line, now));
+                told.lines().for_each(|line| {
+                    pipeline.line(line, now);
+                    beside.line(line);
+                });
                 beside.heard(now);
             }
             Heard::Nothing | Heard::End => {}

@@ -40,7 +40,7 @@ impl Reports {
         let (sender, queue) = sync_channel(WAITING);
         let intake = Arc::new(Intake::new(secrets, enrich, rand::random(), Queue(sender))?);
         let listener = IntakeListener::bind(address).with_context(|| format!("cannot take reports at {address}"))?;
-        output::note(&format!("palisade: reports are taken at http://{}/intake/", listener.local_addr()));
+        output::note(&format!("palisade: reports are taken at {}", listener.local_addr()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("palisade-intake".to_owned()).spawn(move || {
             if let Err(error) = runtime.block_on(listener.serve(intake)) {

@@ -11,6 +11,7 @@ mod demo;
 mod detector;
 mod env;
 mod events;
+mod export;
 mod incidents;
 mod init;
 mod intake;
@@ -82,7 +83,6 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Advise(wanted) => advise::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Check(file) } => policy::check(&file, format),
         Command::Policy { command: PolicyCommand::Explain(request) } => policy::explain(&request, format),
-        Command::Probe(wanted) => probe::run(&wanted, format),
         Command::Policy { command: PolicyCommand::Reference } => {
             output::result(palisade_policy::reference::markdown().trim_end());
             Ok(Exit::Fine)
@@ -91,6 +91,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
             output::result(&serde_json::to_string_pretty(&palisade_policy::reference::schema())?);
             Ok(Exit::Fine)
         }
+        Command::Probe(wanted) => probe::run(&wanted, format),
         Command::Watch(wanted) => watch::run(&wanted, format),
         Command::Events(wanted) => events::run(&wanted, format),
         Command::Incidents { command } => incidents::run(&command, format),

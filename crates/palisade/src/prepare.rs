@@ -33,6 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) shared: Option<Address>,
     pub(crate) admin: AdminAt,
     pub(crate) admin_token: Option<String>,
+    /// Every variable, for what is started beside the gate.
+    pub(crate) variables: BTreeMap<String, String>,
     /// Who is told.
     pub(crate) targets: Vec<Target>,
     /// Warnings only.
@@ -137,6 +139,7 @@ fn examine(
     found.append(signing_problems(&policy, &secrets));
     let shared = shared(&policy, variables, &mut found);
     let targets = crate::alert::targets(&policy, variables, &mut found);
+    crate::export::problems(&policy, variables, &mut found);
     if let Some(before) = before {
         let issuer = before.issuer.map(|issuer| issuer.url.as_str());
         found.append(crate::reload::frozen(before.plan.policy(), issuer, &policy));
@@ -164,7 +167,20 @@ fn examine(
         None => fetched(&plan, &providers).context("the issuer's keys cannot be fetched")?,
     };
     let environment = surroundings.environment;
-    Ok(Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, targets, found, texts })
+    Ok(Prepared {
+        plan,
+        issuer,
+        environment,
+        listen,
+        front,
+        shared,
+        admin,
+        admin_token,
+        variables: variables.clone(),
+        targets,
+        found,
+        texts,
+    })
 }
 
 /// What stands before HTTP: TLS by the files that the policy names, beside itself unless by an absolute path.

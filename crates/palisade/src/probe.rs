@@ -48,22 +48,8 @@ pub(crate) fn run(args: &Probe, format: Format) -> anyhow::Result<Exit> {
     Ok(if findings.iter().any(Finding::counts) { Exit::Findings } else { Exit::Fine })
 }
 
-/// What a running site answers to everything that a policy gives a reason to ask; or why it is not asked.
-pub(crate) fn answers(
-    url: &str,
-    policy: Option<&Policy>,
-    args: &LiveArgs,
-) -> anyhow::Result<Result<Fact<Live>, String>> {
-    let target = match target(url, args, false) {
-        Ok(target) => target,
-        Err(refused) => return Ok(Err(refused.to_string())),
-    };
-    let live = ask(&target, &everything(&target, policy, args)?, args);
-    Ok(Ok(Fact::Known(live)))
-}
-
 /// Asks by a plan, and says on a terminal what is being done.
-fn ask(target: &Target, plan: &Plan, args: &LiveArgs) -> Live {
+pub(crate) fn ask(target: &Target, plan: &Plan, args: &LiveArgs) -> Live {
     let caps = Caps {
         time: Duration::from_secs(args.time.into()),
         requests: usize::from(args.requests) + 300,
@@ -82,14 +68,14 @@ fn ask(target: &Target, plan: &Plan, args: &LiveArgs) -> Live {
 }
 
 /// Who may be asked, and whether; `tls` takes a bare host.
-fn target(typed: &str, args: &LiveArgs, tls: bool) -> Result<Target, live::Refused> {
+pub(crate) fn target(typed: &str, args: &LiveArgs, tls: bool) -> Result<Target, live::Refused> {
     let consent = Consent { owned: args.owned.clone() };
     let typed = if tls && !typed.contains("://") { format!("https://{typed}") } else { typed.to_owned() };
     Target::new(&typed, &consent)
 }
 
 /// Everything a policy gives a reason to ask.
-fn everything(target: &Target, policy: Option<&Policy>, args: &LiveArgs) -> anyhow::Result<Plan> {
+pub(crate) fn everything(target: &Target, policy: Option<&Policy>, args: &LiveArgs) -> anyhow::Result<Plan> {
     let base = base(target, args)?;
     let aims = match policy {
         Some(policy) => experiments::aims(policy, &base),

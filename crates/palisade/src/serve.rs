@@ -1,6 +1,6 @@
 //! `serve`: validates everything before it binds, then runs the gate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
 use crate::stream::{self, Feed};
 use crate::warden::Warden;
-use crate::{alert, board, load, notify, replay, rules, signals};
+use crate::{alert, board, export, load, notify, replay, rules, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     let inherited = inherited()?;
@@ -64,15 +64,17 @@ fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
 }
 
 fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watched: Watched) -> anyhow::Result<Exit> {
-    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, targets, .. } = prepared;
+    let Prepared { plan, issuer, environment, listen, front, shared, admin, admin_token, targets, variables, .. } =
+        prepared;
     let policy = plan.policy();
     let (name, routes, upstreams) = (&policy.app.name, policy.routes().len(), policy.app.upstreams.clone());
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
     let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
     let names = host_names(policy);
     let threads = args.threads.unwrap_or(0);
-    let beside = beside(args, &plan, targets)?;
+    let beside = beside(args, &plan, targets, &variables)?;
     let (notifier, warden) = (beside.notifier.clone(), beside.warden.clone());
+    let exporter = beside.exporter.clone();
     let Watching { sink, hears, pages } = watching(args, policy, beside)?;
     let config = Config { listen, upstreams, threads, plan, sink };
     let gateway = match inherited {
@@ -89,7 +91,8 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
         format!("palisade: {summary} at {scheme}://{bound} in front of {}, admin {operators}", behind.join(", "));
     let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
     let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
-    let keep = |control| {
+    let keep = |control: Control| {
+        export::connect(&control, notifier.as_ref(), exporter.as_ref());
         Keeper { args, control, issuer, bound, watched, notifier: notifier.as_deref(), warden: warden.as_deref() }
             .keep()
     };
@@ -100,6 +103,9 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
         Hears::Nobody => {}
     }
     drop(warden);
+    if let Some(exporter) = exporter.and_then(Arc::into_inner) {
+        export::finish(exporter);
+    }
     if let Some(notifier) = &notifier {
         alert::finish(notifier);
     }
@@ -107,13 +113,19 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
 }
 
 /// Who tells people, and who answers with blocks; nobody where nothing is kept here.
-fn beside(args: &Serve, plan: &Plan, targets: Vec<Target>) -> anyhow::Result<Beside> {
+fn beside(
+    args: &Serve,
+    plan: &Plan,
+    targets: Vec<Target>,
+    variables: &BTreeMap<String, String>,
+) -> anyhow::Result<Beside> {
     let Some(place) = args.store.place_if_any().filter(|_| args.stream.is_none()) else {
         return Ok(Beside::default());
     };
     let notifier = alert::start(plan.policy(), targets, &place)?;
     let warden = Warden::start(place, Arc::clone(plan.state()), plan.policy()).context("nobody could be shut out")?;
-    Ok(Beside { notifier, warden: Some(Arc::new(warden)), ..Beside::default() })
+    let exporter = export::start(plan.policy(), variables)?;
+    Ok(Beside { notifier, exporter, warden: Some(Arc::new(warden)), ..Beside::default() })
 }
 
 /// Who hears the gate's events, beside stdout.

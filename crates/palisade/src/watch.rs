@@ -11,21 +11,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use palisade_detect::{Rules, Settings};
+use palisade_diag::{Diagnostics, Sources as Texts};
 use palisade_watch::lines::Format as LogFormat;
+use palisade_watch::notify::Notifier;
 use palisade_watch::pipeline::Pipeline;
-use palisade_watch::store::{Keeper, Store};
+use palisade_watch::store::{Keeper, Place, Store};
 use palisade_watch::tail::{Begin, Wake};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::log::Log;
 use self::piped::Piped;
-use crate::args::{LogArgs, Watch};
+use crate::args::{EnvironmentArgs, LogArgs, Watch};
 use crate::intake::Reports;
 use crate::output::{self, Exit, Format};
 use crate::stream::{self, Draw};
-use crate::{detector, incidents, replay, rules, stored};
+use crate::{alert, detector, incidents, replay, rules, stored};
 
 /// How late a line of a log may be: servers write a request when it is over.
 const LATENESS_SECONDS: u64 = 10;
@@ -35,7 +37,8 @@ const NAP: Duration = Duration::from_millis(200);
 const STORE_PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) fn run(args: &Watch, format: Format) -> anyhow::Result<Exit> {
     let stop = stop()?;
-    let loaded = rules::load(&args.rules)?;
+    let place = args.store.place();
+    let (rules, told) = told(args, &place)?;
     let country = replay::country(&args.geo)?;
     let enrich = replay::enrich(&LogArgs {
         files: Vec::new(),
@@ -46,11 +49,10 @@ pub(crate) fn run(args: &Watch, format: Format) -> anyhow::Result<Exit> {
     })?;
     let named = args.log_format.as_deref().map(LogFormat::from_name).transpose();
     let named = named.map_err(|error| anyhow!("--log-format: {error}"))?;
-    let place = args.store.place();
     let mut store = Store::open(&place).with_context(|| format!("the store at {place} cannot be used"))?;
     let settings = settings(args);
-    let mut pipeline = Pipeline::new(Arc::clone(&loaded.rules), settings).with_country(country);
-    let mut sources = Sources { logs: Vec::new(), piped: None, reports: None, stream: None };
+    let mut pipeline = Pipeline::new(Arc::clone(&rules), settings).with_country(country);
+    let mut sources = Sources { logs: Vec::new(), piped: None, reports: None, stream: None, told };
     for path in &args.logs {
         if path.as_os_str() == "-" {
             sources.piped = Some(Piped::start(named.clone(), &enrich)?);
@@ -71,7 +73,30 @@ pub(crate) fn run(args: &Watch, format: Format) -> anyhow::Result<Exit> {
         sources.stream = Some(Draw::new(opened, name, place.clone(), settings));
     }
     let keeper = detector::keeper(place)?;
-    follow(args, format, &stop, sources, pipeline, keeper, &loaded.rules)
+    let told = sources.told.clone();
+    let ended = follow(args, format, &stop, sources, pipeline, keeper, &rules);
+    if let Some(told) = &told {
+        alert::finish(told);
+    }
+    ended
+}
+
+/// The rules, and who tells people what they find: nobody without a policy, nor where the end is near.
+fn told(args: &Watch, place: &Place) -> anyhow::Result<(Arc<Rules>, Option<Arc<Notifier>>)> {
+    let Some(path) = &args.policy else { return Ok((rules::load(&args.rules)?.rules, None)) };
+    let environment = EnvironmentArgs { name: None, files: Vec::new() };
+    let (policy, variables) = alert::policy(path, &environment)?;
+    let rules = rules::load_with(&args.rules, &policy, path)?;
+    if args.once {
+        return Ok((rules, None));
+    }
+    let mut found = Diagnostics::new();
+    let targets = alert::targets(&policy, &variables, &mut found);
+    output::diagnostics(&found, &Texts::new());
+    if found.has_errors() {
+        bail!("nobody would be told; mend the above and run again");
+    }
+    Ok((rules, alert::start(&policy, targets, place)?))
 }
 
 /// Where events come from.
@@ -80,6 +105,8 @@ struct Sources {
     piped: Option<Piped>,
     reports: Option<Reports>,
     stream: Option<Draw>,
+    /// Wants to know that something comes.
+    told: Option<Arc<Notifier>>,
 }
 
 /// Strangers choose what is counted, so nobody may know where it is put; but a log that is read twice is told alike.
@@ -138,6 +165,9 @@ impl Sources {
         }
         if let Some(stream) = &mut self.stream {
             more |= stream.poll(pipeline, keeper);
+        }
+        if let Some(told) = self.told.as_ref().filter(|_| more) {
+            told.heard(stored::now());
         }
         more
     }

@@ -181,9 +181,9 @@ impl Default for Limits {
             body: None,
             // Node, the usual upstream, refuses heads over 16 KiB; what it would refuse needs no forwarding.
             header_bytes: 16 << 10,
-            // Measured: 26 KiB for one that has asked nothing, 33 KiB between requests (16 KiB of them hyper's two buffers), 73 KiB
-            // while it waits for the application, with its own connection there; of these there are `in_flight` at most. So
-            // 330 MiB of idle ones, and 40 MiB more.
+            // Measured by `memory` of bench: 27 KiB for one that has asked nothing, 31 KiB between requests (16 KiB of them
+            // hyper's two buffers), 74 KiB while it waits for the application, with its own connection there; of these there
+            // are `in_flight` at most. So 300 MiB of idle ones, and 44 MiB more.
             connections: 10_000,
             // A browser opens six over HTTP/1.1; an office behind one address has many browsers.
             connections_per_client: 256,

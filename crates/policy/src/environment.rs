@@ -123,12 +123,13 @@ fn placeholder(name: &str) -> Diagnostic {
 
 /// Each webhook needs one live secret.
 fn signatures<'v>(policy: &Policy, value: &impl Fn(&str) -> Option<&'v str>, found: &mut Diagnostics) {
-    let mut told: BTreeSet<&[String]> = BTreeSet::new();
+    let mut told: Vec<&[String]> = Vec::new();
     for route in policy.routes() {
         let Some(signature) = &route.signature else { continue };
-        if !told.insert(&signature.secrets) {
+        if told.contains(&signature.secrets.as_slice()) {
             continue;
         }
+        told.push(&signature.secrets);
         let set: Vec<&String> = signature.secrets.iter().filter(|name| value(name).is_some()).collect();
         if set.is_empty() {
             let what =

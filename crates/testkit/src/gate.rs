@@ -119,8 +119,23 @@ impl RunningGate {
     /// If the policy or the URL is not valid.
     #[must_use]
     pub fn sharing(policy: PolicyBuilder, upstream: &Origin, threads: usize, url: &str) -> RunningGate {
+        RunningGate::sharing_behind(policy, upstream, threads, url, Front::default())
+    }
+
+    /// As [`RunningGate::sharing`], with something before HTTP.
+    ///
+    /// # Panics
+    /// If the policy or the URL is not valid.
+    #[must_use]
+    pub fn sharing_behind(
+        policy: PolicyBuilder,
+        upstream: &Origin,
+        threads: usize,
+        url: &str,
+        front: Front,
+    ) -> RunningGate {
         let shared = Some(url.parse().expect("a URL"));
-        RunningGate::launch(policy, vec![upstream.clone().into()], threads, Front::default(), shared)
+        RunningGate::launch(policy, vec![upstream.clone().into()], threads, front, shared)
     }
 
     fn launch(

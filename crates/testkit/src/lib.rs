@@ -13,6 +13,7 @@ mod client;
 mod env;
 mod gate;
 mod message;
+pub mod mmdb;
 mod postgres;
 mod redis;
 mod shop;

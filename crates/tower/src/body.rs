@@ -1,6 +1,7 @@
 //! Bodies on both sides of the gate.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,7 @@ use palisade_guard::{BodyPlan, trailer_passes};
 pub struct Guarded<B> {
     prefix: Bytes,
     rest: Option<B>,
+    client: IpAddr,
     left: u64,
     trailers: bool,
     overrun: Overrun,
@@ -56,7 +58,10 @@ impl<B: Body<Data = Bytes>> Guarded<B> {
         let fits = rest.is_none() || bounded.is_some_and(|more| more.saturating_add(prefix.len() as u64) <= plan.cap);
         let overrun = Overrun((!fits).then(Arc::default));
         let left = plan.cap.saturating_sub(prefix.len() as u64);
-        (Guarded { prefix, rest, left, trailers: plan.trailers, overrun: overrun.clone() }, overrun)
+        (
+            Guarded { prefix, rest, client: plan.client, left, trailers: plan.trailers, overrun: overrun.clone() },
+            overrun,
+        )
     }
 }
 
@@ -66,11 +71,24 @@ impl<B: Body> Guarded<B> {
     pub fn again(&self) -> Option<Guarded<B>> {
         let empty = self.prefix.is_empty() && self.rest.as_ref().is_none_or(Body::is_end_stream);
         let overrun = Overrun::default();
-        empty.then(|| Guarded { prefix: Bytes::new(), rest: None, left: 0, trailers: false, overrun })
+        empty.then(|| Guarded {
+            prefix: Bytes::new(),
+            rest: None,
+            client: self.client,
+            left: 0,
+            trailers: false,
+            overrun,
+        })
     }
 }
 
 impl<B> Guarded<B> {
+    /// Whose request it is: the client's address, behind the trusted proxies.
+    #[must_use]
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+
     /// Whether the route takes trailers: a server may have to announce them.
     #[must_use]
     pub fn takes_trailers(&self) -> bool {

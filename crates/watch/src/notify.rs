@@ -16,4 +16,5 @@ pub use channel::{BadTarget, Target};
 pub use desk::{Desk, Names, PER_MINUTE};
 pub use notice::{Brief, Line, Notice, NoticeKind};
 pub use notifier::{Notifier, Standing, Told};
-pub(crate) use post::{Address, BadAddress, Client, Request};
+pub use post::BadAddress;
+pub(crate) use post::{Address, Client, Request};

@@ -7,6 +7,9 @@
     reason = "a test stops where its ground is missing, and says why"
 )]
 
+#[path = "store/outbox.rs"]
+mod outbox;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -34,6 +37,10 @@ const OVER_BOTH: &[(&str, Test)] = &[
     ("states", an_incident_is_acknowledged_resolved_and_held_while_it_flaps),
     ("retention", what_is_too_old_or_too_much_goes_and_the_oldest_first),
     ("marks", marks_are_committed_with_what_they_stand_for_and_two_may_write),
+    ("untold", outbox::an_incident_is_new_until_a_message_about_it_is_kept),
+    ("letters", outbox::messages_go_out_in_order_and_none_a_third_time),
+    ("blocks", outbox::blocks_end_are_lifted_and_are_a_thousand_at_most),
+    ("lock", outbox::one_of_two_sends),
 ];
 
 /// A file of one's own, gone with its owner.

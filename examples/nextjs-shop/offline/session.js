@@ -25,5 +25,6 @@ const signed = `${part(header)}.${part(claims)}`;
 const token = `${signed}.${sign('sha256', Buffer.from(signed), readFileSync(SIGNING_KEY)).toString('base64url')}`;
 // Clerk's middleware believes a session cookie only beside the time of the sign-in.
 for (const cookie of [`__session=${token}`, `__client_uat=${now}`]) {
+  // palisade-ok(logs): a session made here, for the one who asked for it
   console.log(`document.cookie = '${cookie}; path=/; max-age=3600; samesite=lax'`);
 }

@@ -9,7 +9,7 @@ mod webhooks_verified;
 use palisade_policy::Service;
 
 use crate::check::{Case, Check, Ruled};
-use crate::checks::environment::seen::services;
+use crate::checks::environment::seen::{services, services_known};
 use crate::facts::Unknown;
 use crate::facts::source::{Source, Statement};
 
@@ -23,8 +23,13 @@ pub(super) const CHECKS: &[&Check] = &[
 ];
 
 /// Whether anything here takes money: Stripe, or a provider that bills through it.
-fn has_payments(case: &Case<'_>) -> bool {
-    services(case).iter().any(|service| matches!(service, Service::Stripe | Service::Clerk | Service::Svix))
+fn has_payments(case: &Case<'_>) -> Result<bool, Unknown> {
+    let paying = |service: &Service| matches!(service, Service::Stripe | Service::Clerk | Service::Svix);
+    let has = services(case).iter().any(paying);
+    if !has {
+        services_known(case)?;
+    }
+    Ok(has)
 }
 
 /// One ruling for each statement; a pass where sources were read and none was found.

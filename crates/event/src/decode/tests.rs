@@ -63,7 +63,7 @@ fn golden_line_of_every_field_reads_back() {
         r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
         r#""session.id":"00000000000000ab","user.id":"user_1","event.outcome":"failure","http.server.request.duration_us":12,"#,
         r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.signals":["xss","known-exploit"],"#,
-        r#""palisade.attributable":false,"url.query":"q=1","http.request.header.referer":"https://shop.example/","#,
+        r#""palisade.fields":"/title","palisade.attributable":false,"url.query":"q=1","http.request.header.referer":"https://shop.example/","#,
         r#""server.address":"shop.example","geo.country.iso_code":"NL","http.request.body.size":13,"#,
         r#""http.response.body.size":14,"event.action":"csrf-failure","palisade.type":"CSRF","error.type":"TypeError","#,
         r#""deployment.environment.name":"production","palisade.notice":"n","event.id":"e1","palisade.count":3}"#,

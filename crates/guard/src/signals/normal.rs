@@ -3,9 +3,9 @@
 use crate::signals::MAX_VALUE;
 
 /// Decoded bytes, twice: as they are, and in lower case.
-pub(super) struct Normal {
-    raw: [u8; MAX_VALUE],
-    low: [u8; MAX_VALUE],
+pub(super) struct Normal<'a> {
+    raw: &'a mut [u8],
+    low: &'a mut [u8],
     len: usize,
     /// A dot was escaped, which no client does.
     pub(super) hidden_dot: bool,
@@ -15,27 +15,32 @@ pub(super) struct Normal {
     pub(super) nul: bool,
 }
 
-impl Normal {
-    /// Decodes the first [`MAX_VALUE`] bytes of a value: escapes twice, `%uXXXX`, overlong UTF-8, full-width forms.
-    pub(super) fn of(value: &[u8], plus: bool) -> Normal {
-        let mut normal = Normal {
-            raw: [0; MAX_VALUE],
-            low: [0; MAX_VALUE],
-            len: 0,
-            hidden_dot: false,
-            hidden_slash: false,
-            nul: false,
-        };
+/// Nearly all values are no longer than this, and need no large buffers made ready.
+const SHORT: usize = 128;
+
+impl Normal<'_> {
+    /// Looks at the first [`MAX_VALUE`] bytes of a value, decoded: escapes twice, `%uXXXX`, overlong UTF-8, full-width forms.
+    pub(super) fn with<T>(value: &[u8], plus: bool, look: impl FnOnce(&Normal<'_>) -> T) -> T {
         let value = value.get(..value.len().min(MAX_VALUE)).unwrap_or_default();
+        // Nothing gets longer by being decoded.
+        if value.len() <= SHORT {
+            look(&Normal::of(value, plus, &mut [0; SHORT], &mut [0; SHORT]))
+        } else {
+            look(&Normal::of(value, plus, &mut [0; MAX_VALUE], &mut [0; MAX_VALUE]))
+        }
+    }
+
+    fn of<'a>(value: &[u8], plus: bool, raw: &'a mut [u8], low: &'a mut [u8]) -> Normal<'a> {
+        let mut normal = Normal { raw, low, len: 0, hidden_dot: false, hidden_slash: false, nul: false };
         let mut hidden = false;
-        let mut once = Filling { place: &mut normal.low, len: 0 };
+        let mut once = Filling { place: &mut *normal.low, len: 0 };
         unescape(value, |byte, escaped| {
             hidden |= escaped && byte == b'.';
             once.push(if byte == b'+' && plus && !escaped { b' ' } else { byte });
         });
         let once = once.len;
         let mut slash = false;
-        let mut twice = Filling { place: &mut normal.raw, len: 0 };
+        let mut twice = Filling { place: &mut *normal.raw, len: 0 };
         unescape(normal.low.get(..once).unwrap_or_default(), |byte, escaped| {
             hidden |= escaped && byte == b'.';
             slash |= escaped && matches!(byte, b'/' | b'\\');
@@ -91,7 +96,7 @@ impl Normal {
 
 /// A buffer that takes what fits.
 struct Filling<'a> {
-    place: &'a mut [u8; MAX_VALUE],
+    place: &'a mut [u8],
     len: usize,
 }
 

@@ -93,7 +93,7 @@ struct Tokens {
     len: usize,
 }
 
-pub(super) fn look(normal: &Normal) -> u8 {
+pub(super) fn look(normal: &Normal<'_>) -> u8 {
     let low = normal.low();
     let quoted = |quote: u8| {
         let at = first_quote(low, quote)?;

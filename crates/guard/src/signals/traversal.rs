@@ -60,13 +60,13 @@ const FILES: &[&str] = &[
 ];
 
 /// In a path, which has none of this once it is canonical.
-pub(super) fn path(normal: &Normal) -> u8 {
+pub(super) fn path(normal: &Normal<'_>) -> u8 {
     let climbs = climbs(normal.low());
     if climbs > 0 || (normal.hidden_dot && normal.hidden_slash) || text(normal) != 0 { BIT } else { 0 }
 }
 
 /// In a value.
-pub(super) fn text(normal: &Normal) -> u8 {
+pub(super) fn text(normal: &Normal<'_>) -> u8 {
     let low = normal.low();
     let slashed = low.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte });
     // Compared from the start only, so a look at some bytes is enough.

@@ -142,7 +142,7 @@ const CALLS: &[&str] = &[
     "require",
 ];
 
-pub(super) fn look(normal: &Normal) -> u8 {
+pub(super) fn look(normal: &Normal<'_>) -> u8 {
     let low = normal.low();
     let found = tags(normal)
         || scheme(low)
@@ -154,7 +154,7 @@ pub(super) fn look(normal: &Normal) -> u8 {
 }
 
 /// `<script`, or any element with an event handler: one pass, as a browser would cut it into tags and attributes.
-fn tags(normal: &Normal) -> bool {
+fn tags(normal: &Normal<'_>) -> bool {
     let (low, raw) = (normal.low(), normal.raw());
     // Within a tag: nothing, or the quote its attribute's value stands in.
     let mut tag: Option<Option<u8>> = None;
@@ -251,7 +251,7 @@ fn is_handler(text: &[u8], raw: &[u8]) -> bool {
 }
 
 /// A handler outside of a tag: `" onfocus=alert(1) x="`.
-fn attribute(normal: &Normal) -> bool {
+fn attribute(normal: &Normal<'_>) -> bool {
     let (low, raw) = (normal.low(), normal.raw());
     let quote = low.iter().position(|byte| matches!(byte, b'"' | b'\'' | b'`'));
     let from = match quote {

@@ -9,8 +9,9 @@ use palisade_guard::Entropy as _;
 use palisade_policy::Environment;
 use palisade_probe::dependencies::{self, Registry, Sources};
 use palisade_probe::env::{Asked, Keys};
-use palisade_probe::secrets::Wanted;
-use palisade_probe::{Root, attest, env, git, project, routes, source};
+use palisade_probe::routes::{self, Names};
+use palisade_probe::secrets::{self, Wanted};
+use palisade_probe::{Root, attest, env, git, project, source};
 
 use crate::args::Check;
 use crate::output;
@@ -36,14 +37,22 @@ pub(super) fn facts(
     }
     let sources = Sources { registry: registry.as_ref().filter(|_| packages), osv: args.osv.as_deref() };
     let build = (args.build && has(Section::Final)).then(|| super::build::facts(args, root));
+    let keys = keys()?;
+    let wanted = Wanted { history: true, built: true };
+    let leaks = secrets::scan(root, wanted, keys.run).map_err(|why| {
+        Unknown::new(
+            format!("the scan for secrets did not end: {why}"),
+            "run `palisade secrets scan`, without --history",
+        )
+    });
     Ok(Facts {
         project: Fact::from(project::collect(root)),
-        env: Fact::Known(env::collect(root, &asked, &keys()?)),
+        env: Fact::Known(env::collect(root, &asked, &keys)),
         git: Fact::from(git::collect(root)),
         dependencies: Fact::from(dependencies::collect(root, &sources)),
         source: Fact::from(source::collect(root)),
-        routes: Fact::Known(routes::collect(root, &routes::Names::default())),
-        secrets: secrets(root),
+        routes: Fact::Known(routes::collect(root, &Names::default())),
+        secrets: Fact::from(leaks),
         build: match build {
             Some(build) => Fact::from(build),
             None => super::build::unasked(),

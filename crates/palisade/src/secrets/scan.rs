@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use palisade_backend::SystemEntropy;
@@ -23,7 +22,7 @@ pub(crate) fn run(args: &Scan, format: Format) -> anyhow::Result<Exit> {
     if args.until.as_deref().is_some_and(|until| !is_day(until)) {
         bail!("--until is a day: 2027-06-30");
     }
-    let today = today();
+    let today = crate::check::today();
     let (key, baseline) = baseline(args)?;
     let wanted = Wanted { history: args.history, built: args.built };
     let mut found = secrets::scan(&root, wanted, key).map_err(anyhow::Error::msg)?;
@@ -62,14 +61,6 @@ fn read(path: &Path) -> anyhow::Result<String> {
         bail!("it is no file of at most {LARGEST} bytes");
     }
     Ok(std::fs::read_to_string(path)?)
-}
-
-/// `2026-11-22`, by UTC.
-pub(crate) fn today() -> String {
-    let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
-    let mut stamp = Vec::new();
-    palisade_event::rfc3339(u64::try_from(micros).unwrap_or(u64::MAX), &mut stamp);
-    String::from_utf8_lossy(&stamp).chars().take(10).collect()
 }
 
 /// For machines. No time, no key: two runs over the same project say the same.

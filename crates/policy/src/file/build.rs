@@ -169,8 +169,12 @@ impl Draft {
             let values = names.unwrap_or_default().iter().filter_map(|name| sources.variables.get(*name));
             origins.extend(values.filter_map(|value| told(value)));
         }
-        let mut seen = std::collections::BTreeSet::new();
-        origins.retain(|origin| seen.insert(origin.clone()));
+        let mut seen = Vec::new();
+        origins.retain(|origin| {
+            let new = !seen.contains(origin);
+            seen.push(origin.clone());
+            new
+        });
         origins.is_empty() && !self.origins.is_empty()
     }
 

@@ -59,6 +59,13 @@ pub(super) fn outdated(root: &Root, registry: &Registry) -> Result<Vec<Outdated>
             found.push(Outdated { package: package.clone(), current, wanted, latest });
         }
     }
+    if found.is_empty() {
+        // npm passes over packages that the registry refuses: that it answers at all must be seen.
+        let manifest = project::manifest(root)?.unwrap_or_default();
+        for package in project::strings(&manifest, "dependencies").keys().take(1) {
+            latest(package, registry)?;
+        }
+    }
     found.sort();
     Ok(found)
 }
@@ -111,13 +118,14 @@ impl Room {
     }
 
     fn npm(&self, registry: &Registry, arguments: &[&str]) -> Result<Value, Unknown> {
-        let none = self.path.join("none");
+        let none = |of: &str| self.path.join(of).display().to_string();
         let mut command = Command::new("npm");
         command
             .args(arguments)
             .args(["--ignore-scripts", "--no-update-notifier", "--no-fund", "--fetch-retries=0"])
-            .arg(format!("--userconfig={}", none.display()))
-            .arg(format!("--globalconfig={}", none.display()))
+            .arg(format!("--userconfig={}", none("user")))
+            // Two names: npm refuses one file in both places.
+            .arg(format!("--globalconfig={}", none("global")))
             .arg(format!("--cache={}", self.path.join("cache").display()))
             .env_clear()
             .env("PATH", &registry.path)

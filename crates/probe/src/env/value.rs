@@ -85,7 +85,7 @@ fn form(value: &str) -> (Form, &'static str) {
     if is_placeholder(value) {
         return (Form::Placeholder, "");
     }
-    let prefixed = PREFIXES.iter().find(|(prefix, _)| value.len() > prefix.len() + 1 && value.starts_with(prefix));
+    let prefixed = PREFIXES.iter().find(|(prefix, _)| value.len() > prefix.len() && value.starts_with(prefix));
     if let Some((prefix, form)) = prefixed {
         let word = *form == Form::OtherSecret && bits(value) < RANDOM_BITS;
         return if word { (Form::Text, "") } else { (*form, prefix) };

@@ -217,6 +217,7 @@ pub(super) fn path(expression: &Expression<'_>) -> String {
             }
             Expression::ComputedMemberExpression(member) => member.object.get_inner_expression(),
             Expression::CallExpression(call) => call.callee.get_inner_expression(),
+            Expression::NewExpression(new) => new.callee.get_inner_expression(),
             Expression::AwaitExpression(wait) => wait.argument.get_inner_expression(),
             Expression::ChainExpression(chain) => {
                 return match &chain.expression {

@@ -185,7 +185,6 @@ mod tests {
             "const key = process.env.API_KEY || \"V\"",
             "let apiKey: string = \"V\";",
             "process.env['ACCESS_TOKEN'] ?? 'V'",
-            "define('X_ACCESS_KEY'): \"V\"",
         ] {
             let line = line.replace('V', VALUE);
             assert!(finds(&line, Writing::Quoted), "{line}");

@@ -186,3 +186,6 @@ fn text(value: &Value) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,9 +105,6 @@ pub struct Brief {
     pub paths: Vec<(String, u64)>,
     /// Clients that occur most.
     pub clients: Vec<(String, u64)>,
-    /// Sessions of a recorder, where the app names them: strangers' text.
-    #[serde(default)]
-    pub sessions: Vec<String>,
     /// The runbook's steps.
     pub steps: Vec<String>,
     /// The OWASP reference; empty if there is none.
@@ -192,7 +189,6 @@ impl Brief {
             due: kept.due(),
             paths: top(&body, "/evidence/paths"),
             clients: top(&body, "/evidence/clients"),
-            sessions: sessions(&body),
             steps: items(&body, "/steps").filter_map(Value::as_str).take(STEPS).map(cut).collect(),
             owasp: text("/owasp"),
             by: by.unwrap_or_default(),
@@ -228,15 +224,6 @@ fn top(body: &Value, pointer: &str) -> Vec<(String, u64)> {
         Some((cut(item.get("value")?.as_str()?), item.get("count").and_then(Value::as_u64).unwrap_or_default()))
     };
     items(body, pointer).filter_map(read).take(TOP).collect()
-}
-
-/// What LogRocket calls the session of a visitor, where the app sends it along.
-fn sessions(body: &Value) -> Vec<String> {
-    let mut found: Vec<String> =
-        items(body, "/evidence/samples").filter_map(|sample| sample.get("session.url")?.as_str()).map(cut).collect();
-    found.dedup();
-    found.truncate(TOP);
-    found
 }
 
 fn cut(text: &str) -> String {

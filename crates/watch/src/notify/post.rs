@@ -1,6 +1,7 @@
 //! One POST: https with this machine's and the public roots, plain http on loopback alone; no redirects, no cookies, no proxies,
 //! little of the answer read, a bounded time.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -46,7 +47,7 @@ pub enum BadAddress {
 
 /// What is sent.
 pub(crate) struct Request<'r> {
-    pub(crate) headers: &'r [(&'static str, String)],
+    pub(crate) headers: &'r [(Cow<'static, str>, String)],
     pub(crate) body: &'r [u8],
 }
 
@@ -163,7 +164,7 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin>(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static("palisade"));
     for (name, value) in wanted.headers {
-        if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(*name), HeaderValue::try_from(value)) {
+        if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name.as_ref()), HeaderValue::try_from(value)) {
             value.set_sensitive(true);
             headers.insert(name, value);
         }

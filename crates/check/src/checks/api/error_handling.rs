@@ -17,6 +17,6 @@ fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
     let source = case.facts.source.known()?;
     let fix = "answer a fixed text, and log the error; `// palisade-ok(errors): reason` where it is harmless";
     let ruled =
-        crate::checks::payments::statements(source, &source.raw_errors, "an answer carries an error\'s own text", fix)?;
+        crate::checks::payments::statements(source, &source.raw_errors, "an answer carries an error's own text", fix)?;
     Ok(ruled)
 }

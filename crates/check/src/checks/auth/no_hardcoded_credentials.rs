@@ -1,7 +1,9 @@
 //! No credentials stand in the code.
 
 use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::checks::leaks;
 use crate::facts::Unknown;
+use crate::facts::secrets::LeakSource;
 
 pub(super) const CHECK: Check = Check {
     id: "auth/no-hardcoded-credentials",
@@ -13,7 +15,7 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+/// Passwords, private keys, tokens of people, and whatever stands beside a telling name.
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    leaks::judge(case, |leak| leak.source != LeakSource::History && leaks::is_credential(leak))
 }

@@ -74,5 +74,7 @@ fn is_same(one: &Variable, other: &Variable) -> Option<bool> {
     if !one.hash.is_empty() && !other.hash.is_empty() {
         return Some(one.hash == other.hash);
     }
-    Some(one.fingerprint.as_ref()? == other.fingerprint.as_ref()?)
+    let (one, other) = (one.fingerprint.as_ref()?, other.fingerprint.as_ref()?);
+    let key = |text: &str| text.split_once(':').map(|(key, _)| key.to_owned());
+    (key(one) == key(other)).then(|| one == other)
 }

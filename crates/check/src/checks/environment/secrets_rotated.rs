@@ -29,8 +29,9 @@ fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
         let here = sets.iter().find(|(name, _)| name == environment).map(|(_, set)| set);
         for (name, variable) in committed.variables.iter().filter(|(name, it)| is_secret(name, it)) {
             let now = here.and_then(|set| set.variables.get(name)).and_then(|it| it.fingerprint.as_ref());
-            let replaced =
-                env.key.as_ref() == Some(&committed.key) && now.is_some() && now != variable.fingerprint.as_ref();
+            let known = variable.fingerprint.as_ref().map(|it| format!("{}:{it}", committed.key));
+            let same_key = now.is_some_and(|now| now.starts_with(&format!("{}:", committed.key)));
+            let replaced = same_key && now != known.as_ref();
             let since = variable.since.as_deref().filter(|_| !replaced);
             let Some(days) = since.and_then(|since| Some(date::days(case.today)? - date::days(since)?)) else {
                 continue;

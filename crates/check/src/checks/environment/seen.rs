@@ -23,20 +23,25 @@ pub(in crate::checks) fn set(case: &Case<'_>, environment: &str) -> Result<EnvSe
         Some(Fact::Unknown(unknown)) => Err(unknown.clone()),
         None => Fact::<EnvSet>::default().known().cloned(),
     };
-    match (here, env.committed.get(environment)) {
+    // Fingerprints carry their key from here on: those of two keys say nothing about each other.
+    let here = here.map(|set| tagged(set, env.key.as_deref().unwrap_or_default()));
+    let committed = env.committed.get(environment).map(|committed| {
+        let set =
+            EnvSet { variables: committed.variables.clone(), sources: vec![source(&committed.on)], complete: true };
+        tagged(set, &committed.key)
+    });
+    match (here, committed) {
         (Ok(set), None) => Ok(set),
         (Ok(mut set), Some(committed)) if !is_complete(case, &set) => {
-            set.sources.push(source(&committed.on));
-            for (name, variable) in &committed.variables {
-                set.variables.entry(name.clone()).or_insert_with(|| variable.clone());
+            set.sources.extend(committed.sources);
+            for (name, variable) in committed.variables {
+                set.variables.entry(name).or_insert(variable);
             }
             set.complete = true;
             Ok(set)
         }
         (Ok(set), Some(_)) => Ok(set),
-        (Err(_), Some(committed)) => {
-            Ok(EnvSet { sources: vec![source(&committed.on)], complete: true, variables: committed.variables.clone() })
-        }
+        (Err(_), Some(committed)) => Ok(committed),
         (Err(unknown), None) => Err(unknown),
     }
 }
@@ -46,6 +51,13 @@ pub(super) fn sets<'a>(case: &Case<'a>) -> Result<Vec<(&'a str, EnvSet)>, Unknow
     case.facts.env.known()?;
     let others = ["production", "staging", "development"].into_iter().filter(|name| *name != case.environment);
     Ok(std::iter::once(case.environment).chain(others).filter_map(|name| Some((name, set(case, name).ok()?))).collect())
+}
+
+fn tagged(mut set: EnvSet, key: &str) -> EnvSet {
+    for fingerprint in set.variables.values_mut().filter_map(|variable| variable.fingerprint.as_mut()) {
+        *fingerprint = format!("{key}:{fingerprint}");
+    }
+    set
 }
 
 fn source(on: &str) -> String {
@@ -74,6 +86,11 @@ pub(in crate::checks) fn services(case: &Case<'_>) -> Vec<Service> {
     let named = case.policy.map(|policy| policy.app.services.clone()).unwrap_or_default();
     let project = case.facts.project.known().map(|project| project.services.clone()).unwrap_or_default();
     Service::ALL.into_iter().filter(|it| named.contains(it) || project.contains(it.id())).collect()
+}
+
+/// Whether it is known which services the app uses; only then is one that is not named not used.
+pub(in crate::checks) fn services_known(case: &Case<'_>) -> Result<(), Unknown> {
+    if case.policy.is_some() { Ok(()) } else { case.facts.project.known().map(|_| ()) }
 }
 
 /// The variables that the app must have.
@@ -117,6 +134,7 @@ pub(super) fn forms(
     let anywhere =
         |name: &str| env.sets.values().any(|set| set.known().is_ok_and(|set| set.variables.contains_key(name)));
     if !services(case).contains(&service) && !wanted.iter().any(|(name, ..)| anywhere(name)) {
+        services_known(case)?;
         return Ok(vec![Ruled::not_applicable(format!("the app does not use {title}"))]);
     }
     let set = set(case, case.environment)?;

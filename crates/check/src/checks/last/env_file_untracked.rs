@@ -1,4 +1,4 @@
-//! git does not see .env.local.
+//! Git does not see .env.local.
 
 use crate::check::{Case, Check, Item, Ruled, Section, Severity};
 use crate::facts::Place;
@@ -6,7 +6,7 @@ use crate::facts::Unknown;
 
 pub(super) const CHECK: Check = Check {
     id: "final/env-file-untracked",
-    title: "git does not see .env.local",
+    title: "Git does not see .env.local",
     item: Item::Final(2),
     section: Section::Final,
     severity: Severity::Critical,

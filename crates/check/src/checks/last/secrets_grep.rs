@@ -1,6 +1,7 @@
 //! The search for hardcoded secrets finds none.
 
 use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::checks::leaks;
 use crate::facts::Unknown;
 
 pub(super) const CHECK: Check = Check {
@@ -13,7 +14,13 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// Only a person can say.
-fn judge(_: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    Err(Unknown::new("nothing here shows it", "look, then confirm it with `palisade check attest`"))
+/// Everywhere, the history included.
+fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
+    let mut ruled = leaks::judge(case, |_| true)?;
+    let coverage = case.facts.secrets.known()?.coverage;
+    if coverage.shallow {
+        let why = "the clone is shallow: earlier commits are not here";
+        ruled.push(Ruled::unknown(Unknown::new(why, "fetch them: git fetch --unshallow")));
+    }
+    Ok(ruled)
 }

@@ -18,7 +18,7 @@ fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
     super::statements(
         source,
         &source.card_fields,
-        "the app handles a card\'s field itself",
-        "let the provider\'s own page or element take the card",
+        "the app handles a card's field itself",
+        "let the provider's own page or element take the card",
     )
 }

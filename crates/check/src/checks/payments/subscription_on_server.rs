@@ -14,10 +14,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    if !super::has_payments(case) {
+    if !super::has_payments(case)? {
         return Ok(vec![Ruled::not_applicable("the app uses no payment service that is known here")]);
     }
-    let routes = case.policy.map(|policy| policy.routes()).unwrap_or_default();
+    let routes = case.policy.map(palisade_policy::Policy::routes).unwrap_or_default();
     let asked = routes.iter().filter(|route| !route.access.plan.is_empty() || !route.access.feature.is_empty());
     let ruled: Vec<Ruled> =
         asked.map(|route| Ruled::pass(format!("{} asks for the plan at the gate", route.path))).collect();

@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    if !super::has_payments(case) {
+    if !super::has_payments(case)? {
         return Ok(vec![Ruled::not_applicable("the app uses no payment service that is known here")]);
     }
     let Some(policy) = case.policy else {

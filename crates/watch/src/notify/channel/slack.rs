@@ -24,9 +24,6 @@ pub(super) fn message(notice: &Notice) -> Value {
         for (path, count) in &brief.paths {
             lines.push(format!("{count} x {}", Untrusted::new(path).slack()));
         }
-        for session in &brief.sessions {
-            lines.push(format!("session {}", Untrusted::new(session).slack()));
-        }
         lines.extend(brief.steps.iter().map(|step| format!("• {}", escaped(step))));
         lines.push(format!("`{}`", words::how(brief)));
         blocks.push(section(&lines.join("\n")));

@@ -3,6 +3,8 @@
 //!
 //! `webhook-id` is the same for every attempt, so that a receiver knows a copy.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -35,7 +37,7 @@ pub(super) fn message(notice: &Notice) -> Value {
 }
 
 /// The three headers that sign a body.
-pub(super) fn headers(secret: &[u8], id: &str, now: EventTime, body: &str) -> Vec<(&'static str, String)> {
+pub(super) fn headers(secret: &[u8], id: &str, now: EventTime, body: &str) -> Vec<(Cow<'static, str>, String)> {
     let seconds = (now.micros() / 1_000_000).to_string();
     let mac = Hmac::<Sha256>::new_from_slice(secret).map(|mut mac| {
         [id, ".", &seconds, ".", body].iter().for_each(|part| mac.update(part.as_bytes()));
@@ -43,7 +45,8 @@ pub(super) fn headers(secret: &[u8], id: &str, now: EventTime, body: &str) -> Ve
     });
     // HMAC takes keys of any length, so there is always a signature.
     let signature = format!("v1,{}", mac.unwrap_or_default());
-    vec![("webhook-id", id.to_owned()), ("webhook-timestamp", seconds), ("webhook-signature", signature)]
+    let headers = [("webhook-id", id.to_owned()), ("webhook-timestamp", seconds), ("webhook-signature", signature)];
+    headers.map(|(name, value)| (Cow::Borrowed(name), value)).to_vec()
 }
 
 /// The bytes of `whsec_...`, 24 to 64 of them as the specification says.
@@ -66,7 +69,7 @@ fn brief(brief: &Brief) -> Value {
     json!({
         "key": key, "rule": rule, "title": title, "priority": priority.id(), "state": state, "group": group, "count": count,
         "first_seen": exact(*first_seen), "last_seen": exact(*last_seen), "due": exact(*due),
-        "paths": top(&brief.paths), "clients": top(&brief.clients), "sessions": brief.sessions,
+        "paths": top(&brief.paths), "clients": top(&brief.clients),
         "steps": brief.steps, "owasp": brief.owasp, "by": brief.by,
     })
 }

@@ -195,7 +195,7 @@ fn what_opened_and_ended_between_two_looks_is_told_all_the_same() {
 }
 
 #[test]
-fn g1_a_storm_of_10_000_incidents_is_two_messages_and_a_digest_a_minute_and_no_count_is_lost() {
+fn a_storm_of_10_000_incidents_is_two_messages_and_a_digest_a_minute_and_no_count_is_lost() {
     let mut desk = desk(vec![channel("a", Priority::P2), channel("b", Priority::P1)]);
     let mut all = Vec::new();
     // Forty rules, half of them P1, for a minute.

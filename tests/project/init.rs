@@ -1,0 +1,119 @@
+//! `init`.
+
+use std::fs;
+use std::path::Path;
+
+use crate::folder::{Folder, text};
+
+/// The example shop, without its policy, its packages and what was made in it.
+fn shop(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/nextjs-shop");
+    copy(&from, folder.path());
+    fs::remove_file(folder.path().join("palisade.toml")).expect("the policy goes");
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("folder").map(|entry| entry.expect("entry")) {
+        let name = entry.file_name();
+        let left_out = ["node_modules", ".next", "palisade.db"].iter().any(|other| name == *other);
+        if left_out || name.to_string_lossy().starts_with(".env") {
+            continue;
+        }
+        let (from, to) = (entry.path(), to.join(&name));
+        if entry.file_type().expect("type").is_dir() {
+            fs::create_dir_all(&to).expect("folder");
+            copy(&from, &to);
+        } else {
+            fs::copy(from, to).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn the_shop_gets_a_policy_that_holds_without_a_hand_on_it() {
+    let folder = shop("shop");
+    // What `npm run keys` writes, as far as the gate reads it.
+    let clerk = "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_test_Y2xlcmsuc2hvcC5leGFtcGxlJA\nCLERK_SECRET_KEY=not-looked-at-here-1234567890\n";
+    folder.write(".env.local", &format!("{clerk}STRIPE_WEBHOOK_SECRET=whsec_{}\n", "9fK2mXq7Lr4Tz8BvWc3Dn6HjPw5Rs1Ty"));
+    let output = folder.palisade(&["init", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let policy = folder.read("palisade.toml");
+    for entry in [
+        "path = \"/api/contact\"\nmethods = [\"POST\"]\nkind = \"public-form\"",
+        "path = \"/api/example-account\"\nmethods = [\"POST\"]\nkind = \"account\"",
+        "path = \"/api/pro/offers\"\nkind = \"protected-read\"",
+        "path = \"/api/users/{user}/posts\"\nmethods = [\"POST\"]\nkind = \"protected-write\"",
+        "path = \"/api/webhooks/stripe\"\nkind = \"webhook\"\nsignature = { scheme = \"stripe\", secrets = [\"STRIPE_WEBHOOK_SECRET\"] }",
+        "path = \"/account\"\nkind = \"protected-read\"",
+        "mode = \"observe\"",
+    ] {
+        assert!(policy.contains(entry), "{entry}\n---\n{policy}");
+    }
+    let said = text(&output.stderr);
+    assert!(said.contains("browser -> Clerk") && said.contains("restock"), "{said}");
+    for (command, wanted) in
+        [(&["policy", "check"][..], 0), (&["serve", "--check", "--env", "development", "--env-file", ".env.local"], 0)]
+    {
+        let output = folder.palisade(command);
+        assert_eq!(output.status.code(), Some(wanted), "{command:?}: {}", text(&output.stderr));
+    }
+    let ignored = folder.read(".gitignore");
+    assert!(ignored.lines().any(|line| line == "palisade.db*"), "{ignored}");
+    let secrets = folder.read(".env.local");
+    assert!(
+        secrets.starts_with(clerk) && secrets.contains("\nCSRF_SECRET=") && secrets.contains("\nSESSION_SECRET="),
+        "{secrets}"
+    );
+    assert!(
+        !said.contains(secrets.lines().last().and_then(|line| line.split_once('=')).expect("a secret").1),
+        "a secret is shown"
+    );
+}
+
+#[test]
+fn what_is_there_is_never_replaced_unasked() {
+    let folder = Folder::with(
+        "kept",
+        &[("package.json", "{\"dependencies\":{\"next\":\"16\"}}"), ("palisade.toml", "# mine\n")],
+    );
+    assert_eq!(folder.palisade(&["init", "--yes"]).status.code(), Some(2));
+    assert_eq!(folder.palisade(&["init"]).status.code(), Some(2), "nobody is there to ask");
+    assert_eq!(folder.read("palisade.toml"), "# mine\n");
+    assert_eq!(folder.palisade(&["init", "--yes", "--overwrite"]).status.code(), Some(0));
+    assert!(folder.read("palisade.toml").contains("[app]"));
+    let first = folder.read(".env.local");
+    assert_eq!(folder.palisade(&["init", "--yes", "--overwrite"]).status.code(), Some(0));
+    assert_eq!(folder.read(".env.local"), first, "secrets that are set stay");
+}
+
+#[test]
+fn other_apps_and_none_get_a_policy_too() {
+    let axum = "use axum::{Router, routing::{get, post}};\nfn app() -> Router { Router::new().route(\"/healthz\", get(ok)).route(\"/api/login\", post(login)) }";
+    let openapi = "openapi: 3.1.0\npaths:\n  /search:\n    post: {}\n  /upload:\n    post: {}\n";
+    for (name, files) in
+        [("axum", vec![("src/main.rs", axum)]), ("openapi", vec![("openapi.yaml", openapi)]), ("nothing", vec![])]
+    {
+        let folder = Folder::with(name, &files);
+        let output = folder.palisade(&["init", "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output.stderr));
+        assert!(!folder.path().join("palisade.toml").exists(), "data alone writes nothing");
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let kinds: Vec<&str> =
+            value["routes"].as_array().expect("routes").iter().filter_map(|route| route["kind"].as_str()).collect();
+        let expected: &[&str] = match name {
+            "axum" => &["login", "health"],
+            "openapi" => &["search", "public-form"],
+            _ => &[],
+        };
+        assert_eq!(kinds, expected, "{name}");
+        assert_eq!(folder.palisade(&["init", "--yes"]).status.code(), Some(0));
+        for command in
+            [&["policy", "check"][..], &["serve", "--check", "--env", "development", "--env-file", ".env.local"]]
+        {
+            let output = folder.palisade(command);
+            assert_eq!(output.status.code(), Some(0), "{name} {command:?}: {}", text(&output.stderr));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `secrets scan`.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use crate::corpus::{Random, planted};
+use crate::folder::{Folder, text};
+
+fn scan(folder: &Folder, arguments: &[&str]) -> (Value, String) {
+    let output = folder.palisade(&[&["secrets", "scan", "--json"], arguments].concat());
+    let out = text(&output.stdout);
+    (serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out} {}", text(&output.stderr))), out)
+}
+
+fn findings(value: &Value) -> Vec<&Value> {
+    value["findings"].as_array().expect("findings").iter().collect()
+}
+
+#[test]
+fn every_format_is_found_and_what_looks_so_is_not() {
+    let folder = Folder::new("corpus");
+    let corpus = planted(7, 6);
+    for planted in &corpus {
+        folder.write(&planted.file, &planted.text);
+    }
+    let (value, out) = scan(&folder, &[]);
+    let found: BTreeSet<(String, String)> = findings(&value)
+        .iter()
+        .map(|one| (one["path"].as_str().expect("path").to_owned(), one["rule"].as_str().expect("rule").to_owned()))
+        .collect();
+    let mut wrong = Vec::new();
+    for planted in &corpus {
+        let rules: Vec<&str> =
+            found.iter().filter(|(file, _)| *file == planted.file).map(|(_, rule)| rule.as_str()).collect();
+        match &planted.secret {
+            Some(secret) => {
+                if !rules.contains(&planted.what.as_str()) {
+                    wrong.push(format!("missed {} ({} bytes), found {rules:?}", planted.what, secret.len()));
+                }
+                let middle = &secret[secret.len() / 2..];
+                assert!(!out.contains(middle), "{} is printed", planted.what);
+            }
+            None if !rules.is_empty() => wrong.push(format!("{}: taken for {rules:?}", planted.what)),
+            None => {}
+        }
+    }
+    // A password of letters that happen to look like words is left alone: chance, about one in fifty.
+    assert!(wrong.len() * 50 <= corpus.len(), "{} of {}:\n{}", wrong.len(), corpus.len(), wrong.join("\n"));
+}
+
+#[test]
+fn two_runs_say_the_same_byte_for_byte() {
+    let folder = Folder::new("twice");
+    for planted in planted(3, 2) {
+        folder.write(&planted.file, &planted.text);
+    }
+    folder.git(&["init", "-q"]);
+    folder.git(&["add", "-A"]);
+    folder.git(&["commit", "-qm", "all"]);
+    let runs: BTreeSet<String> = (0..3).map(|_| scan(&folder, &["--history", "--built"]).1).collect();
+    assert_eq!(runs.len(), 1);
+}
+
+#[test]
+fn the_projects_own_secrets_are_found_wherever_they_lie() {
+    let mut random = Random(11);
+    let own = random.of("abcdefghkmnpqrstuvwxyz23456789", 24);
+    let encoded = base64::engine::general_purpose::STANDARD.encode(&own);
+    let folder = Folder::with(
+        "own",
+        &[
+            (".gitignore", ".env*.local\n.next\n"),
+            (".env.local", &format!("INTERNAL_SALT={own}\nNEXT_PUBLIC_NAME=visible-to-all-{own}\n")),
+            ("lib/raw.ts", &format!("export const x = ['{own}'];\n")),
+            (".next/static/chunks/a.js", &format!("var a=\"{encoded}\";")),
+            ("lib/clean.ts", "export const x = 1;\n"),
+        ],
+    );
+    let (value, _) = scan(&folder, &["--built"]);
+    let found: Vec<(&str, &str, &str)> = findings(&value)
+        .iter()
+        .map(|one| {
+            (
+                one["path"].as_str().expect("path"),
+                one["variable"].as_str().unwrap_or_default(),
+                one["source"].as_str().expect("source"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [("lib/raw.ts", "INTERNAL_SALT", "tree"), (".next/static/chunks/a.js", "INTERNAL_SALT", "built")]
+    );
+}
+
+#[test]
+fn b7_a_secret_that_was_removed_is_still_in_the_history_and_the_repository_runs_nothing() {
+    let mut random = Random(5);
+    let key = format!("sk_{}_{}", "live", random.of("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz23456789", 24));
+    let folder = Folder::with("history", &[("lib/pay.ts", &format!("export const key = '{key}';\n"))]);
+    folder.git(&["init", "-q"]);
+    folder.git(&["add", "-A"]);
+    folder.git(&["commit", "-qm", "one"]);
+    folder.write("lib/pay.ts", "export const key = process.env.KEY;\n");
+    folder.git(&["commit", "-qam", "two"]);
+    // A hostile repository: each of these would leave a mark if git read its configuration.
+    let mark = folder.path().join("mark");
+    let run = format!("touch {}", mark.display());
+    for (name, value) in [
+        ("core.fsmonitor", run.as_str()),
+        ("core.sshCommand", &run),
+        ("core.pager", &run),
+        ("core.alternateRefsCommand", &run),
+    ] {
+        folder.git(&["config", name, value]);
+    }
+    std::fs::remove_file(&mark).ok();
+    let (value, out) = scan(&folder, &["--history"]);
+    let all = findings(&value);
+    assert_eq!(all.len(), 1, "{out}");
+    assert_eq!((all[0]["source"].as_str(), all[0]["path"].as_str()), (Some("history"), Some("lib/pay.ts")));
+    assert!(!mark.exists(), "something of the repository was run");
+    let (tree, _) = scan(&folder, &[]);
+    assert!(findings(&tree).is_empty(), "it is gone from the tree");
+}
+
+#[test]
+fn what_is_accepted_is_kept_out_until_its_day_and_moves_with_no_line() {
+    let mut random = Random(9);
+    let key = format!("sk_{}_{}", "test", random.of("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz23456789", 24));
+    let folder = Folder::with("baseline", &[("a.ts", &format!("const a = '{key}';\n"))]);
+    let accept = ["secrets", "scan", "--baseline", "b.json", "--accept", "revoked", "--until", "2999-01-01"];
+    assert_eq!(folder.palisade(&accept).status.code(), Some(0));
+    let first = folder.read("b.json");
+    assert!(!first.contains(&key[8..]) && first.contains("revoked"), "{first}");
+    folder.write("a.ts", &format!("\n\n\nconst a = '{key}';\n"));
+    let check = ["secrets", "scan", "--baseline", "b.json"];
+    assert_eq!(folder.palisade(&check).status.code(), Some(0), "a moved line is the same secret");
+    assert_eq!(folder.palisade(&accept).status.code(), Some(0));
+    assert_eq!(folder.read("b.json"), first, "and changes no baseline");
+    folder.write("b.json", &first.replace("2999-01-01", "2001-01-01"));
+    assert_eq!(folder.palisade(&check).status.code(), Some(1), "a day that is over allows nothing");
+    folder.write("b.json", &first.replace("\"reason\"", "\"why\""));
+    assert_eq!(folder.palisade(&check).status.code(), Some(2), "a baseline without reasons is none");
+    folder.write("b.json", &first);
+    folder.write("c.ts", &format!("const c = '{key}';\n"));
+    assert_eq!(folder.palisade(&check).status.code(), Some(1), "another file is another decision");
+    folder.write("c.ts", &format!("// palisade-ok(secret): a key of the documentation\nconst c = '{key}';\n"));
+    assert_eq!(folder.palisade(&check).status.code(), Some(0));
+    folder.write("c.ts", &format!("// palisade-ok(secret):\nconst c = '{key}';\n"));
+    assert_eq!(folder.palisade(&check).status.code(), Some(1), "no reason, no allowance");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_pipes_are_not_followed() {
+    let outside =
+        Folder::with("outside", &[("key.ts", &format!("const k = 'sk_{}_{}';\n", "live", "9fK2mXq7Lr4Tz8BvWc3Dn6Hj"))]);
+    let folder = Folder::with("links", &[("a.ts", "export {};\n")]);
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("way")).expect("link");
+    std::os::unix::fs::symlink(outside.path().join("key.ts"), folder.path().join("link.ts")).expect("link");
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.ts")).status().expect("mkfifo");
+    assert!(made.success());
+    let (value, out) = scan(&folder, &[]);
+    assert!(findings(&value).is_empty(), "{out}");
+    assert_eq!(value["coverage"]["skipped"]["links"], 2);
+}
