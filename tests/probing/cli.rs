@@ -34,6 +34,9 @@ fn demo() -> Running {
     ]))
 }
 
+/// What the demo's form accepts.
+const BODY: &str = "{\"title\":\"Hello\"}";
+
 /// The ids that came to a status.
 fn ids(report: &Value, wanted: &[&str]) -> Vec<String> {
     let all = report["findings"].as_array().expect("findings").iter();
@@ -190,10 +193,60 @@ fn d8_everything_at_once_asks_by_the_policys_routes() {
     let demo = demo();
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/palisade.toml");
     let started = Instant::now();
-    let output = probe(&["all", &format!("http://{}", demo.address), "--policy", policy, "--json", "--time", "60"]);
+    let output = probe(&["all", &format!("http://{}", demo.address), "--policy", policy, "--body", BODY, "--json"]);
     let report = json(&output);
     let fine = ids(&report, &["pass"]).len();
     assert!(fine > 60, "{report}");
     assert_eq!(ids(&report, &["fail"]), Vec::<String>::new());
     println!("probe all on the demo: {fine} pass in {:?}", started.elapsed());
+}
+
+/// The status of every item of a section of the checklist, with the demo asked.
+fn section(name: &str) -> Vec<(String, String, String)> {
+    let demo = demo();
+    let folder = std::env::temp_dir().join(format!("palisade-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("folder");
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/palisade.toml");
+    let url = format!("http://{}", demo.address);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.args([
+        "check",
+        "--section",
+        name,
+        "--policy",
+        policy,
+        "--env",
+        "development",
+        "--body",
+        BODY,
+        "--json",
+        "--live",
+        &url,
+    ]);
+    let output = command.arg("--root").arg(&folder).output().expect("the program runs");
+    let _ = std::fs::remove_dir_all(&folder);
+    let report = json(&output);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = report["findings"].as_array().expect("findings").iter();
+    all.map(|one| (text(&one["id"]), text(&one["status"]), text(&one["evidence"]))).collect()
+}
+
+#[test]
+fn c3_security_features_are_seen_on_the_running_site() {
+    let items = section("C3");
+    assert_eq!(items.len(), 6, "{items:?}");
+    for (id, status, evidence) in items {
+        // Plain http on this machine cannot show HSTS.
+        let expected = if id == "security/hsts" { &["not_applicable"][..] } else { &["pass", "warn"] };
+        assert!(expected.contains(&status.as_str()), "{id}: {status}: {evidence}");
+    }
+}
+
+#[test]
+fn c7_the_six_tests_of_the_guide_are_run_on_the_running_site() {
+    let items = section("C7");
+    assert_eq!(items.len(), 6, "{items:?}");
+    for (id, status, evidence) in items {
+        assert!(["pass", "warn"].contains(&status.as_str()), "{id}: {status}: {evidence}");
+    }
 }

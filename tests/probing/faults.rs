@@ -172,7 +172,7 @@ fn who_cannot_be_reached_is_unknown_and_not_found_wanting() {
 #[test]
 fn a_wait_that_is_asked_for_is_kept_and_secrets_stay_out_of_what_is_kept() {
     let live = ask("", &["rate-limit", "auth", "webhook"]);
-    let text = serde_json::to_string(&live.trials.iter().map(|trial| &trial.aim).collect::<Vec<_>>()).expect("JSON");
+    let text = serde_json::to_string(&live.trials).expect("JSON");
     for secret in [SHOP_TOKEN, SHOP_OTHER, SHOP_SECRET] {
         assert!(!text.contains(secret), "{secret}");
     }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
 
 /// A program that is killed at the end, and its folder.
@@ -31,11 +31,10 @@ impl Certificates {
     fn new(name: &str) -> Certificates {
         let folder = std::env::temp_dir().join(format!("palisade-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).expect("folder");
-        let (mut params, key) = (CertificateParams::default(), KeyPair::generate().expect("key"));
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = params.self_signed(&key).expect("authority");
-        fs::write(folder.join("ca.pem"), authority.pem()).expect("file");
-        let issuer = Issuer::from_params(&params, key);
+        let params =
+            CertificateParams { is_ca: IsCa::Ca(BasicConstraints::Unconstrained), ..CertificateParams::default() };
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("self-signed");
+        fs::write(folder.join("ca.pem"), issuer.pem()).expect("file");
         for (file, host, year) in
             [("good", "localhost", 2040), ("other", "shop.example", 2040), ("late", "localhost", 2021)]
         {

@@ -74,7 +74,7 @@ pub(crate) fn target(typed: &str, args: &LiveArgs, tls: bool) -> Result<Target, 
     Target::new(&typed, &consent)
 }
 
-/// Everything a policy gives a reason to ask: what `check --live` and `probe all` ask.
+/// Everything a policy gives a reason to ask.
 pub(crate) fn everything(target: &Target, policy: Option<&Policy>, args: &LiveArgs) -> anyhow::Result<Plan> {
     let base = base(target, args)?;
     let aims = match policy {
@@ -89,7 +89,7 @@ pub(crate) fn everything(target: &Target, policy: Option<&Policy>, args: &LiveAr
 }
 
 /// The findings over what was asked.
-pub(crate) fn judged(live: Live, policy: Option<&Policy>) -> Vec<Finding> {
+fn judged(live: Live, policy: Option<&Policy>) -> Vec<Finding> {
     let checks: Vec<&'static Check> = LIVE_CHECKS.iter().copied().filter(|check| was_asked(&live, check)).collect();
     let facts = Facts { live: Fact::Known(live), ..Facts::default() };
     let case = Case { facts: &facts, policy, environment: "production", today: "" };

@@ -35,8 +35,6 @@ pub struct Plan {
     pub tls: bool,
     /// Which experiments are made, on what.
     pub aims: Vec<(&'static Experiment, Aim)>,
-    /// A field that says whose probe it is, so that a gate of the same owner can tell it from an attack.
-    pub mark: Option<String>,
     /// A file of roots that are trusted beside those of browsers, PEM.
     pub roots: Vec<u8>,
 }
@@ -53,7 +51,7 @@ pub fn collect(target: &Target, plan: &Plan, caps: Caps, progress: &mut dyn FnMu
         live.tls = Fact::Unknown(unknown);
         return live;
     }
-    let client = match Client::new(target, Trust::Roots, plan.mark.clone(), &plan.roots, caps) {
+    let client = match Client::new(target, Trust::Roots, &plan.roots, caps) {
         Ok(client) => client,
         Err(why) => {
             live.site = Fact::Unknown(Unknown::new(why, "mend the file of roots"));
@@ -119,13 +117,40 @@ fn trial(experiment: &Experiment, aim: &Aim, client: &Client, caps: Caps, progre
         let answer = connection.send(&sent);
         exchanges.push(Exchanged { sent, answer });
     };
-    let aim = Aim {
-        token: aim.token.as_ref().map(|_| HIDDEN.to_owned()),
-        other_token: aim.other_token.as_ref().map(|_| HIDDEN.to_owned()),
-        secret: aim.secret.as_ref().map(|_| HIDDEN.to_owned()),
-        ..aim.clone()
+    hidden(Trial { experiment: experiment.name.to_owned(), aim: aim.clone(), exchanges, stopped })
+}
+
+/// What is kept of a trial: nothing that the user gave to be used holds a place in it.
+fn hidden(mut trial: Trial) -> Trial {
+    let private =
+        |name: &str| ["cookie", "authorization", "x-api-key"].iter().any(|one| name.eq_ignore_ascii_case(one));
+    let Aim { token, other_token, secret, headers, .. } = &mut trial.aim;
+    let mut secrets = Vec::new();
+    for given in [token, other_token, secret].into_iter().flatten() {
+        secrets.push(std::mem::replace(given, HIDDEN.to_owned()));
+    }
+    for (_, value) in headers.iter_mut().filter(|(name, _)| private(name)) {
+        secrets.push(std::mem::replace(value, HIDDEN.to_owned()));
+    }
+    // The longest first: one may hold another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    let hide = |text: &mut String| {
+        for secret in
+            secrets.iter().filter(|secret| secret.len() >= 4 && text.contains(secret.as_str())).collect::<Vec<_>>()
+        {
+            *text = text.replace(secret.as_str(), HIDDEN);
+        }
     };
-    Trial { experiment: experiment.name.to_owned(), aim, exchanges, stopped }
+    for Exchanged { sent, answer } in &mut trial.exchanges {
+        hide(&mut sent.target);
+        hide(&mut sent.body);
+        sent.headers.iter_mut().for_each(|(_, value)| hide(value));
+        if let Ok(answer) = answer {
+            hide(&mut answer.body);
+            answer.headers.iter_mut().for_each(|(_, value)| hide(value));
+        }
+    }
+    trial
 }
 
 /// Stands in facts where a secret was.

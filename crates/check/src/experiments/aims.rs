@@ -1,5 +1,6 @@
 //! What a policy gives to aim at: one route of each sort for each experiment.
 
+use palisade_event::Kind;
 use palisade_policy::{
     CsrfStrength, IdentityNeed, Limit, Method, Policy, Route, RouteSource, Schema, SignatureScheme, preset_schema,
 };
@@ -24,11 +25,18 @@ pub fn aims(policy: &Policy, base: &Aim) -> Vec<(&'static Experiment, Aim)> {
         let aims = routes.iter().filter(|route| wanted(route)).take(MOST).map(|route| (experiment, aim(route, &base)));
         found.extend(aims.collect::<Vec<_>>());
     };
+    let open = |route: &Route| route.identity != IdentityNeed::Required && route.signature.is_none();
     add(&auth::EXPERIMENT, &|route| route.identity == IdentityNeed::Required);
-    add(&csrf::EXPERIMENT, &|route| route.csrf == CsrfStrength::Token && route.identity != IdentityNeed::Required);
-    add(&input::EXPERIMENT, &|route| {
-        !is_safe(method(route)) && route.signature.is_none() && route.identity != IdentityNeed::Required
-    });
+    // What a route accepts is known by its schema; of those without one, one is tried. A sign-in that is tried is one that
+    // failed, and locks somebody out.
+    let blind = routes
+        .iter()
+        .find(|route| fills(route) && open(route) && route.schema.is_none())
+        .map(|route| route.path.clone());
+    let filled =
+        |route: &Route| fills(route) && open(route) && (route.schema.is_some() || Some(&route.path) == blind.as_ref());
+    add(&csrf::EXPERIMENT, &|route| route.csrf == CsrfStrength::Token && filled(route));
+    add(&input::EXPERIMENT, &filled);
     add(&webhook::EXPERIMENT, &|route| route.signature.is_some());
     if policy.app.framework.is_some() {
         found.push((&actions::EXPERIMENT, Aim { path: "/".to_owned(), ..base.clone() }));
@@ -39,6 +47,11 @@ pub fn aims(policy: &Policy, base: &Aim) -> Vec<(&'static Experiment, Aim)> {
     limited.sort_by_key(|route| route.limit.map(|limit| limit.count));
     found.extend(limited.into_iter().take(MOST).map(|route| (&rate_limit::EXPERIMENT, aim(route, &base))));
     found
+}
+
+/// Whether a form is sent to it.
+fn fills(route: &Route) -> bool {
+    !is_safe(method(route)) && route.kind != Kind::Login
 }
 
 fn method(route: &Route) -> &'static str {

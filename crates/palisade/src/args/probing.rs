@@ -65,6 +65,7 @@ pub(crate) struct Probe {
 
 /// What every look at a running site may be told.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "The running site")]
 pub(crate) struct LiveArgs {
     /// A host that you own; may be repeated.
     #[arg(long = "i-own", value_name = "HOST")]

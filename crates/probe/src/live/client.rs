@@ -29,7 +29,6 @@ pub(super) enum Trust {
 pub(super) struct Client {
     target: Target,
     config: Arc<ClientConfig>,
-    mark: Option<String>,
     caps: Caps,
 }
 
@@ -79,13 +78,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 // === impl Client ===
 
 impl Client {
-    pub(super) fn new(
-        target: &Target,
-        trust: Trust,
-        mark: Option<String>,
-        more: &[u8],
-        caps: Caps,
-    ) -> Result<Client, String> {
+    pub(super) fn new(target: &Target, trust: Trust, more: &[u8], caps: Caps) -> Result<Client, String> {
         let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         let builder = builder.map_err(|error| error.to_string())?;
         let mut config = match trust {
@@ -96,7 +89,7 @@ impl Client {
                 .with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Client { target: target.clone(), config: Arc::new(config), mark, caps })
+        Ok(Client { target: target.clone(), config: Arc::new(config), caps })
     }
 
     pub(super) fn connection(&self) -> Connection<'_> {
@@ -133,9 +126,6 @@ impl Client {
         let named = |name: &str| sent.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         if !named("user-agent") {
             head.push_str(concat!("user-agent: palisade-probe/", env!("CARGO_PKG_VERSION"), "\r\n"));
-        }
-        if let Some(mark) = &self.mark {
-            head.push_str(&format!("x-palisade-probe: {mark}\r\n"));
         }
         for (name, value) in &sent.headers {
             head.push_str(&format!("{}: {}\r\n", clean(name), clean(value)));
