@@ -27,12 +27,10 @@ fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
             }
             gate => match &endpoint.shown.plan {
                 Some(call) => Some(Ruled::pass(format!("{name} asks for the caller's plan (`{call}`)"))),
-                None if matches!(gate, Gate::Declared(_) | Gate::Absent) && says_plan(&endpoint.path) => {
-                    Some(Ruled::warn(
-                        format!("{name} names a plan in its path, and nothing asks for one"),
-                        "ask in its source, or name `access = { plan = [...] }` for it in palisade.toml",
-                    ))
-                }
+                None if !matches!(gate, Gate::Refuses) && says_plan(&endpoint.path) => Some(Ruled::warn(
+                    format!("{name} names a plan in its path, and nothing asks for one"),
+                    "ask in its source, or name `access = { plan = [...] }` for it in palisade.toml",
+                )),
                 None => None,
             },
         }
