@@ -36,12 +36,14 @@ pub(crate) fn used<'n>(drafts: &[Draft<'n>], found: &mut Diagnostics) -> BTreeSe
     used
 }
 
+/// What rules may name: conditions of rules that only match, and ids of rules that count.
+pub(crate) struct Known {
+    pub(crate) matching: BTreeMap<String, Expr>,
+    pub(crate) counting: BTreeMap<String, Box<str>>,
+}
+
 /// What a rule takes and how it counts.
-pub(crate) fn read(
-    draft: &Draft<'_>,
-    known: &BTreeMap<String, Expr>,
-    found: &mut Diagnostics,
-) -> Option<(Vec<Input>, Correlation)> {
+pub(crate) fn read(draft: &Draft<'_>, known: &Known, found: &mut Diagnostics) -> Option<(Vec<Input>, Correlation)> {
     let Some(node) = draft.correlation else { return each(draft, found) };
     let mut map = Map::of(node, "correlation", found)?;
     let kind = map.text("type", found);
@@ -83,7 +85,7 @@ fn each(draft: &Draft<'_>, found: &mut Diagnostics) -> Option<(Vec<Input>, Corre
         found.push(problem.at(draft.span, "").fix("add `condition` to `detection`"));
         return None;
     };
-    let input = Input { name: draft.id.into(), expr, group: vec![Column::Field(Field::ClientKey)] };
+    let input = Input { name: draft.id.into(), expr, group: vec![Column::Field(Field::ClientKey)], from: None };
     Some((vec![input], Correlation::Each))
 }
 
@@ -110,7 +112,7 @@ fn aliases(map: &mut Map<'_>, found: &mut Diagnostics) -> Aliases {
 
 struct Reader<'a, 'n> {
     draft: &'a Draft<'n>,
-    known: &'a BTreeMap<String, Expr>,
+    known: &'a Known,
     aliases: Aliases,
     group: Vec<(String, Span)>,
     map: Map<'n>,
@@ -301,17 +303,18 @@ impl<'n> Reader<'_, 'n> {
             let Some(expr) = expr else {
                 return self.incomplete("rules").map(|(inputs, _): (Vec<Input>, Correlation)| inputs);
             };
-            return Some(vec![Input { name: self.draft.id.into(), expr, group: self.group_of(self.draft.id) }]);
+            let group = self.group_of(self.draft.id);
+            return Some(vec![Input { name: self.draft.id.into(), expr, group, from: None }]);
         }
         let names: Vec<_> = names.into_iter().map(|(name, span)| (name.to_owned(), span)).collect();
         let aliased = self.group.iter().any(|(name, _)| self.aliases.contains_key(name));
         let inputs = self.inputs(&names)?;
-        if aliased {
+        if aliased || inputs.iter().any(|input| input.from.is_some()) {
             return Some(inputs);
         }
         let group = inputs.first().map(|input| input.group.clone()).unwrap_or_default();
         let expr = Expr::any(inputs.into_iter().map(|input| input.expr).collect());
-        Some(vec![Input { name: self.draft.id.into(), expr, group }])
+        Some(vec![Input { name: self.draft.id.into(), expr, group, from: None }])
     }
 
     fn named(&mut self, key: &'static str) -> Option<Input> {
@@ -329,16 +332,17 @@ impl<'n> Reader<'_, 'n> {
             let own = self.draft.detection.as_ref();
             let expr = match name.as_str() {
                 "all" => Some(Expr::Always),
-                name => own.and_then(|own| own.selections.get(name)).or_else(|| self.known.get(name)).cloned(),
+                name => own.and_then(|own| own.selections.get(name)).or_else(|| self.known.matching.get(name)).cloned(),
             };
-            let Some(expr) = expr else {
+            let from = self.known.counting.get(name).filter(|id| expr.is_none() && ***id != *self.draft.id).cloned();
+            let Some(expr) = expr.or_else(|| from.is_some().then_some(Expr::Never)) else {
                 let problem = Diagnostic::error("selection-unknown", format!("there is no selection or rule `{name}`"));
                 self.found.push(
                     problem.at(*span, "").fix("name a selection of `detection`, or the id, name or title of a rule"),
                 );
                 continue;
             };
-            inputs.push(Input { name: name.as_str().into(), expr, group: self.group_of(name) });
+            inputs.push(Input { name: name.as_str().into(), expr, group: self.group_of(name), from });
         }
         (inputs.len() == names.len() && !inputs.is_empty()).then_some(inputs)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use palisade_event::{EventTime, Incident, Seen};
 
+use crate::chain::Chain;
 use crate::keep::Keep;
 use crate::partition::Told;
 use crate::reorder::Reorder;
@@ -57,6 +58,7 @@ pub struct Engine {
     matches: Matches,
     reorder: Reorder,
     shards: Vec<Shard>,
+    chain: Chain,
     counters: Counters,
     began: Option<EventTime>,
     told: Vec<Told>,
@@ -99,6 +101,7 @@ impl Engine {
             matches: Matches::default(),
             reorder: Reorder::new(settings.lateness_seconds, settings.waiting),
             shards: (0..count).map(|_| Shard::new(Arc::clone(&rules), count)).collect(),
+            chain: Chain::new(Arc::clone(&rules)),
             counters: Counters::default(),
             began: None,
             told: Vec::new(),
@@ -148,7 +151,9 @@ impl Engine {
             shard.advance(now, &mut self.told);
             shard.tell_all(now, &mut self.told);
         }
-        self.tell(out);
+        self.tell(now, out);
+        self.chain.tell_all(now, &mut self.told);
+        self.speak(out);
     }
 
     /// What it remembers, for [`Engine::restore`]: call it after [`Engine::finish`]. Bounded by the tables.
@@ -163,6 +168,7 @@ impl Engine {
         ((events, late), ahead).save(&mut out);
         self.began.map(EventTime::micros).save(&mut out);
         self.shards.iter().for_each(|shard| shard.save(&mut out));
+        self.chain.save(&mut out);
         checksum(&out).save(&mut out);
         out
     }
@@ -195,6 +201,7 @@ impl Engine {
         engine.counters = Counters { events, late, ahead, held_back: 0 };
         engine.began = Option::<u64>::load(rest)?.map(EventTime::from_micros);
         engine.shards = (0..count).map(|_| Shard::load(Arc::clone(&rules), count, rest)).collect::<Option<_>>()?;
+        engine.chain = Chain::load(rules, rest)?;
         Some(engine)
     }
 
@@ -207,19 +214,26 @@ impl Engine {
     /// Nothing was seen for a while, up to `until`: rules that ask for what did not happen believe nothing of the time before.
     pub fn missed(&mut self, until: EventTime) {
         self.shards.iter_mut().for_each(|shard| shard.missed(until));
+        self.chain.missed(until);
     }
 
     /// What it has seen.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters { held_back: self.shards.iter().map(Shard::held_back).sum(), ..self.counters }
+        Counters {
+            held_back: self.shards.iter().chain([self.chain.shard()]).map(Shard::held_back).sum(),
+            ..self.counters
+        }
     }
 
     /// What a rule holds in memory, by its place among [`Rules::rules`].
     #[must_use]
     pub fn tables(&self, rule: usize) -> Tables {
-        self.shards.iter().map(|shard| shard.counters(rule)).fold(Tables::default(), |sum, [live, evicted, refused]| {
-            Tables { live: sum.live + live, evicted: sum.evicted + evicted, refused: sum.refused + refused }
+        let shards = self.shards.iter().chain([self.chain.shard()]);
+        shards.map(|shard| shard.counters(rule)).fold(Tables::default(), |sum, [live, evicted, refused]| Tables {
+            live: sum.live + live,
+            evicted: sum.evicted + evicted,
+            refused: sum.refused + refused,
         })
     }
 
@@ -228,6 +242,9 @@ impl Engine {
         let feed = self.rules.feeds.iter().position(|feed| feed.rule == rule);
         let feed = feed.and_then(|at| Some((u32::try_from(at).ok()?, self.rules.feeds.get(at)?)));
         let Some(hit) = feed.and_then(|(at, feed)| self.matcher.hit(at, feed, seen)) else { return Vec::new() };
+        if self.rules.rule(rule).is_some_and(crate::Rule::is_chained) {
+            return self.chain.window(rule, &hit);
+        }
         let count = self.shards.len();
         let shard = self.shards.get_mut(partition(rule, hit.group) % count);
         shard.map(|shard| shard.window(rule, &hit)).unwrap_or_default()
@@ -256,7 +273,7 @@ impl Engine {
             for shard in &mut self.shards {
                 shard.advance(watermark, &mut self.told);
             }
-            self.tell(out);
+            self.tell(watermark, out);
         }
     }
 
@@ -265,21 +282,34 @@ impl Engine {
         if bucket.second >= self.reorder.earliest {
             let began = self.began.unwrap_or_else(|| EventTime::from_micros(self.reorder.earliest * 1_000_000));
             self.shards.iter_mut().for_each(|shard| shard.start(began));
+            self.chain.start(began);
         }
-        let (shards, rules) = (&mut self.shards, &self.rules);
+        let (shards, rules, chain) = (&mut self.shards, &self.rules, &mut self.chain);
         let count = shards.len();
         bucket.ordered(|hit, exhibit| {
-            let rule = rules.feeds.get(hit.feed as usize).map_or(0, |feed| feed.rule);
-            if let Some(shard) = shards.get_mut(partition(rule, hit.group) % count) {
+            let (rule, chained) =
+                rules.feeds.get(hit.feed as usize).map_or((0, false), |feed| (feed.rule, feed.chained));
+            if chained {
+                chain.wait(hit, exhibit);
+            } else if let Some(shard) = shards.get_mut(partition(rule, hit.group) % count) {
                 shard.observe(hit, exhibit);
             }
         });
     }
 
-    /// In the order of time, then of rules, then of keys: the same for any number of shards.
-    fn tell(&mut self, out: &mut Vec<Incident>) {
+    /// What was found up to a time, and what rules that hear others make of it.
+    fn tell(&mut self, until: EventTime, out: &mut Vec<Incident>) {
         self.told.sort_by_key(|told| (told.at, told.rule, told.incident.key));
-        out.extend(self.told.drain(..).map(|told| told.incident));
+        self.chain.hear(until, &self.matcher, &mut self.told);
+        self.speak(out);
+    }
+
+    /// In the order of time, then of rules, then of keys: the same for any number of shards.
+    fn speak(&mut self, out: &mut Vec<Incident>) {
+        self.told.sort_by_key(|told| (told.at, told.rule, told.incident.key));
+        let rules = &self.rules;
+        let spoken = self.told.drain(..).filter(|told| rules.rule(told.rule).is_none_or(|rule| !rule.silent));
+        out.extend(spoken.map(|told| told.incident));
     }
 }
 

@@ -70,7 +70,8 @@ impl Rules {
             Column::Unknown(_) => false,
         };
         let atom = |id: AtomId| self.atoms.get(id).is_some_and(|atom| column(&atom.column));
-        let possible = |input: &Input| input.expr.can_hold(&atom) && input.group.iter().all(column);
+        let possible =
+            |input: &Input| (input.from.is_some() || input.expr.can_hold(&atom)) && input.group.iter().all(column);
         let can = |rule: &&Rule| match &rule.correlation {
             Correlation::Ordered { .. } => rule.inputs.iter().all(possible),
             Correlation::Distinct { of, .. } => of.iter().all(column) && rule.inputs.iter().any(possible),

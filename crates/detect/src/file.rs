@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use palisade_diag::{Diagnostic, Diagnostics, FileId, Span};
 use palisade_event::Priority;
 
-use crate::correlation;
+use crate::correlation::{self, Known};
 use crate::expr::{Atoms, Expr};
 use crate::read::{Map, expected};
 use crate::rule::{Correlation, Input, Level, Mode, Rule};
@@ -63,21 +63,49 @@ pub(crate) fn rules(files: &[(FileId, &str)], atoms: &mut Atoms, found: &mut Dia
         found.push(Diagnostic::error("rules-too-many", format!("more than {RULES_CAP} rules")).fix("load fewer"));
     }
     let used = correlation::used(&drafts, found);
-    let inputs = by_name(&drafts);
+    let known = Known { matching: by_name(&drafts), counting: counting(&drafts) };
     let mut rules = Vec::new();
     for draft in drafts {
-        let base = !draft.generate && draft.correlation.is_none() && draft.names.iter().any(|name| used.contains(name));
-        if let Some(rule) = rule(draft, &inputs, atoms, found).filter(|_| !base) {
-            rules.push(rule);
+        let silent = !draft.generate && draft.names.iter().any(|name| used.contains(name));
+        let counts = draft.correlation.is_some();
+        if let Some(rule) = rule(draft, &known, atoms, found).filter(|_| counts || !silent) {
+            rules.push(Rule { silent, ..rule });
         }
     }
+    chains(&mut rules, found);
     rules
 }
 
-/// The condition of every rule, by each of its names.
+/// The id of every rule that counts, by each of its names.
+fn counting(drafts: &[Draft<'_>]) -> BTreeMap<String, Box<str>> {
+    let drafts = drafts.iter().filter(|draft| draft.correlation.is_some());
+    drafts.flat_map(|draft| draft.names.iter().map(|name| ((*name).to_owned(), Box::from(draft.id)))).collect()
+}
+
+/// A rule hears rules that hear events: what is longer, or leads to a rule that does not run, is left out and named.
+fn chains(rules: &mut Vec<Rule>, found: &mut Diagnostics) {
+    let heard = |rules: &[Rule], id: &str| rules.iter().any(|rule| *rule.id == *id && !rule.is_chained());
+    let broken: Vec<bool> = rules
+        .iter()
+        .map(|rule| {
+            let missing = rule.inputs.iter().filter_map(|input| input.from.as_deref()).find(|id| !heard(rules, id));
+            if let Some(id) = missing {
+                let message =
+                    format!("rule `{}` hears `{id}`, which does not run, or hears other rules itself", rule.id);
+                let fix = "name rules that count events, and no more than one step deep";
+                found.push(Diagnostic::error("chain-broken", message).at(rule.span, "").fix(fix));
+            }
+            missing.is_some()
+        })
+        .collect();
+    let mut broken = broken.into_iter();
+    rules.retain(|_| !broken.next().unwrap_or(false));
+}
+
+/// The condition of every rule that only matches, by each of its names.
 fn by_name(drafts: &[Draft<'_>]) -> BTreeMap<String, Expr> {
     let mut known = BTreeMap::new();
-    for draft in drafts {
+    for draft in drafts.iter().filter(|draft| draft.correlation.is_none()) {
         let Some(condition) = draft.detection.as_ref().and_then(|detection| detection.condition.clone()) else {
             continue;
         };
@@ -134,7 +162,7 @@ fn is_ours(node: &Node, id: &str, found: &mut Diagnostics) -> bool {
     ours
 }
 
-fn rule(draft: Draft<'_>, known: &BTreeMap<String, Expr>, atoms: &mut Atoms, found: &mut Diagnostics) -> Option<Rule> {
+fn rule(draft: Draft<'_>, known: &Known, atoms: &mut Atoms, found: &mut Diagnostics) -> Option<Rule> {
     let errors = found.iter().count();
     let counted = correlation::read(&draft, known, found);
     let Draft { file, span, id, mut map, .. } = draft;
@@ -159,6 +187,7 @@ fn rule(draft: Draft<'_>, known: &BTreeMap<String, Expr>, atoms: &mut Atoms, fou
         keep: map.span_of_time("keep_firing_for", found).unwrap_or(300_000_000),
         cooldown: map.span_of_time("cooldown", found).unwrap_or(900_000_000),
         escalate: escalate(&mut map, found),
+        silent: false,
         tests: map.take("tests").map(|node| trial::read(node, found)).unwrap_or_default(),
     };
     map.ignore(&["name", "id", "logsource", "detection", "correlation", "generate"]);

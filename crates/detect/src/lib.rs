@@ -9,6 +9,7 @@
 mod atom;
 mod baseline;
 mod built_in;
+mod chain;
 mod column;
 mod condition;
 mod correlation;

@@ -48,6 +48,8 @@ pub(crate) struct Told {
     pub(crate) at: u64,
     pub(crate) rule: u16,
     pub(crate) incident: Incident,
+    /// It begins.
+    pub(crate) opened: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,7 +178,7 @@ impl Partition {
         for (at, open) in self.open.values_mut().filter(|(_, open)| open.phase == Phase::Firing && open.changed) {
             open.changed = false;
             if let Some(rule) = rules.rule(*at) {
-                self.told.push(Told { at: now, rule: *at, incident: open.told(rule, Standing::Open) });
+                self.told.push(Told { at: now, rule: *at, incident: open.told(rule, Standing::Open), opened: false });
             }
         }
     }
@@ -233,7 +235,12 @@ impl Partition {
                 }
                 if open.hold(rule, now, u64::from(hit.count), finding) {
                     open.changed = false;
-                    self.told.push(Told { at: now, rule: at, incident: open.told(rule, Standing::Open) });
+                    self.told.push(Told {
+                        at: now,
+                        rule: at,
+                        incident: open.told(rule, Standing::Open),
+                        opened: false,
+                    });
                 }
             }
             Phase::Waiting { .. } | Phase::Cooling { .. } => self.fire(rule, at, key, group, hit, exhibit, finding),
@@ -273,7 +280,7 @@ impl Partition {
         }
         open.hold(rule, hit.time, finding.count, finding);
         open.changed = false;
-        self.told.push(Told { at: hit.time, rule: at, incident: open.told(rule, Standing::Open) });
+        self.told.push(Told { at: hit.time, rule: at, incident: open.told(rule, Standing::Open), opened: true });
         if let Some(firing) = self.firing.get_mut(usize::from(at)) {
             *firing += 1;
         }
@@ -337,7 +344,12 @@ impl Partition {
             Phase::Firing if open.last + idle(rule) <= timer.due => {
                 let until = open.last + rule.cooldown;
                 open.phase = Phase::Cooling { until };
-                self.told.push(Told { at: timer.due, rule: timer.rule, incident: open.told(rule, Standing::Resolved) });
+                self.told.push(Told {
+                    at: timer.due,
+                    rule: timer.rule,
+                    incident: open.told(rule, Standing::Resolved),
+                    opened: false,
+                });
                 if let Some(firing) = self.firing.get_mut(usize::from(timer.rule)) {
                     *firing = firing.saturating_sub(1);
                 }
@@ -349,7 +361,12 @@ impl Partition {
             }
             Phase::Firing => {
                 if std::mem::take(&mut open.changed) {
-                    self.told.push(Told { at: timer.due, rule: timer.rule, incident: open.told(rule, Standing::Open) });
+                    self.told.push(Told {
+                        at: timer.due,
+                        rule: timer.rule,
+                        incident: open.told(rule, Standing::Open),
+                        opened: false,
+                    });
                 }
                 let due = (open.last + idle(rule)).min(timer.due + TELL);
                 self.timers.insert(Timer { due, ..*timer });

@@ -34,6 +34,8 @@ pub struct Rule {
     /// From how many events on which priority; in rising order.
     pub(crate) escalate: Vec<(u64, Priority)>,
     pub(crate) tests: Vec<Trial>,
+    /// Other rules name it, and it does not speak for itself.
+    pub(crate) silent: bool,
 }
 
 /// Events that a rule takes in one role.
@@ -44,6 +46,8 @@ pub(crate) struct Input {
     pub(crate) expr: Expr,
     /// By what these events are grouped.
     pub(crate) group: Vec<Column>,
+    /// The rule whose incidents, as they begin, are the events.
+    pub(crate) from: Option<Box<str>>,
 }
 
 /// Sigma's levels.
@@ -285,6 +289,11 @@ impl Rule {
             Correlation::Absence { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether it hears other rules.
+    pub(crate) fn is_chained(&self) -> bool {
+        self.inputs.iter().any(|input| input.from.is_some())
     }
 
     /// How far back its state looks, in microseconds.

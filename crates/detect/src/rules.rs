@@ -38,6 +38,10 @@ pub(crate) struct Feed {
     pub(crate) measured: bool,
     /// Only sums matter: no event of it is ever shown.
     pub(crate) tallied: bool,
+    /// Of a rule that hears others: its hits wait until those have spoken.
+    pub(crate) chained: bool,
+    /// The rule whose incidents are its events.
+    pub(crate) from: Option<u16>,
 }
 
 /// What an event matched.
@@ -81,7 +85,9 @@ impl Rules {
             let rule_at = u16::try_from(at).unwrap_or(u16::MAX);
             // Steps of an order are looked at from the last to the first, so that one event is not two steps.
             for (role, input) in rule.inputs.iter().enumerate().rev() {
-                feeds.push(feed(rule, rule_at, role, input));
+                let from = input.from.as_ref().and_then(|id| rules.iter().position(|rule| rule.id == *id));
+                let from = from.and_then(|at| u16::try_from(at).ok());
+                feeds.push(Feed { from, ..feed(rule, rule_at, role, input) });
             }
         }
         let index = Index::new(&atoms, &feeds.iter().map(|feed| &feed.expr).collect::<Vec<_>>());
@@ -186,7 +192,9 @@ fn feed(rule: &Rule, at: u16, role: usize, input: &crate::rule::Input) -> Feed {
         value,
         subject,
         measured: matches!(rule.correlation, Correlation::Measure { .. }),
-        tallied,
+        tallied: tallied && !rule.is_chained(),
+        chained: rule.is_chained(),
+        from: None,
     }
 }
 

@@ -273,3 +273,41 @@ fn sums_averages_and_percentiles_are_compared_once_there_are_enough_numbers() {
     );
     assert!(wrong.to_string().contains("lacks `percentile`"), "{wrong}");
 }
+
+#[test]
+fn a_rule_may_hear_another_rule_that_counts() {
+    let text = r"
+id: many-failures
+detection: {x: {sc-status: 401}, condition: x}
+correlation: {type: event_count, group-by: [client.key], timespan: 1m, condition: {gte: 3}}
+---
+id: worked
+detection: {x: {sc-status: 200}, condition: x}
+---
+id: broke-in
+correlation: {type: temporal_ordered, rules: [many-failures, worked], group-by: [client.key], timespan: 5m}
+";
+    let rules = rules(text);
+    let told = |events: &[(u32, u16)], shards: usize| {
+        let mut engine = Engine::new(Arc::clone(&rules), Settings { shards, ..Settings::default() });
+        let mut out = Vec::new();
+        for (second, (client, status)) in events.iter().enumerate() {
+            let line = format!(
+                r#"{{"timestamp":"2026-06-01T12:00:{second:02}Z","c-ip":"203.0.113.{client}","sc-status":{status}}}"#
+            );
+            engine.observe(&decode(line.as_bytes()).expect("an event"), None, &mut out);
+        }
+        engine.finish(&mut out);
+        out.iter().map(|incident| incident.rule.to_string()).collect::<Vec<_>>()
+    };
+    for shards in [1, 4] {
+        assert_eq!(told(&[(7, 401), (7, 401), (7, 401), (7, 200)], shards), ["broke-in"], "and the first is silent");
+        assert!(told(&[(7, 200), (7, 401), (7, 401), (7, 401)], shards).is_empty());
+        assert!(told(&[(7, 401), (7, 401), (7, 401), (8, 200)], shards).is_empty(), "another client");
+        assert!(told(&[(7, 401), (7, 401), (7, 200)], shards).is_empty(), "too few");
+    }
+    let deep = problems(&format!(
+        "{text}---\nid: deeper\ncorrelation: {{type: event_count, rules: [broke-in], timespan: 1h, condition: {{gte: 2}}}}\n"
+    ));
+    assert!(deep.to_string().contains("hears other rules itself"), "{deep}");
+}
