@@ -1,6 +1,6 @@
 //! Premium features check the subscription.
 
-use crate::check::{Case, Check, Item, Ruled, Section, Severity};
+use crate::check::{Case, Check, Item, Outcome, Ruled, Section, Severity};
 use crate::checks::inventory::{Gate, each, gate, is_api, named};
 use crate::facts::Unknown;
 
@@ -25,14 +25,17 @@ fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
             Gate::Declared(route) if !route.access.plan.is_empty() || !route.access.feature.is_empty() => {
                 Some(Ruled::pass(format!("{name}: the gate asks for the caller's plan")))
             }
-            _ => endpoint
-                .shown
-                .plan
-                .as_ref()
-                .map(|call| Ruled::pass(format!("{name} asks for the caller's plan (`{call}`)"))),
+            gate => match &endpoint.shown.plan {
+                Some(call) => Some(Ruled::pass(format!("{name} asks for the caller's plan (`{call}`)"))),
+                None if !matches!(gate, Gate::Refuses) && says_plan(&endpoint.path) => Some(Ruled::warn(
+                    format!("{name} names a plan in its path, and nothing asks for one"),
+                    "ask in its source, or name `access = { plan = [...] }` for it in palisade.toml",
+                )),
+                None => None,
+            },
         }
     })?;
-    let shown = ruled.iter().any(|ruled| ruled.outcome == crate::check::Outcome::Pass);
+    let shown = ruled.iter().any(|ruled| matches!(ruled.outcome, Outcome::Pass | Outcome::Warn));
     if shown {
         return Ok(ruled);
     }
@@ -40,4 +43,9 @@ fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
         "no route asks for a plan",
         "look whether one should, then confirm it with `palisade check attest`",
     ))
+}
+
+/// `/api/pro/offers`, `/premium`.
+fn says_plan(path: &str) -> bool {
+    path.split('/').any(|part| ["pro", "premium", "paid", "enterprise"].contains(&part))
 }
