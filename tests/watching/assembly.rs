@@ -65,11 +65,18 @@ fn the_application_says_what_happened_and_only_the_gate_hears_it() {
         assert_eq!((answer.status, answer.header("x-palisade-event")), (200, ""), "it does not leave");
     }
     let event = gate.event(|event| event["url.path"] == "/in");
-    assert_eq!((event["palisade.type"].as_str(), event["event.outcome"].as_str()), (Some("AUTH_FAILURE"), Some("failure")));
+    assert_eq!(
+        (event["palisade.type"].as_str(), event["event.outcome"].as_str()),
+        (Some("AUTH_FAILURE"), Some("failure"))
+    );
     assert_eq!(found(&folder, "login-failures-client")["attributable"], true);
     assert_eq!(get(&gate, "/provider?fails").header("x-palisade-event"), "");
     let event = gate.event(|event| event["url.path"] == "/provider");
-    assert_eq!((event.get("palisade.type"), event.get("event.outcome")), (None, None), "another's answers are not read");
+    assert_eq!(
+        (event.get("palisade.type"), event.get("event.outcome")),
+        (None, None),
+        "another's answers are not read"
+    );
 }
 
 #[test]
@@ -79,7 +86,8 @@ fn security_10_forged_reports_blame_nobody_and_a_flood_hides_no_sign_in() {
     let mut serve = app::serve(&folder, &["--intake", "127.0.0.1:0"]);
     let gate = Running::start(serve.env("PALISADE_INTAKE_TOKEN", TOKEN));
     let said = gate.said();
-    let intake = said.lines().find_map(|line| line.split("reports are taken at ").nth(1)).expect("where reports are taken");
+    let intake =
+        said.lines().find_map(|line| line.split("reports are taken at ").nth(1)).expect("where reports are taken");
     let intake = intake.parse().expect("an address");
     let report = |token: &str, body: &str| {
         let bearer = format!("Bearer {token}");
@@ -98,7 +106,11 @@ fn security_10_forged_reports_blame_nobody_and_a_flood_hides_no_sign_in() {
             assert_eq!(get(&gate, "/in?fails").status, 200);
         }
     });
-    assert_eq!(found(&folder, "login-failures-client")["attributable"], true, "the sign-ins are seen through the flood");
+    assert_eq!(
+        found(&folder, "login-failures-client")["attributable"],
+        true,
+        "the sign-ins are seen through the flood"
+    );
     let forged = found(&folder, "exploit-probes");
     assert_eq!(forged["group"]["client.key"], "198.51.100.7", "{forged}");
     assert_eq!(forged["attributable"], false, "a report blames nobody");
@@ -120,9 +132,7 @@ fn a_pipe_is_a_log_and_a_database_knows_its_countries() {
     let mut pipe = watch.stdin.take().expect("stdin");
     let lines: Vec<_> = (0..30)
         .map(|second| {
-            format!(
-                "203.0.113.9 - - [02/Nov/2026:10:00:{second:02} +0000] \"GET /a HTTP/1.1\" 429 5 \"-\" \"test\""
-            )
+            format!("203.0.113.9 - - [02/Nov/2026:10:00:{second:02} +0000] \"GET /a HTTP/1.1\" 429 5 \"-\" \"test\"")
         })
         .collect();
     // The last line has no end but the pipe's.

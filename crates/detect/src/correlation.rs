@@ -15,8 +15,7 @@ use crate::rule::{Baseline, Bound, Correlation, Input, Measured, NewValue, Profi
 use crate::yaml::{Node, Value};
 
 /// The types that there are.
-const TYPES: &str =
-    "event_count, value_count, value_sum, value_avg, value_percentile, temporal, temporal_ordered, ratio, baseline, \
+const TYPES: &str = "event_count, value_count, value_sum, value_avg, value_percentile, temporal, temporal_ordered, ratio, baseline, \
      new_value, time_profile, absence";
 
 /// The most events that are remembered for one group to decide a count exactly.

@@ -3,8 +3,8 @@
 use crate::baseline::{Hours, Usual};
 use crate::hit::Hit;
 use crate::keep::{Keep, kept};
-use crate::novelty::Known;
 use crate::measure::Amounts;
+use crate::novelty::Known;
 use crate::rule::{Correlation, Measured, Rule};
 use crate::rules::VERIFIED;
 use crate::table::Table;
