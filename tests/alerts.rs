@@ -161,7 +161,7 @@ fn line(seconds_ago: u64, client: u32, status: u16, more: &str) -> (u64, String)
 }
 
 #[test]
-fn g1_g3_every_pattern_that_wants_a_person_now_and_each_of_the_guides_rules_reaches_its_channel() {
+fn every_pattern_that_wants_a_person_now_and_each_of_the_guides_rules_reaches_its_channel() {
     let (folder, app, receiver) = (Folder::new("alerts-patterns"), App::start(), Receiver::start(|_, _| 200));
     let rules = [
         ("login-failures-massive", "P1"),
