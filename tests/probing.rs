@@ -1,5 +1,10 @@
 //! `palisade probe` against servers that do well, and against servers that do badly in one way each.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops where its ground is missing, and says why")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where its ground is missing, and says why"
+)]
 
 #[path = "probing/cli.rs"]
 mod cli;

@@ -20,11 +20,18 @@ fn code(output: &Output) -> i32 {
 
 fn json(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 fn demo() -> Running {
-    Running::start(Command::new(env!("CARGO_BIN_EXE_palisade")).args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]))
+    Running::start(Command::new(env!("CARGO_BIN_EXE_palisade")).args([
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+    ]))
 }
 
 /// The ids that came to a status.
@@ -36,7 +43,9 @@ fn ids(report: &Value, wanted: &[&str]) -> Vec<String> {
 
 #[test]
 fn what_is_not_the_users_is_not_asked() {
-    for args in [&["headers", "https://shop.example"][..], &["headers", "http://169.254.169.254/"], &["tls", "192.0.2.1"]] {
+    for args in
+        [&["headers", "https://shop.example"][..], &["headers", "http://169.254.169.254/"], &["tls", "192.0.2.1"]]
+    {
         let output = probe(args);
         assert_eq!(code(&output), 64, "{args:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("--i-own"), "{args:?}");
@@ -90,7 +99,13 @@ fn d1_the_demos_limit_is_found_by_asking() {
 #[test]
 fn d2_the_demos_tokens_hold() {
     let demo = demo();
-    let output = probe(&["csrf", &format!("http://{}/api/example-protected", demo.address), "--body", "{\"title\":\"Hello\"}", "--json"]);
+    let output = probe(&[
+        "csrf",
+        &format!("http://{}/api/example-protected", demo.address),
+        "--body",
+        "{\"title\":\"Hello\"}",
+        "--json",
+    ]);
     assert_eq!(ids(&json(&output), &["fail", "warn", "unknown"]), Vec::<String>::new());
     assert_eq!(code(&output), 0);
 }
@@ -98,7 +113,13 @@ fn d2_the_demos_tokens_hold() {
 #[test]
 fn d3_the_demos_input_is_checked() {
     let demo = demo();
-    let output = probe(&["input", &format!("http://{}/api/example-protected", demo.address), "--body", "{\"title\":\"Hello\"}", "--json"]);
+    let output = probe(&[
+        "input",
+        &format!("http://{}/api/example-protected", demo.address),
+        "--body",
+        "{\"title\":\"Hello\"}",
+        "--json",
+    ]);
     let report = json(&output);
     assert_eq!(ids(&report, &["fail", "unknown"]), Vec::<String>::new());
     assert_eq!(code(&output), 0);
@@ -130,19 +151,31 @@ fn d6_the_demos_failures_tell_nothing() {
 #[test]
 fn d7_the_demos_account_is_closed() {
     let demo = demo();
-    let output = probe(&["auth", &format!("http://{}/api/example-account", demo.address), "-X", "POST", "--body", "{}", "--json"]);
+    let output = probe(&[
+        "auth",
+        &format!("http://{}/api/example-account", demo.address),
+        "-X",
+        "POST",
+        "--body",
+        "{}",
+        "--json",
+    ]);
     assert_eq!(ids(&json(&output), &["fail", "warn", "unknown"]), Vec::<String>::new());
     assert_eq!(code(&output), 0);
 }
 
 #[test]
 fn d9_webhooks_are_tried_unsigned_wrong_stale_and_replayed() {
-    for (fault, expected) in [("", 0), ("webhook/unsigned", 1), ("webhook/wrong", 1), ("webhook/stale", 1), ("webhook/replayed", 1)] {
+    for (fault, expected) in
+        [("", 0), ("webhook/unsigned", 1), ("webhook/wrong", 1), ("webhook/stale", 1), ("webhook/replayed", 1)]
+    {
         let shop = shop(fault);
         let url = format!("http://{}/api/hook", shop.origin().authority);
         let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
         command.env("HOOK_SECRET", palisade_testkit::SHOP_SECRET);
-        let output = command.args(["probe", "webhook", &url, "--scheme", "stripe", "--secret-env", "HOOK_SECRET", "--json"]).output();
+        let output = command
+            .args(["probe", "webhook", &url, "--scheme", "stripe", "--secret-env", "HOOK_SECRET", "--json"])
+            .output();
         let output = output.expect("the program runs");
         assert_eq!(code(&output), expected, "{fault}");
         assert!(!String::from_utf8_lossy(&output.stdout).contains(palisade_testkit::SHOP_SECRET));

@@ -36,7 +36,9 @@ impl Certificates {
         let authority = params.self_signed(&key).expect("authority");
         fs::write(folder.join("ca.pem"), authority.pem()).expect("file");
         let issuer = Issuer::from_params(&params, key);
-        for (file, host, year) in [("good", "localhost", 2040), ("other", "shop.example", 2040), ("late", "localhost", 2021)] {
+        for (file, host, year) in
+            [("good", "localhost", 2040), ("other", "shop.example", 2040), ("late", "localhost", 2021)]
+        {
             let mut params = CertificateParams::new(vec![host.to_owned()]).expect("params");
             params.not_before = rcgen::date_time_ymd(2020, 1, 1);
             params.not_after = rcgen::date_time_ymd(year, 1, 1);
@@ -55,7 +57,14 @@ impl Certificates {
     /// `openssl s_server` on a free port of its own choice.
     fn openssl(&self, certificate: &str, args: &[&str]) -> Server {
         let mut command = Command::new("openssl");
-        command.args(["s_server", "-accept", "127.0.0.1:0", "-www", "-cert", &self.path(&format!("{certificate}.pem"))]);
+        command.args([
+            "s_server",
+            "-accept",
+            "127.0.0.1:0",
+            "-www",
+            "-cert",
+            &self.path(&format!("{certificate}.pem")),
+        ]);
         command.args(["-key", &self.path(&format!("{certificate}.key"))]).args(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("openssl");
         let lines = BufReader::new(child.stdout.take().expect("stdout")).lines().map_while(Result::ok);
@@ -93,7 +102,8 @@ impl Certificates {
         }
         let output = command.output().expect("the program runs");
         let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+        serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
     }
 
     fn grade(&self, server: &Server, trusted: bool) -> String {
@@ -122,10 +132,17 @@ fn d5_servers_get_the_grades_of_the_rating_method() {
     let certificates = Certificates::new("tls");
     let hsts = "add_header Strict-Transport-Security 'max-age=31536000' always;";
     let nginx = |certificate, lines: &str| certificates.nginx(certificate, &format!("{hsts}{lines}"));
-    assert_eq!(certificates.grade(&nginx("good", "ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE+AESGCM;"), true), "A+");
+    assert_eq!(
+        certificates.grade(&nginx("good", "ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE+AESGCM;"), true),
+        "A+"
+    );
     let modern = certificates.nginx("good", "ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE+AESGCM;");
     assert_eq!(certificates.grade(&modern, true), "A", "without HSTS");
-    assert_eq!(certificates.grade(&nginx("good", "ssl_protocols TLSv1.2; ssl_ciphers ECDHE+AESGCM;"), true), "A-", "no TLS 1.3");
+    assert_eq!(
+        certificates.grade(&nginx("good", "ssl_protocols TLSv1.2; ssl_ciphers ECDHE+AESGCM;"), true),
+        "A-",
+        "no TLS 1.3"
+    );
     let old = nginx("good", &format!("ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; {OLD}"));
     assert_eq!(certificates.grade(&old, true), "B");
     let oldest = certificates.openssl("good", &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);

@@ -76,6 +76,7 @@ fn pem(random: &mut Random) -> String {
 }
 
 /// Every format, by the rule that should name it; `{}` of a line is the secret.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn formats(random: &mut Random) -> Vec<(&'static str, &'static str, String)> {
     let r = random;
     let b32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

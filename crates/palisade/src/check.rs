@@ -8,11 +8,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use palisade_check::facts::attestations::Attestation;
-use palisade_check::{CHECKS, Case, Check as Item, Facts, Levels, Report, Section, date, find};
-use palisade_probe::{Root, attest as attested, write_regular};
+use palisade_check::{CHECKS, Case, Check as Item, Fact, Facts, Levels, Report, Section, date, find};
+use palisade_policy::Policy;
+use palisade_probe::{Root, attest as attested, live, write_regular};
 
 use crate::args::{Attest, Check};
 use crate::output::{self, Exit, ReportFormat};
+use crate::probe;
 
 /// The largest file of facts that is read, in bytes.
 const MAX_FACTS: u64 = 256 << 20;
@@ -34,11 +36,14 @@ pub(crate) fn run(args: &Check, format: ReportFormat) -> anyhow::Result<Exit> {
     };
     let root = Root::new(&args.root).with_context(|| format!("{} cannot be entered", args.root.display()))?;
     let today = today();
-    let collected = match &args.facts {
+    let policy = crate::env::policy(args.policy.as_deref(), &root, environment)?;
+    let mut collected = match &args.facts {
         Some(path) => read_facts(path)?,
         None => collect::facts(args, &root, environment, &checks)?,
     };
-    let policy = crate::env::policy(args.policy.as_deref(), &root, environment)?;
+    if let Some(exit) = ask_site(args, policy.as_ref(), &mut collected)? {
+        return Ok(exit);
+    }
     if let Some(path) = &args.save_facts {
         let text = serde_json::to_string_pretty(&collected)?;
         write_regular(path, text.as_bytes(), 0o600).with_context(|| format!("{} cannot be written", path.display()))?;
@@ -51,6 +56,22 @@ pub(crate) fn run(args: &Check, format: ReportFormat) -> anyhow::Result<Exit> {
     report.apply(&levels);
     output::result(written(&report, format)?.trim_end());
     Ok(if report.is_fine() { Exit::Fine } else { Exit::Findings })
+}
+
+/// Asks the running site, where the user has typed which; an exit where that is all there is to do.
+fn ask_site(args: &Check, policy: Option<&Policy>, facts: &mut Facts) -> anyhow::Result<Option<Exit>> {
+    let Some(typed) = &args.live else { return Ok(None) };
+    let target = match probe::target(typed, &args.asking, false) {
+        Ok(target) => target,
+        Err(refused) => return Ok(Some(usage(&refused.to_string()))),
+    };
+    let plan = probe::everything(&target, policy, &args.asking)?;
+    if args.asking.dry_run {
+        output::result(&format!("{}: nothing is sent\n{}", target.shown(), live::rehearse(&plan).join("\n")));
+        return Ok(Some(Exit::Fine));
+    }
+    facts.live = Fact::Known(probe::ask(&target, &plan, &args.asking));
+    Ok(None)
 }
 
 fn written(report: &Report, format: ReportFormat) -> anyhow::Result<String> {

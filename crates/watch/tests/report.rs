@@ -204,7 +204,7 @@ fn f1_authentication_is_what_was_made_up() {
     assert_eq!(auth.lockouts, lockouts);
     let (before, now) = SIGN_UPS.split_at(7);
     assert_eq!(auth.sign_ups, Trend { now: now.iter().sum(), before: before.iter().sum(), days: now.to_vec() });
-    assert_eq!(auth.sign_up_hours.iter().sum::<u64>(), now.iter().sum());
+    assert_eq!(auth.sign_up_hours.iter().sum::<u64>(), now.iter().sum::<u64>());
     assert_eq!(auth.sign_up_hours[6 * 24 + 13], SIGN_UPS[13], "in the hour of the day's number");
 
     let mut countries: BTreeMap<&str, (u64, u64)> = BTreeMap::new();

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::probing::LiveArgs;
+
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -12,10 +14,12 @@ Examples:
   palisade check                                       the checklist, for production
   palisade check --section environment --section C2    two parts of it
   palisade check --online --format sarif > palisade.sarif
+  palisade check --live http://127.0.0.1:8080          with what the running site answers
   palisade check -A deps/outdated -W deps/audit        what does not count, what only warns
   palisade check attest env/secret-manager --by Ann --until 2027-03-31 --note 'Vercel, sensitive'
 
-Nothing of the project is run, and nothing leaves this machine, unless --online or --build says so.
+Nothing of the project is run, and nothing leaves this machine, unless --online, --live or --build
+says so.
 What cannot be seen is unknown, and unknown is never a pass.
 Exit codes: 0 fine (warnings alone too), 1 something failed or is unknown, 2 could not run, 64 usage."
 )]
@@ -55,6 +59,11 @@ pub(crate) struct Check {
     /// A folder with the OSV database, for advisories without a network.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) osv: Option<PathBuf>,
+    /// Also ask the running site: http://127.0.0.1:8080. Off this machine, --i-own says whose it is.
+    #[arg(long, value_name = "URL", conflicts_with = "facts")]
+    pub(crate) live: Option<String>,
+    #[command(flatten)]
+    pub(crate) asking: LiveArgs,
     /// Run the project's own production build, and start it. Names the commands and asks first.
     #[arg(long)]
     pub(crate) build: bool,

@@ -9,8 +9,9 @@ use palisade_guard::Entropy as _;
 use palisade_policy::Environment;
 use palisade_probe::dependencies::{self, Registry, Sources};
 use palisade_probe::env::{Asked, Keys};
+use palisade_probe::routes::{self, Names};
 use palisade_probe::secrets::{self, Wanted};
-use palisade_probe::{Root, attest, env, git, project, routes, source};
+use palisade_probe::{Root, attest, env, git, project, source};
 
 use crate::args::Check;
 use crate::output;
@@ -50,7 +51,7 @@ pub(super) fn facts(
         git: Fact::from(git::collect(root)),
         dependencies: Fact::from(dependencies::collect(root, &sources)),
         source: Fact::from(source::collect(root)),
-        routes: Fact::Known(routes::collect(root, &routes::Names::default())),
+        routes: Fact::Known(routes::collect(root, &Names::default())),
         secrets: Fact::from(leaks),
         build: match build {
             Some(build) => Fact::from(build),

@@ -44,6 +44,9 @@ const SIGNED_IN: [Kind; 9] = [
     Kind::Upload,
 ];
 
+/// Where the gate itself answers with tokens.
+const TOKENS: &str = "/api/csrf";
+
 /// Proposes a policy for a project.
 pub(crate) fn propose(routes: &Routes) -> Proposal {
     let has =
@@ -68,6 +71,13 @@ pub(crate) fn propose(routes: &Routes) -> Proposal {
     for endpoint in
         routes.endpoints.iter().filter(|endpoint| endpoint.surface.has_path() && endpoint.surface.behind_gate())
     {
+        if endpoint.path == TOKENS {
+            proposal.notes.push(format!(
+                "{} answers {TOKENS}, and so does the gate: remove it, or move the gate's by [csrf] path",
+                endpoint.file
+            ));
+            continue;
+        }
         for proposed in entries_of(endpoint, identity) {
             // The same path from several documents or routers is one entry.
             let entry = entries.entry((proposed.path.clone(), proposed.kind.id())).or_insert_with(|| proposed.clone());

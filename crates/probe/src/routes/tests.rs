@@ -141,6 +141,7 @@ fn wrappers_are_followed_one_hop_and_their_order_is_kept() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of sources")]
 fn signatures_owners_errors_and_secrets_are_seen() {
     let project = Project::new(
         "signs",
@@ -349,4 +350,30 @@ fn read_on_stack(file: &str, text: &str) -> bool {
         let thread = std::thread::Builder::new().stack_size(parse::STACK).spawn_scoped(scope, || parses(file, text));
         thread.expect("a thread").join().expect("no panic")
     })
+}
+
+/// A fuzzer's work, the same in every run: parts of sources out of their place neither crash the parser nor hang it.
+#[test]
+fn sources_in_pieces_do_not_crash() {
+    let sources = [
+        "import { auth } from '@clerk/nextjs/server';\nexport const { GET, POST: PUT } = await serve({ a: [x, ...y], async b() { 'use server'; } });",
+        "'use server'; export default async function* f({ a = `${b}` }: T<X>) { try { if (a.userId !== b?.c!.d) throw e } catch { return <a b={c}>d</a> } }",
+        "// palisade-ok(csrf): why\nexport { h as POST, type T } from './x'; export * as y from 'y'; class A { static { await 1 } #p = this.#p }",
+    ];
+    let mut state = 7_u64;
+    let mut below = |most: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % most.max(1)
+    };
+    for _ in 0..2_000 {
+        let mut text: Vec<char> = sources[below(sources.len())].chars().collect();
+        for _ in 0..=below(4) {
+            let other: Vec<char> = sources[below(sources.len())].chars().collect();
+            let (from, at) = (below(other.len()), below(text.len()));
+            let part = other[from..(from + below(20)).min(other.len())].to_vec();
+            let until = (at + below(10)).min(text.len());
+            text.splice(at..until, part);
+        }
+        let _ = parses("a.tsx", &text.into_iter().collect::<String>());
+    }
 }

@@ -21,7 +21,7 @@ pub struct Baseline {
 struct Entry {
     path: String,
     rule: String,
-    secret: String,
+    hash: String,
     reason: String,
     until: String,
 }
@@ -107,13 +107,13 @@ impl Baseline {
             entries.push(Entry {
                 path: leak.path.clone(),
                 rule: leak.rule.clone(),
-                secret: leak.fingerprint.clone(),
+                hash: leak.fingerprint.clone(),
                 reason: reason.to_owned(),
                 until: until.to_owned(),
             });
         }
         entries.sort();
-        entries.dedup_by(|a, b| (&a.path, &a.rule, &a.secret) == (&b.path, &b.rule, &b.secret));
+        entries.dedup_by(|a, b| (&a.path, &a.rule, &a.hash) == (&b.path, &b.rule, &b.hash));
         Baseline { key: key_id(key), entries }
     }
 
@@ -121,8 +121,8 @@ impl Baseline {
     #[must_use]
     pub fn text(&self) -> String {
         let row = |entry: &Entry| {
-            let Entry { path, rule, secret, reason, until } = entry;
-            json!({ "path": path, "rule": rule, "secret": secret, "reason": reason, "until": until }).to_string()
+            let Entry { path, rule, hash, reason, until } = entry;
+            json!({ "path": path, "rule": rule, "hash": hash, "reason": reason, "until": until }).to_string()
         };
         let rows: Vec<String> = self.entries.iter().map(|entry| format!("  {}", row(entry))).collect();
         let rows = if rows.is_empty() { String::new() } else { format!("\n{}\n", rows.join(",\n")) };
@@ -136,7 +136,7 @@ impl Entry {
     fn read(row: &Value) -> Result<Entry, String> {
         let map = row.as_object().ok_or("it is no object")?;
         if let Some(other) =
-            map.keys().find(|name| !["path", "rule", "secret", "reason", "until"].contains(&name.as_str()))
+            map.keys().find(|name| !["path", "rule", "hash", "reason", "until"].contains(&name.as_str()))
         {
             return Err(format!("`{}` is not known", other.escape_default()));
         }
@@ -147,7 +147,7 @@ impl Entry {
         let entry = Entry {
             path: text("path")?,
             rule: text("rule")?,
-            secret: text("secret")?,
+            hash: text("hash")?,
             reason: text("reason")?,
             until: text("until")?,
         };
@@ -155,7 +155,7 @@ impl Entry {
     }
 
     fn is(&self, leak: &Leak) -> bool {
-        self.secret == leak.fingerprint && self.rule == leak.rule && self.path == leak.path
+        self.hash == leak.fingerprint && self.rule == leak.rule && self.path == leak.path
     }
 }
 

@@ -12,6 +12,9 @@ use super::{find, noise, shape};
 /// The most hits that one text may have; a text beyond it is a list of keys, or an attack on whoever reads the report.
 const MOST: usize = 200;
 
+/// The rule for a value beside a telling name.
+const NAMED: &str = "named-secret";
+
 /// Finds secrets in texts. Built once, used by any number of threads.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -76,10 +79,11 @@ impl Engine {
     /// The secrets of a text, by place; where two overlap, the surer one, then the earlier rule.
     pub(super) fn hits(&self, text: &[u8], writing: Writing) -> Vec<Hit<'_>> {
         let mut hits: Vec<Hit<'_>> = Vec::new();
+        let mut refuted: Vec<(usize, usize)> = Vec::new();
         for anchor in self.automaton.find_overlapping_iter(text) {
             let Some(target) = self.targets.get(anchor.pattern().as_usize()) else { continue };
             let hit = match target {
-                Target::Rule(rule) => by_rule(rule, text, anchor.start(), anchor.end()),
+                Target::Rule(rule) => by_rule(rule, text, anchor.start(), anchor.end(), &mut refuted),
                 Target::Name if writing == Writing::Nowhere => None,
                 Target::Name => by_name(text, anchor.start(), anchor.end(), writing),
                 Target::Own(at) => {
@@ -93,6 +97,8 @@ impl Engine {
                 }
             }
         }
+        let is_refuted = |hit: &Hit<'_>| refuted.iter().any(|(start, end)| *start < hit.end && hit.start < *end);
+        hits.retain(|hit| hit.rule != NAMED || !is_refuted(hit));
         hits.sort_by_key(|hit| (hit.start, hit.end));
         hits
     }
@@ -123,7 +129,13 @@ fn add<'e>(hits: &mut Vec<Hit<'e>>, hit: Hit<'e>) {
     }
 }
 
-fn by_rule<'e>(rule: &'static Rule, text: &[u8], start: usize, end: usize) -> Option<Hit<'e>> {
+fn by_rule<'e>(
+    rule: &'static Rule,
+    text: &[u8],
+    start: usize,
+    end: usize,
+    refuted: &mut Vec<(usize, usize)>,
+) -> Option<Hit<'e>> {
     let (start, end, prefix) = match rule.extent {
         Extent::Shape(shape) => {
             if !find::not_inside_word(text, start) {
@@ -140,7 +152,12 @@ fn by_rule<'e>(rule: &'static Rule, text: &[u8], start: usize, end: usize) -> Op
     if (rule.entropy > 0 && noise::entropy(body) < rule.entropy) || (prefix > 0 && noise::is_placeholder(body)) {
         return None;
     }
-    let certainty = (rule.proof)(&Candidate { text, start, end })?;
+    let Some(certainty) = (rule.proof)(&Candidate { text, start, end }) else {
+        if rule.refutes && refuted.len() < MOST {
+            refuted.push((start, end));
+        }
+        return None;
+    };
     let anchor = text.get(start..start + prefix)?;
     let prefix =
         rule.anchors.iter().find(|known| rule.shown && known.as_bytes() == anchor).copied().unwrap_or_default();
@@ -166,7 +183,7 @@ fn by_name<'e>(text: &[u8], start: usize, end: usize, writing: Writing) -> Optio
     Some(Hit {
         start,
         end,
-        rule: "named-secret",
+        rule: NAMED,
         title: "secret beside a telling name",
         prefix: "",
         certainty: Certainty::Likely,

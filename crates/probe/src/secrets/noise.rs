@@ -100,7 +100,7 @@ pub(super) fn looks_random(value: &[u8], password: bool) -> bool {
         && (digits || long)
         && entropy(value) >= needed
         && !is_placeholder(value)
-        && !is_wordy(value)
+        && (hex || !is_wordy(value))
         && !is_name(value)
 }
 

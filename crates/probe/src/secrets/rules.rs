@@ -23,6 +23,8 @@ pub(super) struct Rule {
     pub(super) entropy: u32,
     /// What proves or refutes it.
     pub(super) proof: Proof,
+    /// Whether what has the shape and not the proof is no secret at all, whatever its name; else nothing is known of it.
+    pub(super) refutes: bool,
     /// Whether the start of the key, its anchor, says nothing secret and is printed.
     pub(super) shown: bool,
 }
@@ -43,7 +45,16 @@ const fn rule(
     shape: &'static [Part],
     entropy: u32,
 ) -> Rule {
-    Rule { id, title, anchors, extent: Extent::Shape(shape), entropy, proof: proof::format, shown: true }
+    Rule {
+        id,
+        title,
+        anchors,
+        extent: Extent::Shape(shape),
+        entropy,
+        proof: proof::format,
+        refutes: false,
+        shown: true,
+    }
 }
 
 const fn found(
@@ -52,12 +63,26 @@ const fn found(
     anchors: &'static [&'static str],
     find: fn(&[u8], usize, usize) -> Option<(usize, usize)>,
 ) -> Rule {
-    Rule { id, title, anchors, extent: Extent::Found(find), entropy: 0, proof: proof::format, shown: false }
+    Rule {
+        id,
+        title,
+        anchors,
+        extent: Extent::Found(find),
+        entropy: 0,
+        proof: proof::format,
+        refutes: false,
+        shown: false,
+    }
 }
 
 impl Rule {
     const fn by(mut self, proof: Proof) -> Rule {
         self.proof = proof;
+        self
+    }
+
+    const fn or_none(mut self) -> Rule {
+        self.refutes = true;
         self
     }
 }
@@ -103,7 +128,9 @@ pub(super) const RULES: &[Rule] = &[
         350,
     ),
     found("convex-deploy-key", "Convex deploy key", &["|eyJ2"], find::convex).by(proof::convex),
-    rule("aws-access-key-id", "AWS access key id", AWS, &[Either(AWS), Run(Base32, 16, 16)], 300).by(proof::aws_id),
+    rule("aws-access-key-id", "AWS access key id", AWS, &[Either(AWS), Run(Base32, 16, 16)], 300)
+        .by(proof::aws_id)
+        .or_none(),
     found(
         "aws-secret-access-key",
         "AWS secret access key",
@@ -111,7 +138,9 @@ pub(super) const RULES: &[Rule] = &[
         find::aws_secret,
     )
     .by(proof::near_aws),
-    rule("github-token", "GitHub token", GITHUB, &[Either(GITHUB), Run(Alnum, 36, 36)], 300).by(proof::github),
+    rule("github-token", "GitHub token", GITHUB, &[Either(GITHUB), Run(Alnum, 36, 36)], 300)
+        .by(proof::github)
+        .or_none(),
     rule(
         "github-app-token",
         "GitHub App installation token",
@@ -250,7 +279,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     found("private-key", "private key", &["PRIVATE KEY-----"], find::pem).by(proof::pem),
     found("database-password", "address with a password", DATABASES, find::address),
-    found("json-web-token", "JSON Web Token", &["eyJ"], find::jwt).by(proof::jwt),
+    found("json-web-token", "JSON Web Token", &["eyJ"], find::jwt).by(proof::jwt).or_none(),
     rule(
         "age-secret-key",
         "age secret key",
