@@ -136,8 +136,7 @@ fn made(log: &str, from: u64, count: u64, random: &mut u64) -> String {
         let seconds = nth / a_second;
         let agent = AGENTS[usize::try_from(client % 5).unwrap_or(0)];
         let (a, b, c) = (client >> 16 & 255, client >> 8 & 255, client & 255);
-        let (day, hour, minute, second) =
-            (1 + seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let (day, hour, minute, second) = (1 + seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
         writeln!(
             text,
             "93.{a}.{b}.{c} - - [{day:02}/Jun/2026:{hour:02}:{minute:02}:{second:02} +0000] \"{method} {path} HTTP/1.1\" {status} {} \"-\" \"{agent}\"",

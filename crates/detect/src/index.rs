@@ -200,9 +200,9 @@ impl TextIndex {
             let Test::Text(pattern) = &atom.test else { continue };
             if let Some(edge) = pattern.edge() {
                 if edge.at_end {
-                    last.add(*id, edge)
+                    last.add(*id, edge);
                 } else {
-                    first.add(*id, edge)
+                    first.add(*id, edge);
                 }
                 continue;
             }

@@ -42,7 +42,7 @@ impl Rules {
             }
             (Correlation::Baseline(baseline), Threshold::Count(count)) => baseline.least = within(count, COUNT_CAP)?,
             (Correlation::Ratio { wanted, .. }, Threshold::Share(share)) if share > 0.0 && share < 1.0 => {
-                *wanted = share
+                *wanted = share;
             }
             _ => return Err(BadThreshold::Kind),
         }
