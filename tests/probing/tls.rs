@@ -144,7 +144,7 @@ fn d5_servers_get_the_grades_of_the_rating_method() {
     );
     let old = nginx("good", &format!("ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; {OLD}"));
     assert_eq!(certificates.grade(&old, true), "B");
-    let oldest = certificates.openssl("good", &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);
+    let oldest = certificates.openssl("good", &["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"]);
     assert_eq!(certificates.grade(&oldest, true), "C");
     assert_eq!(certificates.grade(&modern, false), "T", "no root is trusted for it");
     assert_eq!(certificates.grade(&nginx("late", "ssl_protocols TLSv1.3;"), true), "T", "it has run out");

@@ -455,7 +455,7 @@ fn a_draft_wants_files_and_variables_once() {
 
 #[test]
 fn later_tables_are_taken_and_large_files_are_not() {
-    let text = shop("[[channel]]\nkind = \"slack\"\n[[silence]]\nx = 1\n[report]\ny = [1]\n[maintenance]\nz = {}\n");
+    let text = shop("[report]\ny = [1]\n[maintenance]\nz = {}\n");
     assert_eq!(codes(&text), Vec::<&str>::new());
     let huge = format!("# {}\n{}", "x".repeat(MAX_BYTES), shop(""));
     assert_eq!(codes(&huge), ["file-too-large"]);

@@ -315,7 +315,12 @@ pub(super) const TABLES: &[Table] = &[
             key("url", Text, "demanded but for email", "the variable with the URL"),
             key("key", Text, "-", "pagerduty: the variable with the routing key"),
             key("secret", Text, "-", "webhook: the variable with `whsec_...`"),
-            key("server", Text, "-", "email: the variable with `smtp://user:password@host:587`"),
+            key(
+                "server",
+                Text,
+                "-",
+                "email: the variable with `smtp://...` or `smtps://...`, user and password included",
+            ),
             key("from", Text, "-", "email: the sender"),
             key("to", Texts, "-", "email: who gets it"),
         ],

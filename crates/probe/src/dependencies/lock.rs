@@ -93,6 +93,8 @@ fn pnpm(text: &str) -> Result<Vec<Package>, &'static str> {
         let key = key.trim_matches(['\'', '"']).trim_start_matches('/');
         let key = key.split('(').next().unwrap_or(key);
         // `@scope/name@1.2.3`; before version 6, `@scope/name/1.2.3`.
+        let peers = key.rfind('/').and_then(|slash| Some(slash + key.get(slash..)?.find('_')?));
+        let key = peers.and_then(|at| key.get(..at)).unwrap_or(key);
         let at = key.rfind('@').filter(|at| *at > 0).or_else(|| key.rfind('/'));
         let Some((name, version)) =
             at.map(|at| (key.get(..at).unwrap_or_default(), key.get(at + 1..).unwrap_or_default()))

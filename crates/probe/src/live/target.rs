@@ -164,7 +164,7 @@ fn is_local_name(host: &str) -> bool {
 fn is_inside(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
+            let [a, b, c, _] = v4.octets();
             v4.is_private()
                 || v4.is_loopback()
                 || v4.is_link_local()
@@ -173,7 +173,7 @@ fn is_inside(ip: IpAddr) -> bool {
                 || v4.is_broadcast()
                 || a == 0
                 || a == 100 && (64..128).contains(&b)
-                || a == 192 && b == 0
+                || a == 192 && b == 0 && c == 0
                 || a == 198 && (18..20).contains(&b)
                 || a >= 240
         }

@@ -89,7 +89,9 @@ fn strangers_text_acts_in_no_channel() {
             let mut all = Vec::new();
             texts(&value, &mut all);
             for shown in all {
-                assert!(!shown.contains("<!channel>") && !shown.contains("<https://evil"), "{name}: {shown}");
+                // Slack alone reads these; in the others they are letters.
+                let acts = name == "slack" && (shown.contains("<!channel>") || shown.contains("<https://evil"));
+                assert!(!acts, "{name}: {shown}");
                 assert!(
                     !shown.contains('\u{1b}') && !shown.contains('\r') && !shown.contains('\u{202e}'),
                     "{name}: {shown}"
@@ -133,7 +135,7 @@ fn a_signature_is_that_of_the_specification() {
     let values: Vec<_> = headers.iter().map(|(_, value)| value.as_str()).collect();
     assert_eq!(
         values,
-        ["msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", "v1,g0hM9SsE+OTPJTGt/tmKtSyUlE3uFJELVlNIOLJ1OE0="]
+        ["msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="]
     );
     for weak in ["", "whsec_", "whsec_c2hvcnQ=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_%%%"] {
         assert!(webhook::secret(weak).is_none(), "{weak}");
