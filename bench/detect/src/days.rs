@@ -102,7 +102,8 @@ impl Listener {
         let told = RULES.iter().filter(|(id, _)| {
             truths.iter().any(|it| it.pattern.id == *id && (*format == Format::Palisade || it.pattern.combined))
         });
-        let (seen, missed): (Vec<_>, Vec<_>) = told.partition(|(id, rule)| {
+        type Names = Vec<&'static (&'static str, &'static str)>;
+        let (seen, missed): (Names, Names) = told.partition(|(id, rule)| {
             let truth = truths.iter().find(|truth| truth.pattern.id == *id);
             truth.is_some_and(|truth| self.told.values().any(|it| speaks(it, truth, rule)))
         });
