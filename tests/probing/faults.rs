@@ -84,7 +84,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("input/media-type", &[]),
     ("input/duplicate", &[]),
     ("input/server-error", &[]),
-    ("auth/anonymous", &[]),
+    ("auth/anonymous", &["auth/other-user"]),
     ("auth/garbage", &[]),
     ("auth/unsigned", &[]),
     // Whoever does not verify signatures takes each of these.

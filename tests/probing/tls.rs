@@ -31,8 +31,8 @@ impl Certificates {
     fn new(name: &str) -> Certificates {
         let folder = std::env::temp_dir().join(format!("palisade-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).expect("folder");
-        let params =
-            CertificateParams { is_ca: IsCa::Ca(BasicConstraints::Unconstrained), ..CertificateParams::default() };
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("self-signed");
         fs::write(folder.join("ca.pem"), issuer.pem()).expect("file");
         for (file, host, year) in
