@@ -6,6 +6,8 @@
     reason = "a test stops where its ground is missing, and says why"
 )]
 
+#[path = "support/app.rs"]
+mod app;
 #[path = "probing/cli.rs"]
 mod cli;
 #[path = "probing/faults.rs"]

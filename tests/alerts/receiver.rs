@@ -67,7 +67,7 @@ impl Sent {
     }
 }
 
-fn one(stream: TcpStream, kept: &Mutex<Vec<Sent>>, answer: &(dyn Fn(&str, usize) -> u16)) -> Option<()> {
+fn one(stream: TcpStream, kept: &Mutex<Vec<Sent>>, answer: &dyn Fn(&str, usize) -> u16) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use palisade_testkit::{Upstream, shop};
 use serde_json::Value;
 
+use crate::app::{self, Folder};
 use crate::http::Running;
 
 fn probe(args: &[&str]) -> Output {
@@ -135,7 +136,7 @@ fn d4_the_demos_headers_are_an_a_plus_behind_https() {
     let report = json(&output);
     assert_eq!(report["grades"]["behind_https"]["raw"]["grade"], "A+", "{report}");
     assert_eq!(report["tests"].as_array().map(Vec::len), Some(12));
-    assert_eq!(report["score"], 60, "as measured: no HSTS, no redirection over plain http");
+    assert_eq!(report["score"], 40, "as measured over plain http: no HSTS, no redirection, a cookie without Secure");
     assert_eq!(report["presence"]["grade"], "A+");
     assert_eq!(code(&output), 0);
     let bare = Upstream::fixed("hello");
@@ -143,12 +144,29 @@ fn d4_the_demos_headers_are_an_a_plus_behind_https() {
     assert_eq!(code(&output), 1);
 }
 
+/// An application that tells how it failed, alone and behind a gate in production.
 #[test]
-fn d6_the_demos_failures_tell_nothing() {
-    let demo = demo();
-    let output = probe(&["errors", &format!("http://{}/api/boom", demo.address), "--json"]);
-    assert_eq!(ids(&json(&output), &["fail", "warn", "unknown"]), Vec::<String>::new());
-    assert_eq!(code(&output), 0);
+fn d6_what_an_application_tells_of_its_failures_the_gate_does_not() {
+    let told = "TypeError: x is undefined\n    at load (/srv/shop/users.js:41:17)\n";
+    let app = Upstream::start(move |exchange| exchange.reply(500, &[("content-type", "text/plain")], told));
+    let alone = probe(&["errors", &format!("http://{}/api/boom", app.origin().authority), "--json"]);
+    let found = ids(&json(&alone), &["fail"]);
+    assert!(found.iter().any(|found| found.contains("errors/stack-trace")), "{found:?}");
+    assert_eq!(code(&alone), 1);
+
+    let folder = Folder::new("probing-errors");
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let policy = format!(
+        "[app]\nname = \"shop\"\nupstream = \"{}\"\npublic_origin = \"http://127.0.0.1:{port}\"\n",
+        app.origin()
+    );
+    folder.file("palisade.toml", &policy);
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    serve.current_dir(&folder.0).env_clear().envs(app::SECRETS);
+    serve.args(["serve", "--env", "production", "--store", "off", "--admin", "127.0.0.1:0", "--listen"]);
+    let gate = Running::start(serve.arg(format!("127.0.0.1:{port}")));
+    let behind = probe(&["errors", &format!("http://{}/api/boom", gate.address), "--json"]);
+    assert_eq!(ids(&json(&behind), &["fail"]), Vec::<String>::new());
 }
 
 #[test]

@@ -223,8 +223,15 @@ fn windows_outlive_a_restart_and_a_damaged_file_is_left_out() {
     let mode = Command::new("stat").args(["-c", "%a"]).arg(&windows).output().expect("stat");
     assert_eq!(text(&mode.stdout).trim(), "600");
     let gate = Running::start(&mut app::serve(&folder, &[]));
-    get(&gate, "/.aws/credentials");
-    assert_eq!(found(&folder, "exploit-probes")["count"], 3);
+    // Two more at most, and the second only if the first came in a second that was already closed: alone they are no pattern.
+    let (begun, mut asked) = (Instant::now(), 0);
+    until("the third probe", || {
+        if asked < 2 && begun.elapsed() >= asked * Duration::from_secs(4) {
+            asked += 1;
+            get(&gate, "/.aws/credentials");
+        }
+        incidents(&folder).iter().any(|it| it["rule"] == "exploit-probes")
+    });
     stop(gate);
     let mut bytes = fs::read(&windows).expect("windows");
     let middle = bytes.len() / 2;

@@ -120,7 +120,7 @@ impl Policy {
                 values.retain(|value| {
                     let inline = proven && value == "'unsafe-inline'";
                     let listed = !value.starts_with('\'') || matches!(value.as_str(), "'self'" | "'unsafe-inline'");
-                    !inline && !(strict && listed)
+                    !(inline || strict && listed)
                 });
             }
             done.push(name);

@@ -77,7 +77,7 @@ fn every_check_is_tried_on_facts_that_pass_fail_and_say_nothing() {
             _ => &["pass", "fail", "unknown"],
         };
         for name in needed {
-            if !cases.contains_key(*name) && !(*name == "fail" && cases.contains_key("warn")) {
+            if !(cases.contains_key(*name) || *name == "fail" && cases.contains_key("warn")) {
                 wrong.push(format!("{}: no case `{name}`", check.id));
             }
         }

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let (pages, insight) = board::pages(place.clone(), "the demo", kept.folder.clone(), Arc::clone(&rules))?;
     let beside = Beside { insight, ..beside(&plan, &place)? };
     let told = beside.notifier.clone();
-    let detector = Detector::start(tap, rules, place, beside)?;
+    let detector = Detector::start(tap, &rules, place, beside)?;
     let config = Config { listen, upstreams: vec![upstream.into()], threads: 0, plan, sink };
     let gateway = Gateway::bind(config).with_context(|| format!("cannot listen at {listen}"))?;
     let token = secrets::secret();

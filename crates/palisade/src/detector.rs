@@ -58,13 +58,13 @@ const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Detector {
     /// Starts it. Incidents are told to people on stderr, as they open.
-    pub(crate) fn start(tap: Tap, rules: Arc<Rules>, place: Place, beside: Beside) -> std::io::Result<Detector> {
+    pub(crate) fn start(tap: Tap, rules: &Arc<Rules>, place: Place, beside: Beside) -> std::io::Result<Detector> {
         let keeper = keeper(place)?;
         // Strangers choose what is counted, so nobody may know where it is put.
         let settings = Settings { seed: seed(), lateness_seconds: LATENESS_SECONDS, ..Settings::default() };
         let windows = beside.windows.as_ref().and_then(|place| Windows::beside(place, "gate"));
-        let mut pipeline = Pipeline::new(Arc::clone(&rules), settings).with_country(beside.country.clone());
-        if let Some(engine) = windows.as_ref().and_then(|windows| remembered(windows, &rules, settings)) {
+        let mut pipeline = Pipeline::new(Arc::clone(rules), settings).with_country(beside.country.clone());
+        if let Some(engine) = windows.as_ref().and_then(|windows| remembered(windows, rules, settings)) {
             pipeline = pipeline.with_engine(engine);
         }
         let run = move || listen(&tap, pipeline, keeper, &beside, windows.as_ref());

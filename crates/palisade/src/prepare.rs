@@ -96,7 +96,6 @@ pub(crate) fn prepare(
         listen: args.listen.map(|address| address.to_string()),
         admin: args.admin.clone(),
         intake: args.intake.clone(),
-        ..Overrides::default()
     };
     match file.build(&surroundings, overrides) {
         Err(found) => Err(Refused::Found(found, texts)),
@@ -105,6 +104,20 @@ pub(crate) fn prepare(
             examine(policy, front, warnings, &surroundings, bound, before, texts)
         }
     }
+}
+
+/// Where operators are answered, and what lets them in.
+fn operators(
+    policy: &Policy,
+    variables: &BTreeMap<String, String>,
+    found: &mut Diagnostics,
+) -> anyhow::Result<(AdminAt, Option<String>)> {
+    let admin = AdminAt::of(policy)?;
+    let token = variables.get(ADMIN_TOKEN).map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+    if let Some(address) = admin.address() {
+        found.append(admin_problems(policy, address, token.as_deref()));
+    }
+    Ok((admin, token))
 }
 
 /// Everything that would stop the gate, named at once.
@@ -126,11 +139,7 @@ fn examine(
         None => address(policy.listen.address.as_deref().unwrap_or(DEFAULT_LISTEN))?,
     };
     found.append(start_problems(&policy, listen));
-    let admin = AdminAt::of(&policy)?;
-    let admin_token = variables.get(ADMIN_TOKEN).map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
-    if let Some(address) = admin.address() {
-        found.append(admin_problems(&policy, address, admin_token.as_deref()));
-    }
+    let (admin, admin_token) = operators(&policy, variables, &mut found)?;
     if policy.app.upstreams.is_empty() {
         let fix = "set [app] upstream, or give --upstream URL";
         found.push(Diagnostic::error("upstream-missing", "nothing says where the app is").fix(fix));

@@ -172,7 +172,7 @@ fn watching(args: &Serve, policy: &Policy, beside: Beside) -> anyhow::Result<Wat
     let folder = board::folder(&args.policy.policy);
     let (pages, insight) = board::pages(place.clone(), &policy.app.name, folder, Arc::clone(&rules))?;
     let beside = Beside { insight, country, reports, windows: Some(place.clone()), ..beside };
-    let detector = Detector::start(tap, rules, place, beside).context("the detector cannot be started")?;
+    let detector = Detector::start(tap, &rules, place, beside).context("the detector cannot be started")?;
     Ok(Watching { sink, hears: Hears::Detector(detector), pages: Some(pages) })
 }
 

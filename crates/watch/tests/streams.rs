@@ -9,46 +9,13 @@
 )]
 
 use std::collections::BTreeMap;
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use palisade_testkit::Redis;
 use palisade_watch::streams::{Batch, BatchId, Drawer, Feeder, KEEP, Stream};
 
-/// A server of its own on a port of its own, which keeps nothing; it ends with the test.
-struct Server {
-    child: Child,
-    port: u16,
-}
-
-impl Server {
-    fn start() -> Server {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-        let text = port.to_string();
-        let arguments = ["--port", &text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-        let child = Command::new("redis-server").args(arguments).stdout(Stdio::null()).spawn().expect("redis-server");
-        wait(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Server { child, port }
-    }
-
-    fn stream(&self) -> Stream {
-        Stream::new(&format!("redis://127.0.0.1:{}", self.port), "shop:events", KEEP).expect("url")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn wait(until: impl Fn() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(30);
-    while !until() {
-        assert!(Instant::now() < limit, "it did not happen within half a minute");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+fn stream(server: &Redis) -> Stream {
+    Stream::new(&server.url(), "shop:events", KEEP).expect("url")
 }
 
 /// What a detector commits: what it counted, together with the last batch it took.
@@ -91,15 +58,15 @@ fn drain(drawer: &mut Drawer, committed: &mut Committed) {
 
 #[test]
 fn a_pattern_over_three_gates_is_whole_in_one_detector_and_survives_it() {
-    let server = Server::start();
-    let mut gates: Vec<_> = (0..3).map(|gate| Feeder::new(server.stream(), &format!("gate-{gate}"))).collect();
+    let server = Redis::start();
+    let mut gates: Vec<_> = (0..3).map(|gate| Feeder::new(stream(&server), &format!("gate-{gate}"))).collect();
     let mut send = |from: u32, to: u32| {
         for number in from..to {
             let lines = format!("{{\"n\":{number}}}\n{{\"m\":{number}}}\n");
             gates[number as usize % 3].send(lines.as_bytes()).expect("send");
         }
     };
-    let (mut one, mut two) = (Drawer::new(server.stream(), "one", LIFE), Drawer::new(server.stream(), "two", LIFE));
+    let (mut one, mut two) = (Drawer::new(stream(&server), "one", LIFE), Drawer::new(stream(&server), "two", LIFE));
     let mut committed = Committed::default();
     send(0, 100);
     drain(&mut one, &mut committed);
@@ -121,19 +88,19 @@ fn a_pattern_over_three_gates_is_whole_in_one_detector_and_survives_it() {
 
 #[test]
 fn a_batch_that_was_sent_twice_counts_once_and_one_that_was_not_committed_comes_again() {
-    let server = Server::start();
-    Feeder::new(server.stream(), "gate").send(b"a\n").expect("send");
+    let server = Redis::start();
+    Feeder::new(stream(&server), "gate").send(b"a\n").expect("send");
     // The same gate and number: the answer to the first was lost.
-    Feeder::new(server.stream(), "gate").send(b"a\n").expect("send");
-    let mut drawer = Drawer::new(server.stream(), "one", LIFE);
+    Feeder::new(stream(&server), "gate").send(b"a\n").expect("send");
+    let mut drawer = Drawer::new(stream(&server), "one", LIFE);
     let first = drawer.draw().expect("read").expect("its turn");
     let lines: Vec<_> = first.iter().map(|batch| batch.lines.as_slice()).collect();
     assert_eq!(lines, [&b"a\n"[..], b""]);
     // Not acknowledged: to the same detector, started anew, it comes again and is whole.
     drop(drawer);
-    let mut drawer = Drawer::new(server.stream(), "one", LIFE);
+    let mut drawer = Drawer::new(stream(&server), "one", LIFE);
     assert_eq!(drawer.draw().expect("read"), Some(first));
     drawer.leave().expect("leave");
-    let mut other = Drawer::new(server.stream(), "other", LIFE);
+    let mut other = Drawer::new(stream(&server), "other", LIFE);
     assert!(other.draw().expect("read").is_some(), "at once");
 }

@@ -106,7 +106,7 @@ impl<'a> Seen<'a> {
     /// A token that was handed out and not used yet.
     pub(super) fn fresh_token(&self) -> Option<String> {
         let handed = self.exchanges.iter().filter(|exchange| !is_stranger(exchange));
-        let handed = handed
+        let mut handed = handed
             .filter_map(|exchange| exchange.answer.as_ref().ok())
             .filter_map(|answer| token(answer).or_else(|| next_token(answer, self.aim)));
         let used = |token: &String| {
@@ -118,7 +118,7 @@ impl<'a> Seen<'a> {
         // A site that hands out one token again and again has no other.
         let last = self.exchanges.last().filter(|exchange| exchange.sent.step == "token");
         let same = last.and_then(|exchange| token(exchange.answer.as_ref().ok()?));
-        handed.filter(|token| !used(token)).last().or(same)
+        handed.rfind(|token| !used(token)).or(same)
     }
 
     /// The cookies that the site set in this session, as a field's value.

@@ -77,12 +77,12 @@ pub(crate) fn referrer(page: &Page) -> &'static Outcome {
         return &REFERRER_NONE;
     }
     let words = all.iter().flat_map(|value| value.split(',')).map(|word| word.trim().to_ascii_lowercase());
-    let known = words.filter_map(|word| match word.as_str() {
+    let mut known = words.filter_map(|word| match word.as_str() {
         "no-referrer" | "same-origin" | "strict-origin" | "strict-origin-when-cross-origin" => Some(&REFERRER_PRIVATE),
         "origin" | "origin-when-cross-origin" | "unsafe-url" | "no-referrer-when-downgrade" => Some(&REFERRER_UNSAFE),
         _ => None,
     });
-    known.last().unwrap_or(&REFERRER_INVALID)
+    known.next_back().unwrap_or(&REFERRER_INVALID)
 }
 
 /// The peer never sees the origin that it sent, and calls a reflected one with credentials restricted; it is universal.

@@ -31,14 +31,14 @@ pub fn max_age(value: &str) -> Option<u64> {
     if value.contains(',') {
         return None;
     }
-    let ages = value.split(';').filter_map(|part| {
+    let mut ages = value.split(';').filter_map(|part| {
         let part = part.trim().to_ascii_lowercase();
         let digits = part.strip_prefix("max-age=")?.trim_start();
         let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
         // What begins with no digit is still a max-age, one that says nothing.
         Some(digits.get(..end).filter(|digits| !digits.is_empty()).map(|digits| digits.parse().unwrap_or(u64::MAX)))
     });
-    ages.last().flatten()
+    ages.next_back().flatten()
 }
 
 pub(crate) fn redirection(site: &Site) -> &'static Outcome {

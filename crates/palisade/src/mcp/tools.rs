@@ -19,7 +19,7 @@ struct Offer {
     arguments: &'static [Argument],
     answer: Answering,
     /// What is told of the command's answer.
-    told: fn(Value, bool) -> Value,
+    told: fn(&Value, bool) -> Value,
 }
 
 /// Both from the arguments in their order.
@@ -59,7 +59,7 @@ const OFFERS: [Offer; 5] = [
                       there is one, else by what the method and the path suggest.",
         arguments: &[METHOD, PATH],
         answer: Answering::Command(|given| command(&["advise", "--json", "--"], given)),
-        told: |answer, _| answer,
+        told: |answer, _| answer.clone(),
     },
     Offer {
         name: "explain_policy",
@@ -69,7 +69,7 @@ const OFFERS: [Offer; 5] = [
         answer: Answering::Command(|given| {
             command(&["policy", "explain", "--env", "development", "--json", "--"], given)
         }),
-        told: |answer, _| answer,
+        told: |answer, _| answer.clone(),
     },
     Offer {
         name: "check_project",
@@ -101,7 +101,7 @@ const OFFERS: [Offer; 5] = [
             allowed: |char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-' || char == '/',
         }],
         answer: Answering::Known(|given| finding(given.iter().flatten().next()?)),
-        told: |answer, _| answer,
+        told: |answer, _| answer.clone(),
     },
     Offer {
         name: "recent_incidents",
@@ -146,7 +146,7 @@ pub(super) fn call(request: &CallToolRequestParams, include_untrusted: bool) -> 
     let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
     Ok(match child::palisade(&arguments) {
         Ok(Ended { code: Some(0 | 1), out, .. }) => match serde_json::from_str(&out) {
-            Ok(answer) => CallToolResult::structured((offer.told)(answer, include_untrusted)),
+            Ok(answer) => CallToolResult::structured((offer.told)(&answer, include_untrusted)),
             Err(_) => failed("the command's answer could not be read"),
         },
         Ok(ended) => failed(ended.complaint()),
@@ -225,7 +225,7 @@ fn finding(id: &str) -> Option<Value> {
 }
 
 /// Findings without excerpts, which are the project's own text, and may be anybody's.
-fn findings(answer: Value, include_untrusted: bool) -> Value {
+fn findings(answer: &Value, include_untrusted: bool) -> Value {
     let told = |finding: &Value| {
         let mut kept = kept(finding, &["id", "section", "status", "title", "fix", "reference"]);
         if let Some(location) = finding.get("location").filter(|location| !location.is_null()) {
@@ -241,7 +241,7 @@ fn findings(answer: Value, include_untrusted: bool) -> Value {
 }
 
 /// Incidents by what our own rules say of them.
-fn incidents(answer: Value, include_untrusted: bool) -> Value {
+fn incidents(answer: &Value, include_untrusted: bool) -> Value {
     let told = |incident: &Value| {
         let mut kept =
             kept(incident, &["key", "rule", "title", "priority", "state", "first_seen", "last_seen", "count", "due"]);

@@ -36,7 +36,7 @@ struct Group {
 /// The rightmost `$` that no backslash stands before, if it names something.
 fn last(text: &str) -> Option<Group> {
     let unescaped = |at: &usize| !text.get(..*at).is_some_and(|before| before.ends_with('\\'));
-    let start = text.match_indices('$').map(|(at, _)| at).filter(unescaped).last()?;
+    let start = text.match_indices('$').map(|(at, _)| at).rfind(unescaped)?;
     let after = text.get(start + 1..)?;
     let (braced, inner) = match after.strip_prefix('{') {
         Some(inner) => (1, inner),

@@ -326,7 +326,7 @@ impl<'a> Visit<'a> for Writer<'_, '_> {
         if function.body.as_ref().is_some_and(|body| says(&body.directives, "use server")) {
             let signs = self.read(|reader| reader.visit_function(function, flags));
             let name = function.name();
-            self.action(name.as_ref().map(|name| name.as_str()), function.span.start, signs);
+            self.action(name.as_ref().map(oxc_ast::ast::Ident::as_str), function.span.start, signs);
         }
         self.functions += 1;
         walk::walk_function(self, function, flags);
@@ -340,7 +340,7 @@ impl<'a> Visit<'a> for Writer<'_, '_> {
         {
             let signs = self.read(|reader| reader.visit_arrow_function_expression(arrow));
             let name = declarator.id.get_identifier_name();
-            self.action(name.as_ref().map(|name| name.as_str()), declarator.span.start, signs);
+            self.action(name.as_ref().map(oxc_ast::ast::Ident::as_str), declarator.span.start, signs);
         }
         walk::walk_variable_declarator(self, declarator);
     }

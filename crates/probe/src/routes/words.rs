@@ -181,7 +181,7 @@ fn known(path: &str, last: &str) -> Vec<Purpose> {
         purposes.push(Purpose::Csrf);
     }
     if (lower.contains("ratelimit") || lower.contains("throttle") || word == "limit" && lower.contains("limit."))
-        && !(makes && !word.starts_with("is"))
+        && (!makes || word.starts_with("is"))
         && !word.starts_with("ratelimiter")
     {
         purposes.push(Purpose::RateLimit);

@@ -29,13 +29,16 @@ pub(super) struct Rule {
     pub(super) shown: bool,
 }
 
+/// Where a key lies: of a text, and the start and end of an anchor in it.
+type Find = fn(&[u8], usize, usize) -> Option<(usize, usize)>;
+
 /// How a key lies around its anchor.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Extent {
     /// It begins with its anchor.
     Shape(&'static [Part]),
-    /// The function says where: (text, start of the anchor, end of the anchor).
-    Found(fn(&[u8], usize, usize) -> Option<(usize, usize)>),
+    /// The function says where.
+    Found(Find),
 }
 
 const fn rule(
@@ -57,12 +60,7 @@ const fn rule(
     }
 }
 
-const fn found(
-    id: &'static str,
-    title: &'static str,
-    anchors: &'static [&'static str],
-    find: fn(&[u8], usize, usize) -> Option<(usize, usize)>,
-) -> Rule {
+const fn found(id: &'static str, title: &'static str, anchors: &'static [&'static str], find: Find) -> Rule {
     Rule {
         id,
         title,

@@ -15,7 +15,7 @@ type Sample<'p> = (&'p str, Vec<Value>, f64);
 /// A body for `/v1/logs`; lines that are no objects are left out.
 #[must_use]
 pub fn logs<'l>(lines: impl IntoIterator<Item = &'l [u8]>, origin: &Origin, now: EventTime) -> Vec<u8> {
-    let records: Vec<Value> = lines.into_iter().filter_map(Entry::of).map(|entry| record(entry, now)).collect();
+    let records: Vec<Value> = lines.into_iter().filter_map(Entry::of).map(|entry| record(&entry, now)).collect();
     let scope = json!({ "scope": scope(origin), "logRecords": records });
     let body = json!({ "resourceLogs": [{ "resource": resource(origin), "scopeLogs": [scope] }] });
     serde_json::to_vec(&body).unwrap_or_default()
@@ -61,7 +61,7 @@ pub fn metrics(page: &str, origin: &Origin, start: EventTime, now: EventTime) ->
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-fn record(entry: Entry, now: EventTime) -> Value {
+fn record(entry: &Entry, now: EventTime) -> Value {
     let (number, text) = match entry.severity {
         Severity::Info => (9, "INFO"),
         Severity::Warn => (13, "WARN"),
@@ -131,8 +131,8 @@ fn histogram(points: &[Sample<'_>], (start, now): &(String, String)) -> Value {
     let single = |suffix| ending(suffix).map(|(.., value)| *value).next().unwrap_or_default();
     let (mut counts, mut bounds, mut before) = (Vec::new(), Vec::new(), 0.0);
     for (_, labels, value) in ending("_bucket") {
-        let bound =
-            labels.iter().find(|label| label["key"] == "le").and_then(|label| label["value"]["stringValue"].as_str());
+        let is = |label: &&Value| label.get("key").is_some_and(|key| key == "le");
+        let bound = labels.iter().find(is).and_then(|label| label.pointer("/value/stringValue")?.as_str());
         bounds.extend(bound.and_then(|text| text.parse::<f64>().ok()).filter(|bound| bound.is_finite()));
         counts.push(format!("{:.0}", value - before));
         before = *value;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use palisade_event::Untrusted;
 
-use super::{Named, Report, Trend};
+use super::{Errors, Named, Report, Trend};
 use crate::dashboard::words::{date, number, percent, plain, span};
 
 pub(super) fn report(report: &Report) -> String {
@@ -51,7 +51,17 @@ pub(super) fn report(report: &Report) -> String {
     rows.extend(input.signals.iter().map(|(_, name, trend)| (*name, trend)));
     trends(&mut out, "Input", &rows);
     names(&mut out, "Field", &input.fields);
-    trends(&mut out, "Errors", &[("Client errors (4xx)", &errors.client), ("Server errors (5xx)", &errors.server)]);
+    errors_by_route(&mut out, errors);
+    names(&mut out, "Country", &errors.countries);
+    trends(&mut out, "For review (P3)", &report.low.iter().map(|it| (it.title, &it.events)).collect::<Vec<_>>());
+    if report.folded > 0 {
+        let _ = writeln!(out, "{} events of floods are counted by status alone.", number(report.folded));
+    }
+    out
+}
+
+fn errors_by_route(out: &mut String, errors: &Errors) {
+    trends(out, "Errors", &[("Client errors (4xx)", &errors.client), ("Server errors (5xx)", &errors.server)]);
     let _ = writeln!(out, "| Route | Requests | 4xx | 5xx | Errors |\n|---|---:|---:|---:|---:|");
     for (route, [all, client, server]) in &errors.routes {
         let route = Untrusted::new(route).cut(80).markdown();
@@ -69,12 +79,6 @@ pub(super) fn report(report: &Report) -> String {
         let _ = writeln!(out, "| {status} | {} | {} |", number(*now), number(*before));
     }
     out.push('\n');
-    names(&mut out, "Country", &errors.countries);
-    trends(&mut out, "For review (P3)", &report.low.iter().map(|it| (it.title, &it.events)).collect::<Vec<_>>());
-    if report.folded > 0 {
-        let _ = writeln!(out, "{} events of floods are counted by status alone.", number(report.folded));
-    }
-    out
 }
 
 /// The counts that open every format.
@@ -91,7 +95,10 @@ pub(super) fn overview(report: &Report) -> Vec<(&'static str, &Trend)> {
 
 /// How many each, to a tenth.
 pub(super) fn each(all: u64, of: u64) -> String {
-    if of == 0 { "–".to_owned() } else { format!("{}.{}", all / of, all % of * 10 / of) }
+    match (all.checked_div(of), (all.checked_rem(of))) {
+        (Some(whole), Some(rest)) => format!("{whole}.{}", rest * 10 / of),
+        _ => "–".to_owned(),
+    }
 }
 
 fn incidents(out: &mut String, report: &Report) {

@@ -42,9 +42,9 @@ pub(super) fn message(notice: &Notice) -> Value {
 
 fn colour(notice: &Notice) -> u32 {
     match notice.priority {
-        _ if notice.is_over() => 0x2e_7d_32,
-        Priority::P1 => 0xc6_28_28,
-        Priority::P2 | Priority::P3 => 0xef_6c_00,
+        _ if notice.is_over() => 0x002e_7d32,
+        Priority::P1 => 0x00c6_2828,
+        Priority::P2 | Priority::P3 => 0x00ef_6c00,
     }
 }
 
