@@ -96,7 +96,7 @@ fn the_projects_own_secrets_are_found_wherever_they_lie() {
 }
 
 #[test]
-fn b7_a_secret_that_was_removed_is_still_in_the_history_and_the_repository_runs_nothing() {
+fn a_secret_that_was_removed_is_still_in_the_history_and_the_repository_runs_nothing() {
     let mut random = Random(5);
     let key = format!("sk_{}_{}", "live", random.of("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz23456789", 24));
     let folder = Folder::with("history", &[("lib/pay.ts", &format!("export const key = '{key}';\n"))]);

@@ -1,7 +1,6 @@
 //! Next.js: the App Router, the Pages Router, server actions, and what runs before them.
 //!
-//! Source: Next.js 16's documentation of file conventions; checked against its own build manifests and the `Allow` of a
-//! running server (`tests/packages/inventory.test.js`).
+//! Source: Next.js 16's documentation of file conventions. Not yet compared with a build's own manifests.
 
 use palisade_check::facts::routes::{Endpoint, Interceptor, Shown, Surface};
 

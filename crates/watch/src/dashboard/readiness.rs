@@ -1,13 +1,14 @@
-//! What the checklist and the maintenance schedule left in the policy's folder, where they ran.
+//! What the checklist left in the policy's folder, and what is due of the recurring tasks by the record that lies there.
 //!
-//! Read only: the reports of `palisade check --json` and `palisade maintenance --json`, by the names below. They are files of
-//! the operator's own, and still shown as strangers' text.
+//! Read only: the report of `palisade check --json` and the record of `palisade maintenance`, by the names below. They are files
+//! of the operator's own, and still shown as strangers' text.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use maud::{Markup, html};
+use palisade_check::maintenance::{Day, Entry, Record, State, schedule};
 use palisade_event::EventTime;
 use serde_json::Value;
 
@@ -16,8 +17,8 @@ use super::words::{long, number, theirs, when};
 
 /// What `palisade check --json` is written to, for this page.
 const CHECKS: &str = ".palisade/check.json";
-/// What `palisade maintenance --json` is written to.
-const TASKS: &str = ".palisade/maintenance.json";
+/// What `palisade maintenance` writes down.
+const RECORD: &str = "palisade-maintenance.toml";
 /// Bytes of a report.
 const CAP: u64 = 4 << 20;
 /// Rows of a table.
@@ -28,15 +29,16 @@ pub(super) fn page(about: &About, now: EventTime) -> Markup {
         section aria-labelledby="checks" {
             h2 #checks { "Checklist" }
             @match read(&about.folder.join(CHECKS)) {
-                Some((report, at)) => (checks(&report, at, now)),
+                Some((text, at)) => (checks(&serde_json::from_str(&text).unwrap_or_default(), at, now)),
                 None => p.empty { "No report. " code { "palisade check --json > " (CHECKS) } " writes one." },
             }
         }
         section aria-labelledby="tasks" {
             h2 #tasks { "Maintenance" }
-            @match read(&about.folder.join(TASKS)) {
-                Some((report, at)) => (tasks(&report, at, now)),
-                None => p.empty { "No report. " code { "palisade maintenance --json > " (TASKS) } " writes one." },
+            @match read(&about.folder.join(RECORD)).map(|(text, _)| Record::read(&text)) {
+                Some(Ok(record)) => (tasks(&record, now)),
+                Some(Err(_)) => p.empty { (RECORD) " is not understood: " code { "palisade maintenance" } " says where." },
+                None => p.empty { "Nothing is written down yet. " code { "palisade maintenance" } " says what is due." },
             }
         }
     }
@@ -71,20 +73,30 @@ fn checks(report: &Value, at: EventTime, now: EventTime) -> Markup {
     }
 }
 
-fn tasks(report: &Value, at: EventTime, now: EventTime) -> Markup {
+fn tasks(record: &Record, now: EventTime) -> Markup {
+    let today = i64::try_from(now.micros() / 1_000_000).ok().and_then(Day::of_unix);
+    let mut entries: Vec<Entry<'_>> = today.map(|today| schedule(record, today)).unwrap_or_default();
+    entries.sort_by_key(|entry| entry.state);
+    let count = |state| entries.iter().filter(|entry| entry.state == state).count() as u64;
     html! {
-        p { "As of " (when(at, now)) "." }
+        dl.figures {
+            @for state in [State::Overdue, State::Due, State::Done] {
+                div { dt { (state.id()) } dd { (number(count(state))) } }
+            }
+        }
         div.scroll tabindex="0" role="region" aria-label="Maintenance" {
             table.wide {
-                caption.quiet { "Tasks by period" }
-                thead { tr { th scope="col" { "Task" } th scope="col" { "Period" } th scope="col" { "Due" } th scope="col" { "State" } } }
+                caption.quiet { "Tasks of this day, week, month and quarter" }
+                thead { tr { th scope="col" { "State" } th scope="col" { "Task" } th scope="col" { "Until" } th scope="col" { "Last" } } }
                 tbody {
-                    @for task in report.get("tasks").and_then(Value::as_array).into_iter().flatten().take(ROWS) {
+                    @for Entry { task, state, due, last, .. } in &entries {
                         tr {
-                            th scope="row" { (theirs(text(task, "id"))) }
-                            td { (theirs(text(task, "period"))) }
-                            td.t { (theirs(text(task, "due"))) }
-                            td { span.state.(verdict(text(task, "state"))) { (theirs(text(task, "state"))) } }
+                            td { span.state.(verdict(state.id())) { (state.id()) } }
+                            th scope="row" { (task.title) br; span.quiet { (task.id) } }
+                            td.t { (due) }
+                            td {
+                                @if let Some(done) = last { (done.on) " by " (theirs(&done.by)) br; span.quiet { (long(&done.evidence, 200)) } }
+                            }
                         }
                     }
                 }
@@ -106,12 +118,11 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A report and when it was written; none where there is no regular file of ours that holds JSON.
-fn read(path: &Path) -> Option<(Value, EventTime)> {
+/// A file and when it was written; none where there is no regular file of ours.
+fn read(path: &Path) -> Option<(String, EventTime)> {
     let about = std::fs::symlink_metadata(path).ok().filter(|about| about.is_file() && about.len() <= CAP)?;
     let mut text = String::new();
     File::open(path).ok()?.take(CAP).read_to_string(&mut text).ok()?;
     let at = about.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let at = EventTime::from_micros(u64::try_from(at.as_micros()).ok()?);
-    Some((serde_json::from_str(&text).ok()?, at))
+    Some((text, EventTime::from_micros(u64::try_from(at.as_micros()).ok()?)))
 }
