@@ -1,6 +1,6 @@
 //! The examiner: the checklist before a deployment, decided by evidence.
 //!
-//! Whoever examines a project collects [`Facts`](facts::Facts); every fact is known, or unknown with the reason. [`run`]
+//! Whoever examines a project collects [`Facts`]; every fact is known, or unknown with the reason. [`run`]
 //! judges them by the checks of [`CHECKS`] and gives one [`Finding`] for each: what is not known is never a pass. Nothing
 //! here reads a file, a clock or a socket, and nothing of the gate is used: the examiner does not share the code that it
 //! examines.

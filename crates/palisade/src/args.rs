@@ -298,7 +298,7 @@ pub(crate) struct Serve {
     /// Where the app is; overrides `[app].upstream`.
     #[arg(long, value_name = "URL", env = "PALISADE_UPSTREAM")]
     pub(crate) upstream: Option<String>,
-    /// Where operators are answered: the dashboard, /healthz, /readyz, /metrics; off loopback only by [listen] tls; or
+    /// Where operators are answered: the dashboard, /healthz, /readyz, /metrics; off loopback only with TLS of its own; or
     /// `off` [default: 127.0.0.1:9180].
     #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN")]
     pub(crate) admin: Option<String>,
