@@ -177,6 +177,10 @@ fn drive(plan: &Arc<Plan>, path: &str, method: &Method, headers: &HeaderMap, bod
             }
             Step::Need(Need::Keys(ask)) => ask.reply(Keys::Unavailable),
             Step::Need(Need::Pause(ask)) => ask.reply(palisade_guard::Paused),
+            Step::Need(Need::Fold(ask)) => {
+                let folded = ask.question.here();
+                ask.reply(folded)
+            }
             Step::Need(Need::Lease(ask)) => ask.reply(palisade_guard::shared::Leased::Unavailable { nodes: 1 }),
             Step::Need(Need::Collect(ask)) => {
                 let limit = ask.question.limit.min(body.len());

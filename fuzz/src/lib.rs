@@ -359,6 +359,7 @@ pub fn event_line(data: &[u8]) {
         user: None,
         outcome: None,
         fields: None,
+        report: Some(&agent),
         attributable: false,
         count: 1,
     };
@@ -480,7 +481,8 @@ fn send(plan: &Arc<Plan>, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Code 
     let mut step = plan.inspect(&view, &still());
     loop {
         step = match step {
-            Step::Admit(_) | Step::Need(Need::Claim(_) | Need::Keys(_) | Need::Pause(_) | Need::Lease(_)) => {
+            Step::Admit(_)
+            | Step::Need(Need::Claim(_) | Need::Keys(_) | Need::Pause(_) | Need::Lease(_) | Need::Fold(_)) => {
                 panic!("a forged message passed")
             }
             Step::Answer(answer) => return answer.denial().expect("a refusal").code(),
