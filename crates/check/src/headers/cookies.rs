@@ -45,6 +45,12 @@ impl Cookie {
         (!cookie.name.is_empty()).then_some(cookie)
     }
 
+    /// Whether browsers do not take it at all: by its name it must be Secure, and is not (RFC 6265bis, section 4.1.3).
+    fn is_dropped(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        !self.secure && (name.starts_with("__host-") || name.starts_with("__secure-"))
+    }
+
     /// Whether its name is that of a session, as the Observatory guesses.
     #[must_use]
     pub fn is_session(&self) -> bool {
@@ -53,17 +59,22 @@ impl Cookie {
     }
 }
 
-/// Every cookie that the site set; of two of a name the later one counts.
+/// Every cookie that the site set; of two of a name the later one counts, and a SameSite that browsers do not understand counts
+/// whatever became of its cookie.
 pub(crate) fn all(site: &Site) -> Vec<Cookie> {
     let page = site.page().into_iter().flat_map(|page| page.all("set-cookie"));
-    let mut found = Vec::<Cookie>::new();
+    let (mut found, mut unknown) = (Vec::<Cookie>::new(), false);
     for cookie in page.chain(site.cookies.iter().map(String::as_str)).filter_map(Cookie::parse) {
         // See mozilla/http-observatory#282: the load balancer's own.
-        if cookie.name == "heroku-session-affinity" {
+        unknown |= cookie.same_site_unknown;
+        if cookie.name == "heroku-session-affinity" || cookie.is_dropped() {
             continue;
         }
         found.retain(|known| known.name != cookie.name);
         found.push(cookie);
+    }
+    if let Some(last) = found.last_mut() {
+        last.same_site_unknown |= unknown;
     }
     found
 }
