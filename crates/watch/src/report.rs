@@ -224,7 +224,8 @@ impl Report {
 pub(crate) fn section(store: &mut Store, now: EventTime) -> Result<Markup, StoreFault> {
     const WEEK: u64 = 7 * 86_400_000_000;
     const MINUTE: u64 = 60_000_000;
-    let until = EventTime::from_micros(now.micros() / MINUTE * MINUTE);
+    // The running minute too: what happened just now is in it.
+    let until = EventTime::from_micros((now.micros() / MINUTE + 1) * MINUTE);
     let report = Report::build(store, "", Window::before(until, WEEK), now)?;
     Ok(html::section(&report))
 }
