@@ -20,8 +20,8 @@ checks! { "actions":
 }
 
 const STEPS: [Step; 6] = [
-    ("page", |seen| Some(read(seen, &seen.aim.path))),
-    ("script", |seen| scripts(seen).into_iter().next().map(|path| read(seen, &path))),
+    ("page", |seen| Some(seen.read(&seen.aim.path))),
+    ("script", |seen| scripts(seen).into_iter().next().map(|path| seen.read(&path))),
     ("foreign", |seen| call(seen, "/", &ids(seen).into_iter().next()?)),
     ("nowhere", |seen| call(seen, &format!("/palisade-probe-{}", seen.aim.marker), &ids(seen).into_iter().next()?)),
     ("cross-origin", |seen| {
@@ -35,16 +35,6 @@ const UNKNOWN: Step = ("unknown", |seen| call(seen, &seen.aim.path, &"7f".repeat
 fn next(aim: &Aim, exchanges: &[Exchanged]) -> Next {
     let all: Vec<_> = STEPS.into_iter().chain([UNKNOWN]).collect();
     follow(&all, aim, exchanges)
-}
-
-fn read(seen: &Seen<'_>, target: &str) -> Sent {
-    let sent = Sent {
-        method: "GET".to_owned(),
-        target: target.to_owned(),
-        headers: seen.aim.headers.clone(),
-        ..Sent::default()
-    };
-    sent.with("accept", "text/html,*/*;q=0.8")
 }
 
 /// Calls an action with an empty list of arguments. `None` where that path is its own.

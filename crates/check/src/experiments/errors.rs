@@ -49,28 +49,28 @@ const FILES: [&str; 13] = [
 ];
 
 const STEPS: [Step; 10] = [
-    ("page", |seen| Some(get(seen, "/"))),
-    ("aim", |seen| (seen.aim.path != "/").then(|| get(seen, &seen.aim.path))),
-    ("missing", |seen| Some(get(seen, &format!("/palisade-probe-{}", seen.aim.marker)))),
+    ("page", |seen| Some(seen.read("/"))),
+    ("aim", |seen| (seen.aim.path != "/").then(|| seen.read(&seen.aim.path))),
+    ("missing", |seen| Some(seen.read(&format!("/palisade-probe-{}", seen.aim.marker)))),
     ("missing-api", |seen| {
-        Some(get(seen, &format!("/api/palisade-probe-{}", seen.aim.marker)).with("accept", "application/json"))
+        Some(seen.read(&format!("/api/palisade-probe-{}", seen.aim.marker)).with("accept", "application/json"))
     }),
     ("malformed", |seen| {
         Some(
-            Sent { method: "POST".to_owned(), ..get(seen, &seen.aim.path) }
+            Sent { method: "POST".to_owned(), ..seen.read(&seen.aim.path) }
                 .with("origin", &seen.aim.origin)
                 .carrying("application/json", "{\"a\":"),
         )
     }),
-    ("percent", |seen| Some(get(seen, "/%c0%ae%c0%ae/%00"))),
-    ("listing", |seen| Some(get(seen, "/static/"))),
+    ("percent", |seen| Some(seen.read("/%c0%ae%c0%ae/%00"))),
+    ("listing", |seen| Some(seen.read("/static/"))),
     ("debug", |seen| {
-        Some(get(seen, "/__nextjs_original-stack-frame?file=a&methodName=a&arguments=a&lineNumber=1&column=1"))
+        Some(seen.read("/__nextjs_original-stack-frame?file=a&methodName=a&arguments=a&lineNumber=1&column=1"))
     }),
     ("trace", |seen| {
-        Some(Sent { method: "TRACE".to_owned(), ..get(seen, "/") }.with("x-palisade-echo", &seen.aim.marker))
+        Some(Sent { method: "TRACE".to_owned(), ..seen.read("/") }.with("x-palisade-echo", &seen.aim.marker))
     }),
-    ("script", |seen| scripts(seen).first().map(|script| get(seen, script))),
+    ("script", |seen| scripts(seen).first().map(|script| seen.read(script))),
 ];
 
 fn next(aim: &Aim, exchanges: &[Exchanged]) -> Next {
@@ -80,24 +80,14 @@ fn next(aim: &Aim, exchanges: &[Exchanged]) -> Next {
     }
     for path in FILES {
         if !seen.is_done(path) {
-            return Next::Send(Sent { step: path.to_owned(), after: seen.pause(), ..get(&seen, path) });
+            return Next::Send(Sent { step: path.to_owned(), after: seen.pause(), ..seen.read(path) });
         }
     }
     let maps: [Step; 1] = [("map", |seen| {
         let script = scripts(seen).into_iter().next()?;
-        Some(get(seen, &format!("{}.map", script.split('?').next().unwrap_or_default())))
+        Some(seen.read(&format!("{}.map", script.split('?').next().unwrap_or_default())))
     })];
     follow(&maps, aim, exchanges)
-}
-
-fn get(seen: &Seen<'_>, target: &str) -> Sent {
-    let sent = Sent {
-        method: "GET".to_owned(),
-        target: target.to_owned(),
-        headers: seen.aim.headers.clone(),
-        ..Sent::default()
-    };
-    sent.with("accept", "text/html,*/*;q=0.8")
 }
 
 /// The page's own scripts, as paths.

@@ -61,6 +61,17 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// A path, read as a browser's address bar would.
+    pub(super) fn read(&self, target: &str) -> Sent {
+        let sent = Sent {
+            method: "GET".to_owned(),
+            target: target.to_owned(),
+            headers: self.aim.headers.clone(),
+            ..Sent::default()
+        };
+        sent.with("accept", "text/html,*/*;q=0.8")
+    }
+
     /// A request to the aim, as a page of its own origin would send it.
     pub(super) fn request(&self) -> Sent {
         let Aim { method, path, body, media_type, headers, .. } = self.aim;

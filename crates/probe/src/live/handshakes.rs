@@ -9,12 +9,11 @@ use palisade_check::Unknown;
 use palisade_check::tls::{Handshakes, Version};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::budget::Caps;
-use super::client::{provider, roots};
+use super::client::{Anybody, provider, roots};
 use super::hello::{Reply, hello, offered, reply};
 use super::target::Target;
 use super::{certificate, now};
@@ -153,7 +152,7 @@ fn reason(error: &CertificateError) -> String {
 }
 
 fn show(target: &Target, name: &ServerName<'static>, caps: Caps) -> Result<Shown, Error> {
-    let watching = Arc::new(Watching { provider: provider(), shown: Mutex::default() });
+    let watching = Arc::new(Watching { anybody: Anybody(provider()), shown: Mutex::default() });
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let verifier: Arc<dyn ServerCertVerifier> = Arc::clone(&watching) as _;
     let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
@@ -169,7 +168,7 @@ fn show(target: &Target, name: &ServerName<'static>, caps: Caps) -> Result<Shown
 /// Writes down what is shown, and takes it: the connection ends right after, and nothing was sent on it.
 #[derive(Debug)]
 struct Watching {
-    provider: Arc<CryptoProvider>,
+    anybody: Anybody,
     shown: Mutex<Shown>,
 }
 
@@ -193,8 +192,7 @@ impl ServerCertVerifier for Watching {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, known)
+        self.anybody.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -203,11 +201,10 @@ impl ServerCertVerifier for Watching {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, known)
+        self.anybody.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.anybody.supported_verify_schemes()
     }
 }
