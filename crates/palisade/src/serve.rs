@@ -22,7 +22,7 @@ use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
 use crate::stream::{self, Feed};
 use crate::warden::Warden;
-use crate::{alert, board, export, load, notify, replay, rules, signals};
+use crate::{alert, board, export, notify, replay, rules, signals};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     let inherited = inherited()?;
@@ -75,7 +75,7 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let beside = beside(args, &plan, targets, &variables)?;
     let (notifier, warden) = (beside.notifier.clone(), beside.warden.clone());
     let exporter = beside.exporter.clone();
-    let Watching { sink, hears, pages } = watching(args, policy, beside)?;
+    let Watching { sink, hears, pages } = watching(args, policy, beside, &variables)?;
     let config = Config { listen, upstreams, threads, plan, sink };
     let gateway = match inherited {
         Some(listener) => Gateway::inherit(listener, config).context("cannot serve the inherited socket")?,
@@ -143,19 +143,23 @@ struct Watching {
     pages: Option<Arc<dyn Pages>>,
 }
 
-fn watching(args: &Serve, policy: &Policy, beside: Beside) -> anyhow::Result<Watching> {
+fn watching(
+    args: &Serve,
+    policy: &Policy,
+    beside: Beside,
+    variables: &BTreeMap<String, String>,
+) -> anyhow::Result<Watching> {
     let sink = EventSink::new(std::io::stdout());
-    let variables = load::surroundings(&args.environment)?.variables;
     let country = replay::country(&args.geo)?;
     let reports = |address: &String| {
         let address = address.parse().with_context(|| format!("{address} is no address for the intake"))?;
         let enrich = Enrich::with_policy(Arc::new(policy.clone()));
         let enrich = country.iter().fold(enrich, |enrich, country| enrich.with_country(Arc::clone(country)));
-        Reports::start(address, enrich, &variables)
+        Reports::start(address, enrich, variables)
     };
     if let Some(name) = &args.stream {
         let variable = policy.state.redis.as_deref().unwrap_or("REDIS_URL");
-        let stream = stream::open(name, variable, &variables)?;
+        let stream = stream::open(name, variable, variables)?;
         let reports = policy.listen.intake.as_ref().map(reports).transpose()?;
         let (sink, tap) = sink.tapped();
         return Ok(Watching { sink, hears: Hears::Stream(Feed::start(tap, stream, reports)?), pages: None });
