@@ -19,7 +19,7 @@ const RESPONSE_BYTES: u8 = 1 << 5;
 const ATTRIBUTABLE: u8 = 1 << 6;
 
 /// Texts of an event, in the order in which they are packed.
-const TEXTS: usize = 19;
+const TEXTS: usize = 20;
 
 // === impl Seen ===
 
@@ -137,6 +137,7 @@ fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
         action,
         kind_of_report,
         error,
+        replay,
         fields,
         time: _,
         source: _,
@@ -175,6 +176,7 @@ fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
         action.as_deref(),
         kind_of_report.as_deref(),
         error.as_deref(),
+        replay.as_deref(),
         fields.as_deref(),
     ]
 }
@@ -199,6 +201,7 @@ fn texts_mut<'s, 'a>(seen: &'s mut Seen<'a>) -> [&'s mut Option<Cow<'a, str>>; T
         &mut seen.action,
         &mut seen.kind_of_report,
         &mut seen.error,
+        &mut seen.replay,
         &mut seen.fields,
     ]
 }
@@ -246,7 +249,7 @@ mod tests {
             r#""event.outcome":"unknown","http.server.request.duration_us":12,"palisade.tags":["message-repeated"],"#,
             r#""palisade.signals":["xss"],"server.address":"a.example","geo.country.iso_code":"DE","#,
             r#""http.request.body.size":0,"http.response.body.size":7,"event.action":"login","palisade.type":"X","#,
-            r#""error.type":"E","deployment.environment.name":"p","palisade.notice":"n","event.id":"i","#,
+            r#""error.type":"E","session.replay.url":"https://a.example/s","deployment.environment.name":"p","palisade.notice":"n","event.id":"i","#,
             r#""http.request.header.referer":"https://b.example/","palisade.fields":"/a /b/*","palisade.count":3}"#
         );
         let full = decode(line.as_bytes()).expect("an event");

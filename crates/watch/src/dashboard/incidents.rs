@@ -223,7 +223,10 @@ fn group(body: &Value) -> Markup {
 }
 
 fn state(kept: &Kept) -> Markup {
-    html! { span.state.(kept.state.id()) { (kept.state.id()) } }
+    html! {
+        span.state.(kept.state.id()) { (kept.state.id()) }
+        @if kept.simulated { " " span.state.acknowledged { "simulated" } }
+    }
 }
 
 /// Until when somebody should have looked; late ones say so. P1 is due at once.
