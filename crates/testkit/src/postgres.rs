@@ -154,7 +154,8 @@ impl Postgres {
         } else {
             Command::new(path)
         };
-        command.current_dir(&self.folder).env("LC_ALL", "C");
+        // Its programs look for certificates below the home, which must not be that of another user.
+        command.current_dir(&self.folder).env("LC_ALL", "C").env("HOME", &self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
