@@ -321,7 +321,7 @@ fn a_rule_may_say_for_how_long_its_client_is_shut_out_and_must_know_whom() {
         )
     };
     let known = rules(&rule("{block: 10m}", "client.key"));
-    assert_eq!(known.find("x").and_then(|rule| rule.block()), Some(std::time::Duration::from_secs(600)));
+    assert_eq!(known.find("x").and_then(palisade_detect::Rule::block), Some(std::time::Duration::from_secs(600)));
     for (respond, group, why) in [
         ("{block: 9s}", "client.key", "from ten seconds to a day"),
         ("{block: 2d}", "client.key", "from ten seconds to a day"),

@@ -111,7 +111,7 @@ impl Beside {
             exporter.line(line.trim_ascii_end());
         }
         if let Some(warden) = &self.warden {
-            let block = pipeline.engine().rules().find(&incident.rule).and_then(|rule| rule.block());
+            let block = pipeline.engine().rules().find(&incident.rule).and_then(palisade_detect::Rule::block);
             warden.hear(Case { incident, block, hour: pipeline.clients(now) });
         }
     }

@@ -31,7 +31,9 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &Replay, format: Format) -> anyhow::Result<Exit> {
     if args.write && args.log.files.iter().any(|path| path.as_os_str() == "-") {
-        bail!("--write wants files, as it keeps none of them twice; `palisade watch --log -` keeps what comes by a pipe");
+        bail!(
+            "--write wants files, as it keeps none of them twice; `palisade watch --log -` keeps what comes by a pipe"
+        );
     }
     let loaded = rules::load(&args.rules)?;
     let mut logs = Logs::open(&args.log)?;
