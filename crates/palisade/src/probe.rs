@@ -216,7 +216,7 @@ fn aim(args: &Probe, target: &Target, policy: Option<&Policy>) -> anyhow::Result
             .find(|one| one.path == target.path && one.method == aim.method)
     }) {
         aim.body = aim.body.or(known.body);
-        aim.scheme = known.scheme;
+        (aim.scheme, aim.everyone) = (known.scheme, known.everyone);
         (aim.csrf_path, aim.csrf_header) = (known.csrf_path, known.csrf_header);
     }
     aim.scheme = args.scheme.clone().or(aim.scheme);
