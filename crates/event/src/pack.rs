@@ -19,7 +19,7 @@ const RESPONSE_BYTES: u8 = 1 << 5;
 const ATTRIBUTABLE: u8 = 1 << 6;
 
 /// Texts of an event, in the order in which they are packed.
-const TEXTS: usize = 20;
+const TEXTS: usize = 21;
 
 // === impl Seen ===
 
@@ -140,6 +140,7 @@ fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
         error,
         replay,
         fields,
+        run,
         time: _,
         source: _,
         decision: _,
@@ -179,6 +180,7 @@ fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
         error.as_deref(),
         replay.as_deref(),
         fields.as_deref(),
+        run.as_deref(),
     ]
 }
 
@@ -204,6 +206,7 @@ fn texts_mut<'s, 'a>(seen: &'s mut Seen<'a>) -> [&'s mut Option<Cow<'a, str>>; T
         &mut seen.error,
         &mut seen.replay,
         &mut seen.fields,
+        &mut seen.run,
     ]
 }
 
@@ -250,8 +253,9 @@ mod tests {
             r#""event.outcome":"unknown","http.server.request.duration_us":12,"palisade.tags":["message-repeated"],"#,
             r#""palisade.signals":["xss"],"server.address":"a.example","geo.country.iso_code":"DE","#,
             r#""http.request.body.size":0,"http.response.body.size":7,"event.action":"login","palisade.type":"X","#,
-            r#""error.type":"E","session.replay.url":"https://a.example/s","deployment.environment.name":"p","palisade.notice":"n","event.id":"i","#,
-            r#""http.request.header.referer":"https://b.example/","palisade.fields":"/a /b/*","palisade.count":3}"#
+            r#""error.type":"E","session.replay.url":"https://a.example/s","deployment.environment.name":"p","#,
+            r#""palisade.notice":"n","event.id":"i","http.request.header.referer":"https://b.example/","#,
+            r#""palisade.fields":"/a /b/*","palisade.run":"000000000000feed","palisade.count":3}"#
         );
         let full = decode(line.as_bytes()).expect("an event");
         for seen in [full, Seen::at(EventTime::from_micros(7), Source::Alb)] {
