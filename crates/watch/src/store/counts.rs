@@ -150,7 +150,7 @@ impl Store {
         Ok(rows.iter().map(Share::of).collect())
     }
 
-    /// Rows of one status, the latest minute first, along the index of statuses; `skip` of them passed over.
+    /// Rows of one status, the latest minute first, along the index of clients or of statuses; `skip` of them passed over.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -174,9 +174,12 @@ impl Store {
                 )
             };
         }
-        let sql = match filter.status {
-            Some(_) => page!("status = CAST(?3 AS BIGINT)"),
-            None => page!("CAST(?3 AS BIGINT) < 0"),
+        let sql = match (filter.of_client(), filter.status) {
+            (true, _) => {
+                page!("(CAST(?3 AS BIGINT) < 0 OR status = ?3) AND client = CAST(?5 AS TEXT) AND client <> ''")
+            }
+            (false, Some(_)) => page!("status = CAST(?3 AS BIGINT)"),
+            (false, None) => page!("CAST(?3 AS BIGINT) < 0"),
         };
         Ok(self.engine.query(sql, &values)?.iter().map(super::EventRow::of).collect())
     }

@@ -92,6 +92,7 @@ CREATE TABLE block (
 ",
     "
 ALTER TABLE incident ADD COLUMN simulated BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX event_client ON event (client, minute) WHERE client <> '';
 ",
 ];
 
