@@ -216,7 +216,7 @@ def source(size):
 
 def tree(folder, files=15_000):
     texts = [source(R.randrange(500, 9_000)) for _ in range(400)]
-    found = positives()
+    found = [one for one in positives() if one[0] != "named"]
     for at in range(files):
         name = f"packages/p{at % 40}/src/m{at % 23}/file{at}"
         if at % 15 == 0:
@@ -276,21 +276,12 @@ def tools(args):
 
     def ours(out, folder):
         return [one["path"] for one in json.load(open(out))["findings"]]
-    all_["palisade"] = (lambda folder, deep: [args.palisade, "secrets", "scan", "--json", *(["--history"] if deep else []), "--root", folder], ours)
+    all_["palisade"] = (lambda folder, deep: [args.palisade, "secrets", "scan", "--json", *(["--history"] if deep else []), folder], ours)
     if args.kingfisher:
         def kingfisher(out, folder):
-            paths = set()
-            for line in open(out):
-                if line.startswith("{") or line.startswith("["):
-                    try:
-                        value = json.loads(line)
-                    except ValueError:
-                        continue
-                    for one in value if isinstance(value, list) else value.get("findings", [value]):
-                        finding = one.get("finding", one)
-                        if "path" in finding:
-                            paths.add(relative(finding["path"], folder))
-            return paths
+            # The last line is a summary.
+            values = [json.loads(line) for line in open(out) if line.startswith("{")]
+            return {relative(one["finding"]["path"], folder) for one in values if "path" in one.get("finding", {})}
         all_["kingfisher"] = (lambda folder, deep: [args.kingfisher, "scan", folder, "--no-validate", "--no-update-check", "--git-history",
                                                     "full" if deep else "none", "--format", "jsonl"], kingfisher)
     if args.ripsecrets:
@@ -300,19 +291,18 @@ def tools(args):
     if args.secretlint:
         def secretlint(out, folder):
             return {relative(one["filePath"], folder) for one in json.load(open(out)) if one["messages"]}
-        rules = os.path.join(tempfile.gettempdir(), f"secretlint-{os.getpid()}.json")
+        rules = os.path.join(tempfile.gettempdir(), "secretlint-bench.json")
         with open(rules, "w") as file:
             json.dump({"rules": [{"id": "@secretlint/secretlint-rule-preset-recommend"}]}, file)
-        modules = os.path.dirname(os.path.dirname(os.path.abspath(args.secretlint)))
-        all_["secretlint"] = (lambda folder, deep: None if deep else [args.secretlint, "--format", "json", "--maskSecrets", "--secretlintrc", rules,
-                                                                       "--no-gitignore", "--no-glob" if False else "**/*"], secretlint, os.path.dirname(modules))
+        all_["secretlint"] = (lambda folder, deep: None if deep else [args.secretlint, "--format", "json", "--maskSecrets", "--secretlintrc",
+                                                                      rules, "**/*"], secretlint)
     return all_
 
 
 def run(known, folder, deep, runs, judge):
     best = {}
     for _ in range(runs):
-        for name, (command, parse, *_) in known.items():
+        for name, (command, parse) in known.items():
             line = command(folder, deep)
             if line is None:
                 continue

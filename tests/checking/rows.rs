@@ -245,7 +245,7 @@ fn a_projects_own_wrappers_are_named_on_the_command_line() {
     assert!(text(&wrong).contains("withGuard is not NAME=PURPOSE") && text(&wrong).contains("magic is no purpose"));
 }
 
-/// The shape of SARIF 2.1.0 as its schema has it, as far as we write it; the schema itself is not in the repository.
+/// What the schemas do not say; those themselves are held in `tests/peers/reports`.
 #[test]
 fn sarif_junit_html_and_markdown_have_their_shapes() {
     let it = Project::shop();
