@@ -119,6 +119,7 @@ impl<'a> Reading<'a> {
             Field::Tags => seen.tags |= Tag::from_id(&text).map_or(0, Tag::bit),
             Field::Signals => seen.signals |= Signal::from_id(&text).map_or(0, Signal::bit),
             Field::Fields => seen.fields = Some(text),
+            Field::Run => seen.run = Some(text),
             Field::Query => seen.query = Some(text),
             Field::Referrer => seen.referrer = Some(redact_referrer(text)),
             Field::Host => seen.host = Some(text),
@@ -174,6 +175,8 @@ impl<'a> Reading<'a> {
         if seen.decision.is_some() || seen.notice.is_some() {
             seen.source = Source::Gate;
         }
+        // An application's word takes no event from the detector.
+        seen.run = seen.run.take().filter(|_| seen.source == Source::Gate);
         seen.attributable = self.told.unwrap_or(true) && seen.decision.is_some();
         seen.split_target();
         seen.mean_report();

@@ -68,6 +68,8 @@ fields! {
     Fields = "palisade.fields";
     /// [`Event::attributable`](crate::Event::attributable), written only when false.
     Attributable = "palisade.attributable";
+    /// [`Event::run`](crate::Event::run), as 16 hexadecimal digits.
+    Run = "palisade.run";
     /// The query, without its `?`; values named like secrets are `***`. Never of the gate's own events.
     Query = "url.query";
     /// The page that linked here, without its query.

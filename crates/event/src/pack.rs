@@ -19,7 +19,7 @@ const RESPONSE_BYTES: u8 = 1 << 5;
 const ATTRIBUTABLE: u8 = 1 << 6;
 
 /// Texts of an event, in the order in which they are packed.
-const TEXTS: usize = 19;
+const TEXTS: usize = 20;
 
 // === impl Seen ===
 
@@ -138,6 +138,7 @@ fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
         kind_of_report,
         error,
         fields,
+        run,
         time: _,
         source: _,
         decision: _,
@@ -176,6 +177,7 @@ fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
         kind_of_report.as_deref(),
         error.as_deref(),
         fields.as_deref(),
+        run.as_deref(),
     ]
 }
 
@@ -200,6 +202,7 @@ fn texts_mut<'s, 'a>(seen: &'s mut Seen<'a>) -> [&'s mut Option<Cow<'a, str>>; T
         &mut seen.kind_of_report,
         &mut seen.error,
         &mut seen.fields,
+        &mut seen.run,
     ]
 }
 
@@ -247,7 +250,7 @@ mod tests {
             r#""palisade.signals":["xss"],"server.address":"a.example","geo.country.iso_code":"DE","#,
             r#""http.request.body.size":0,"http.response.body.size":7,"event.action":"login","palisade.type":"X","#,
             r#""error.type":"E","deployment.environment.name":"p","palisade.notice":"n","event.id":"i","#,
-            r#""http.request.header.referer":"https://b.example/","palisade.fields":"/a /b/*","palisade.count":3}"#
+            r#""http.request.header.referer":"https://b.example/","palisade.fields":"/a /b/*","palisade.run":"000000000000feed","palisade.count":3}"#
         );
         let full = decode(line.as_bytes()).expect("an event");
         for seen in [full, Seen::at(EventTime::from_micros(7), Source::Alb)] {

@@ -81,6 +81,8 @@ pub struct Seen<'a> {
     pub fields: Option<Cow<'a, str>>,
     /// Whether a client may be blocked for it: only what a gate itself saw the client do.
     pub attributable: bool,
+    /// The run of the owner's probes that it belongs to, as a gate says it: no incident is made of it.
+    pub run: Option<Cow<'a, str>>,
     /// How many equal events this one stands for. 0 for a notice that stands for no request.
     pub count: u32,
 }
@@ -177,6 +179,7 @@ impl<'a> Seen<'a> {
             signals: 0,
             fields: None,
             attributable: false,
+            run: None,
             count: 1,
         }
     }
@@ -213,6 +216,7 @@ impl<'a> Seen<'a> {
             Field::Signals => (self.signals != 0).then(|| Value::Names(Names::new(self.signals, SIGNALS))),
             Field::Fields => text(&self.fields),
             Field::Attributable => Some(Value::Flag(self.attributable)),
+            Field::Run => text(&self.run),
             Field::Query => text(&self.query),
             Field::Referrer => text(&self.referrer),
             Field::Host => text(&self.host),
@@ -269,6 +273,7 @@ impl<'a> Seen<'a> {
             kind_of_report: own(self.kind_of_report),
             error: own(self.error),
             fields: own(self.fields),
+            run: own(self.run),
             ..self
         }
     }
@@ -299,6 +304,7 @@ impl<'a> From<&Event<'a>> for Seen<'a> {
             signals: event.signals,
             fields: event.fields.map(Cow::Borrowed),
             attributable: event.attributable,
+            run: event.run.map(|run| Cow::Owned(format!("{run:016x}"))),
             count: event.count,
             ..Seen::at(EventTime::from_micros(event.time_micros), Source::Gate)
         }

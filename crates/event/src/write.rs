@@ -55,6 +55,7 @@ fn one(seen: &Seen<'_>, field: Field, line: &mut Vec<u8>) {
             line.extend_from_slice(b"false");
         }
         Field::Attributable => {}
+        Field::Run => cow(line, field, seen.run.as_ref()),
         Field::Query => cow(line, field, seen.query.as_ref()),
         Field::Referrer => cow(line, field, seen.referrer.as_ref()),
         Field::Host => cow(line, field, seen.host.as_ref()),

@@ -52,7 +52,8 @@ pub(crate) fn run(args: &Check, format: ReportFormat) -> anyhow::Result<Exit> {
     let mut findings = Vec::new();
     palisade_check::run(&case, &checks, &mut |finding| findings.push(finding));
     let environment = environment.id().to_owned();
-    let mut report = Report { findings, environment, today: today.clone(), version: env!("CARGO_PKG_VERSION") };
+    let version = env!("CARGO_PKG_VERSION");
+    let mut report = Report { findings, environment, site: None, today: today.clone(), version };
     report.apply(&levels);
     output::result(written(&report, format)?.trim_end());
     Ok(if report.is_fine() { Exit::Fine } else { Exit::Findings })
@@ -65,7 +66,8 @@ fn ask_site(args: &Check, policy: Option<&Policy>, facts: &mut Facts) -> anyhow:
         Ok(target) => target,
         Err(refused) => return Ok(Some(usage(&refused.to_string()))),
     };
-    let plan = probe::everything(&target, policy, &args.asking)?;
+    let mut plan = probe::everything(&target, policy, &args.asking)?;
+    plan.signs = probe::signs(&args.env_files)?;
     if args.asking.dry_run {
         output::result(&format!("{}: nothing is sent\n{}", target.shown(), live::rehearse(&plan).join("\n")));
         return Ok(Some(Exit::Fine));
@@ -74,7 +76,8 @@ fn ask_site(args: &Check, policy: Option<&Policy>, facts: &mut Facts) -> anyhow:
     Ok(None)
 }
 
-fn written(report: &Report, format: ReportFormat) -> anyhow::Result<String> {
+/// A report in the format that was asked for.
+pub(crate) fn written(report: &Report, format: ReportFormat) -> anyhow::Result<String> {
     Ok(match format {
         ReportFormat::Human => report.human(output::coloured(&std::io::stdout())),
         ReportFormat::Json => serde_json::to_string_pretty(&report.json())?,

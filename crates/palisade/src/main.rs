@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<Exit> {
     let (named, report) = (args.format, args.report_format());
     let fits = match &args.command {
-        Command::Report(_) | Command::Check(_) => report.is_some(),
+        Command::Report(_) | Command::Check(_) | Command::Probe(_) => report.is_some(),
         Command::Blocks { .. } => args.format().is_some() || report.is_none(),
         _ => args.format().is_some(),
     };
@@ -101,7 +101,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
             output::result(&serde_json::to_string_pretty(&palisade_policy::reference::schema())?);
             Ok(Exit::Fine)
         }
-        Command::Probe(wanted) => probe::run(&wanted, format),
+        Command::Probe(wanted) => probe::run(&wanted, report),
         Command::Watch(wanted) => watch::run(&wanted, format),
         Command::Events(wanted) => events::run(&wanted, format),
         Command::Incidents { command } => incidents::run(&command, format),
