@@ -46,7 +46,8 @@ fn every_command_of_the_documentation_is_run_or_says_why_not() {
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some((name, text)) = { waiting.lock().expect("lock").pop() } {
+                let next = || waiting.lock().expect("lock").pop();
+                while let Some((name, text)) = next() {
                     let began = Instant::now();
                     let shell = Shell::new(&name.replace('/', "-"));
                     let script = Script::of(text, &shell.places, false);

@@ -1,5 +1,7 @@
 //! What `palisade --version --verbose` says of its making: compiler, target, and the commit where it is known.
 
+#![allow(clippy::print_stdout, reason = "that is how a build script speaks to cargo")]
+
 use std::process::Command;
 use std::{env, fs};
 
