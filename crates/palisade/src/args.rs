@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// Short for `--format json`.
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
+    /// With `--version`: also the commit if it is known, the target, the compiler, and what is built in.
+    #[arg(long)]
+    verbose: bool,
 }
 
 /// What `--format` may be called; most commands know the first two.
@@ -138,6 +141,8 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// The manual page of all commands, in roff: `palisade man > palisade.1`.
+    Man,
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,6 +153,8 @@ pub(crate) enum PolicyCommand {
     Explain(Explain),
     /// Every key of the file, as Markdown.
     Reference,
+    /// Every answer of the gate's own, with its code, as Markdown.
+    Answers,
     /// A JSON Schema of the file, for editors.
     #[command(after_help = "\
 An editor that knows Taplo's comments takes it from the first line of the file:
