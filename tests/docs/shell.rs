@@ -27,7 +27,7 @@ served() {
     local number=$1 line="${*:2}"
     eval "exec $line" > "served-$number.jsonl" 2> "served-$number.log" &
     server=$!
-    for _ in $(seq 400); do
+    for _ in $(seq 2400); do
         if grep -q '://' "served-$number.log"; then return; fi
         kill -0 "$server" 2>/dev/null || break
         sleep 0.05
