@@ -218,8 +218,9 @@ Examples:
   palisade replay access.log.1 access.log --login /login --json
   palisade replay access.log.2.gz access.log.1 access.log
   ssh web cat access.log | palisade replay -
+  palisade replay access.log.1 access.log --write --store palisade.db
 
-Exit codes: 0 no incident, 1 incidents, 2 could not run.")]
+It writes nothing without --write, and tells nobody in any case. Exit codes: 0 no incident, 1 incidents, 2 could not run.")]
 pub(crate) struct Replay {
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -231,6 +232,11 @@ pub(crate) struct Replay {
     /// Among how many shards groups are shared; the result is the same for any number.
     #[arg(long, value_name = "N", default_value_t = 1, hide = true)]
     pub(crate) shards: usize,
+    /// Keep events and incidents in the store. Nobody is told of them, and the same logs a second time add nothing.
+    #[arg(long)]
+    pub(crate) write: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use palisade_check::facts::attestations::Attestation;
 use palisade_check::{CHECKS, Case, Check as Item, Fact, Facts, Levels, Report, Section, date, find};
 use palisade_policy::Policy;
+use palisade_probe::routes::Names;
 use palisade_probe::{Root, attest as attested, live, write_regular};
 
 use crate::args::{Attest, Check};
@@ -34,12 +35,16 @@ pub(crate) fn run(args: &Check, format: ReportFormat) -> anyhow::Result<Exit> {
     let Some(environment) = palisade_policy::Environment::from_id(&args.environment) else {
         return Ok(usage(&format!("there is no environment `{}`: development, staging, production", args.environment)));
     };
+    let names = match names(&args.wrappers) {
+        Ok(names) => names,
+        Err(wrong) => return Ok(usage(&wrong)),
+    };
     let root = Root::new(&args.root).with_context(|| format!("{} cannot be entered", args.root.display()))?;
     let today = today();
     let policy = crate::env::policy(args.policy.as_deref(), &root, environment)?;
     let mut collected = match &args.facts {
         Some(path) => read_facts(path)?,
-        None => collect::facts(args, &root, environment, &checks)?,
+        None => collect::facts(args, &root, environment, &checks, &names)?,
     };
     if let Some(exit) = ask_site(args, policy.as_ref(), &mut collected)? {
         return Ok(exit);
@@ -109,6 +114,13 @@ fn levels(args: &Check) -> Result<Levels, String> {
     }
     let set = |ids: &[String]| ids.iter().cloned().collect();
     Ok(Levels { allow: set(&args.allow), warn: set(&args.warn), deny: set(&args.deny) })
+}
+
+/// What the project's own wrappers do, all mistakes at once.
+fn names(wrappers: &[String]) -> Result<Names, String> {
+    let mut names = Names::default();
+    let wrong: Vec<String> = wrappers.iter().filter_map(|text| names.add(text).err()).collect();
+    if wrong.is_empty() { Ok(names) } else { Err(format!("--wrapper: {}", wrong.join("; "))) }
 }
 
 fn usage(what: &str) -> Exit {
