@@ -3,21 +3,23 @@
 // bundle takes.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 
 const HERE = import.meta.dirname;
 const ROOT = path.resolve(HERE, '../..');
+const CARGO = process.env.CARGO_HOME ?? path.join(homedir(), '.cargo');
 const TARGET = 'wasm32-unknown-unknown';
 const WASM_OPT = path.join(ROOT, 'tests/packages/node_modules/binaryen/bin/wasm-opt');
 // What rustc's own target switches on, no more: Node.js 20 must load it.
 const FEATURES = ['bulk-memory', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals', 'reference-types', 'multivalue'];
-// Paths of this machine would make the same source another module, and SHA-2 unrolled is many times its size.
+// Paths of this machine would make the same source another module, and are long; SHA-2 unrolled is many times its size.
 const RUSTFLAGS = [
   '--cfg=sha2_backend_soft="compact"',
   `--remap-path-prefix=${ROOT}=palisade`,
-  `--remap-path-prefix=${process.env.CARGO_HOME ?? path.join(homedir(), '.cargo')}=cargo`,
+  `--remap-path-prefix=${CARGO}=cargo`,
+  ...registries().map((folder) => `--remap-path-prefix=${folder}=cargo`),
 ];
 
 const cargo = (args) =>
@@ -46,10 +48,18 @@ function smaller(name) {
   }
   const out = path.join(tmpdir(), `${name}-${process.pid}.wasm`);
   const features = FEATURES.map((feature) => `--enable-${feature}`);
-  execFileSync(process.execPath, [WASM_OPT, '-Oz', '--strip-debug', '--strip-producers', ...features, built, '-o', out]);
+  // Functions that differ by their constants alone become one; what they are called through is made smaller after that.
+  const passes = ['-Oz', '--strip-debug', '--strip-producers', '--merge-similar-functions', '-Oz'];
+  execFileSync(process.execPath, [WASM_OPT, ...passes, ...features, built, '-o', out]);
   const module = readFileSync(out);
   rmSync(out);
   return withoutNames(module);
+}
+
+/** Where cargo keeps the sources of packages. */
+function registries() {
+  const source = path.join(CARGO, 'registry/src');
+  return existsSync(source) ? readdirSync(source).map((name) => path.join(source, name)) : [];
 }
 
 /** The module without its custom sections, which say nothing to an engine. */

@@ -71,7 +71,8 @@ function run(command, args, cwd, env = {}) {
 }
 
 test('the package is what it says: no dependency, no script at install, no test, small', (t) => {
-  t.diagnostic(`tarball ${packed.size} bytes, unpacked ${packed.unpackedSize}`);
+  const { size } = statSync(path.join(PACKAGE, 'src/palisade.wasm'));
+  t.diagnostic(`tarball ${packed.size} bytes, unpacked ${packed.unpackedSize}; wasm ${size}`);
   assert.ok(packed.files.includes('src/wasm.js'));
   assert.ok(packed.files.every((file) => /^(src\/|README\.md|package\.json)/.test(file)), packed.files.join());
   assert.ok(statSync(packed.file).size < 960 * 1024);

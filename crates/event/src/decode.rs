@@ -6,7 +6,7 @@ use std::fmt;
 use crate::json::{Scalar, walk};
 use crate::{
     ClientKey, Code, Decision, EventTime, Field, Kind, Outcome, Seen, Signal, Source, Stage, Tag, redact_query,
-    redact_referrer,
+    redact_referrer, redact_replay,
 };
 
 /// Why a line is no event. Says nothing of what stands in the line: that is a stranger's.
@@ -127,6 +127,7 @@ impl<'a> Reading<'a> {
             Field::Action => seen.action = Some(text),
             Field::Type => seen.kind_of_report = Some(text),
             Field::Error => seen.error = Some(text),
+            Field::Replay => seen.replay = redact_replay(text),
             Field::Environment => seen.environment = Some(text),
             Field::Notice => seen.notice = Some(text),
             Field::Source => seen.source = Source::from_id(&text).unwrap_or_default(),

@@ -8,6 +8,7 @@ use crate::{Event, Field, Signal, Tag};
 /// The longest text taken from a request, in bytes.
 pub(crate) const TEXT_CAP: usize = 1024;
 
+#[expect(clippy::too_many_lines, reason = "one list of fields, in their order")]
 pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     // Room for a usual line, looked for once.
     line.reserve(512);

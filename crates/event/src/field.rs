@@ -88,6 +88,8 @@ fields! {
     Type = "palisade.type";
     /// What went wrong, as the application names its kinds of errors.
     Error = "error.type";
+    /// Where the visit can be watched again, as the application says: an https address of LogRocket or its like, without a query.
+    Replay = "session.replay.url";
     /// Where the application runs: `production`, `preview`.
     Environment = "deployment.environment.name";
     /// What a line says that is not about one request: `dropped`, `other`, `reloaded`.

@@ -67,6 +67,8 @@ pub struct Seen<'a> {
     pub kind_of_report: Option<Cow<'a, str>>,
     /// What went wrong, as the application names it.
     pub error: Option<Cow<'a, str>>,
+    /// Where the visit can be watched again.
+    pub replay: Option<Cow<'a, str>>,
     /// Time to the response, in microseconds.
     pub duration_micros: Option<u64>,
     /// Bytes of the request's body.
@@ -172,6 +174,7 @@ impl<'a> Seen<'a> {
             action: None,
             kind_of_report: None,
             error: None,
+            replay: None,
             duration_micros: None,
             request_bytes: None,
             response_bytes: None,
@@ -226,6 +229,7 @@ impl<'a> Seen<'a> {
             Field::Action => text(&self.action),
             Field::Type => text(&self.kind_of_report),
             Field::Error => text(&self.error),
+            Field::Replay => text(&self.replay),
             Field::Environment => text(&self.environment),
             Field::Notice => text(&self.notice),
             Field::Source => Some(Value::Text(self.source.id())),
@@ -272,6 +276,7 @@ impl<'a> Seen<'a> {
             action: own(self.action),
             kind_of_report: own(self.kind_of_report),
             error: own(self.error),
+            replay: own(self.replay),
             fields: own(self.fields),
             run: own(self.run),
             ..self

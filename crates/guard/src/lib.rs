@@ -14,6 +14,7 @@
 mod action;
 mod admitted;
 mod answer;
+mod answers;
 mod blocks;
 mod client;
 mod cookie;
@@ -57,6 +58,7 @@ mod written;
 
 pub use admitted::{Admitted, BodyFate, BodyPlan, Fault, Finish};
 pub use answer::Answer;
+pub use answers::answers;
 pub use blocks::{BadNet, Blocks, Change, MAX_BLOCKS, Net};
 pub use client::{Client, client};
 pub use cookie::{Cookie, cookie};

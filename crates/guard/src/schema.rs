@@ -11,6 +11,8 @@ use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_policy::{Policy, Route, Schema as Source, preset_schema};
 use serde_json::{Map, Value};
 
+use crate::json::read_json;
+
 /// Compiles schemas. Called while a plan is compiled, never for a request.
 pub trait Schemas: Send + Sync {
     /// Compiles the text of a JSON Schema.
@@ -292,7 +294,7 @@ impl Shape {
         let read = match self.kind {
             Scalar::Text => None,
             Scalar::Integer if plain_integer(&text) => text.parse::<i64>().ok().map(Value::from),
-            Scalar::Number if plain_number(&text) => serde_json::from_str::<Value>(&text).ok(),
+            Scalar::Number if plain_number(&text) => read_json(text.as_bytes()).ok(),
             Scalar::Boolean => match text.as_str() {
                 // `on` is what a browser sends for a checkbox without a value.
                 "true" | "on" => Some(Value::Bool(true)),

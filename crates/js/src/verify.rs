@@ -54,15 +54,28 @@ fn rsa(info: &[u8], digest: &[u8], n: &[u8], e: &[u8], signature: &[u8]) -> Opti
 }
 
 fn p256(point: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
-    use p256::ecdsa::signature::Verifier as _;
-    let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?;
-    key.verify(message, &p256::ecdsa::Signature::from_slice(signature).ok()?).ok()
+    use p256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
+    use p256::elliptic_curve::point::AffineCoordinates as _;
+    let (x, y) = coordinates(point)?;
+    let point = p256::AffinePoint::from_coordinates(x.try_into().ok()?, y.try_into().ok()?).into_option()?;
+    let key = VerifyingKey::from_affine(point).ok()?;
+    key.verify(message, &Signature::from_slice(signature).ok()?).ok()
 }
 
 fn p384(point: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
-    use p384::ecdsa::signature::Verifier as _;
-    let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?;
-    key.verify(message, &p384::ecdsa::Signature::from_slice(signature).ok()?).ok()
+    use p384::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
+    use p384::elliptic_curve::point::AffineCoordinates as _;
+    let (x, y) = coordinates(point)?;
+    let point = p384::AffinePoint::from_coordinates(x.try_into().ok()?, y.try_into().ok()?).into_option()?;
+    let key = VerifyingKey::from_affine(point).ok()?;
+    key.verify(message, &Signature::from_slice(signature).ok()?).ok()
+}
+
+/// Both coordinates of a point that is written whole (SEC 1 section 2.3.3). Whoever takes them checks that it is on the
+/// curve. Points in short are left to nobody: reading them takes a square root, which is a hundredth of the module.
+fn coordinates(point: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (4, both) = point.split_first()? else { return None };
+    Some(both.split_at(both.len() / 2))
 }
 
 fn ed25519(point: &[u8; 32], message: &[u8], signature: &[u8]) -> Option<()> {

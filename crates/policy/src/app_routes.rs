@@ -16,7 +16,8 @@ const NAMED: usize = 8;
 /// The list names route handlers and pages, not the methods they answer: a handler of GET alone is named too. The Pages
 /// Router's API routes are not in it.
 pub(crate) fn compare(policy: &Policy, manifest: &str, problems: &mut Problems) {
-    let (Some(Framework::NextJs), Ok(Value::Object(built))) = (policy.app.framework, serde_json::from_str(manifest))
+    let (Some(Framework::NextJs), Ok(Value::Object(built))) =
+        (policy.app.framework, serde_json::from_slice(manifest.as_bytes()))
     else {
         return;
     };

@@ -12,7 +12,7 @@ use crate::policy::ManifestAction;
 /// Says what is missing when the text is not such a list. A list that is read in part would leave actions unknown,
 /// and unknown actions are refused.
 pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, ManifestAction>, String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+    let value: Value = serde_json::from_slice(text.as_bytes()).map_err(|error| format!("it is not JSON: {error}"))?;
     let mut actions: BTreeMap<String, ManifestAction> = BTreeMap::new();
     let runtimes: Vec<_> = ["node", "edge"].iter().filter_map(|runtime| value.get(runtime)?.as_object()).collect();
     if runtimes.is_empty() {

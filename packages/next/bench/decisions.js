@@ -3,14 +3,19 @@
 //
 //   node packages/next/build.js && (cd tests/packages && npm ci) && node packages/next/bench/decisions.js
 //
-// The others do less: a limiter limits, and @edge-csrf checks a token that is good for ever. Each round runs every case;
-// told is the median of the rounds. With `--clients`, a million clients come by and the memory is told before and after.
+// With packages/next-native built (node packages/next-native/build.js), its cases stand beside those of WebAssembly.
+//
+// The others do less: a limiter limits, and @edge-csrf (of whose packages this is the one that checks) takes a token that
+// is good for ever. Each round runs every case; told is the median of the rounds. With `--clients 1e6`, a million clients
+// come by and the memory is told before and after.
 
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Core, Operation } from '../src/core.js';
+import { Core, Operation, Wasm } from '../src/core.js';
 import { Gate } from '../src/gate.js';
+import { decides } from '../src/module.js';
 
 const require = createRequire(path.resolve(import.meta.dirname, '../../../tests/packages/package.json'));
 const other = async (name) => import(pathToFileURL(require.resolve(name)).href);
@@ -36,13 +41,25 @@ kind = "public-form"
 limit = "1000/s"
 `;
 
-const gate = new Gate({
-  name: 'palisade.toml',
-  policy: POLICY,
-  variables: { PALISADE_ENV: 'development', CSRF_SECRET: 'a1'.repeat(20), SESSION_SECRET: 'b2'.repeat(20) },
-  event: () => {},
-  warn: () => {},
-});
+const NATIVE = path.resolve(import.meta.dirname, '../../next-native/palisade.node');
+
+/** A gate over the build of that name. */
+function gateOver(build) {
+  process.env.PALISADE_NATIVE = build;
+  const variables = { PALISADE_ENV: 'development', CSRF_SECRET: 'a1'.repeat(20), SESSION_SECRET: 'b2'.repeat(20) };
+  const gate = new Gate({ name: 'palisade.toml', policy: POLICY, variables, event: () => {}, warn: () => {} });
+  gate.start();
+  return gate;
+}
+
+/** By name, the gates that are measured. */
+function gates() {
+  const all = { wasm: gateOver('off') };
+  if (existsSync(NATIVE)) all.native = gateOver(NATIVE);
+  else console.log('no native build here: node packages/next-native/build.js makes one');
+  return Object.entries(all);
+}
+
 let client = 0;
 const address = () => `10.${(client >> 16) & 255}.${(client >> 8) & 255}.${client++ & 255}`;
 const headers = { host: '127.0.0.1:3000', accept: 'application/json', 'user-agent': 'bench/1.0' };
@@ -50,18 +67,30 @@ const get = (target) => new Request(ORIGIN + target, { headers });
 const post = (more) => new Request(`${ORIGIN}/api/contact`, { method: 'POST', headers: { ...headers, 'sec-fetch-site': 'same-origin', ...more } });
 const handler = () => new Response(null);
 
-async function session() {
+async function session(gate) {
   const answer = await gate.handle(get('/api/csrf'), handler, { address: address() });
   return { cookie: answer.headers.getSetCookie()[0].split(';')[0], 'x-csrf-token': (await answer.json()).csrfToken };
 }
 
-async function cases() {
+async function ours([name, gate]) {
   const quick = get('/api/quick');
   const narrow = get('/api/narrow');
   const forged = post({ cookie: `palisade-sid=${'a'.repeat(22)}`, 'x-csrf-token': 'x'.repeat(80) });
-  let own = await session();
+  let own = await session(gate);
   await gate.handle(narrow, handler, { address: '192.0.2.1' });
+  return {
+    [`palisade, ${name}: limit, admitted and finished`]: () => gate.handle(quick, handler, { address: address() }),
+    [`palisade, ${name}: limit, refused (429)`]: () => gate.handle(narrow, handler, { address: '192.0.2.1' }),
+    [`palisade, ${name}: limit, token verified and spent, next token`]: async () => {
+      const answer = await gate.handle(post(own), handler, { address: address() });
+      if (answer.status !== 200) throw new Error(`token: ${answer.status}`);
+      own = { ...own, 'x-csrf-token': answer.headers.get('x-csrf-token') };
+    },
+    [`palisade, ${name}: token forged (403)`]: () => gate.handle(forged, handler, { address: address() }),
+  };
+}
 
+async function theirs() {
   const { Ratelimit } = await other('@upstash/ratelimit');
   // Redis at no distance at all, so that what is measured is the package.
   const nowhere = { evalsha: async () => [5, Date.now() + 1000], eval: async () => [5, 0], get: async () => null };
@@ -73,23 +102,20 @@ async function cases() {
   const { atou, createSecret, createToken, getTokenString, utoa, verifyToken } = await other('@edge-csrf/core');
   const secret = createSecret(18);
   const edge = post({ 'x-csrf-token': utoa(await createToken(secret, 8)) });
-
   return {
-    'palisade: limit, admitted and finished': () => gate.handle(quick, handler, { address: address() }),
-    'palisade: limit, refused (429)': () => gate.handle(narrow, handler, { address: '192.0.2.1' }),
-    'palisade: limit, token verified and spent, next token': async () => {
-      const answer = await gate.handle(post(own), handler, { address: address() });
-      if (answer.status !== 200) throw new Error(`token: ${answer.status}`);
-      own = { ...own, 'x-csrf-token': answer.headers.get('x-csrf-token') };
-    },
-    'palisade: token forged (403)': () => gate.handle(forged, handler, { address: address() }),
     '@upstash/ratelimit, Redis at no distance': () => upstash.limit(address()),
     'rate-limiter-flexible, admitted': () => flexible.consume(address()),
     'rate-limiter-flexible, refused': () => flexed.consume('192.0.2.1').catch(() => {}),
     '@edge-csrf/core, token verified': async () => {
       if (!(await verifyToken(atou(await getTokenString(edge)), secret))) throw new Error('token');
     },
+    'a Request and a Response, and nothing else': () => [post({}), new Response(null, { status: 200, headers })],
   };
+}
+
+async function cases() {
+  const all = await Promise.all(gates().map(ours));
+  return Object.assign({}, ...all, await theirs());
 }
 
 async function measure(run, forMs) {
@@ -119,21 +145,28 @@ async function table() {
 
 async function clients(count) {
   const quick = get('/api/quick');
-  for (let at = 0; at < 20_000; at++) await gate.handle(quick, handler, { address: address() });
-  const before = gate.memory;
-  for (let at = 0; at < count; at++) await gate.handle(quick, handler, { address: address() });
-  console.log(`${count} clients: the module has ${before} bytes before and ${gate.memory} after`);
+  const process_ = () => Math.round(process.memoryUsage.rss() / 2 ** 20);
+  for (const [name, gate] of gates()) {
+    const come = async (many) => {
+      for (let at = 0; at < many; at++) await gate.handle(quick, handler, { address: address() });
+    };
+    await come(50_000);
+    const before = [gate.memory, process_()];
+    await come(count);
+    console.log(`${name}, ${count} clients: the module has ${before[0]} bytes before and ${gate.memory} after, the process ${before[1]} and ${process_()} MiB`);
+  }
 }
 
 function start() {
   const times = Array.from({ length: 5 }, () => {
     const from = performance.now();
-    new Core().call(Operation.Drop, 0);
+    new Core(new Wasm(decides())).call(Operation.Drop, 0);
     return performance.now() - from;
   });
   console.log(`start of the module: ${times[0].toFixed(1)} ms; of another instance: ${times.at(-1).toFixed(2)} ms`);
 }
 
 start();
-if (process.argv.includes('--clients')) await clients(1_000_000);
-else await table();
+const asked = process.argv.indexOf('--clients');
+if (asked < 0) await table();
+else await clients(Number(process.argv[asked + 1] ?? 1e6));

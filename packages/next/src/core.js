@@ -1,6 +1,7 @@
-// The WebAssembly module behind plain calls. What each operation takes and says is written in crates/js/src/face.rs.
+// The gate's own code behind plain calls: the native build where one is installed, else the WebAssembly module. What each
+// operation takes and says is written in crates/js/src/face.rs.
 
-import { decides, reads } from '#module';
+import { decides, native, reads } from '#module';
 
 export const Operation = {
   Start: 1, Extend: 2, Find: 3, Inspect: 4, Resume: 5, Finish: 6, Fail: 7, Drop: 8, Beat: 9, Beaten: 10, Late: 11, Told: 12,
@@ -85,62 +86,122 @@ export class Message {
   }
 }
 
-/** One instance of a module: of the one that decides, unless told otherwise. */
+/** One gate of its own: of the native build or of the module that decides, unless told otherwise. */
 export class Core {
-  #exports;
+  #machine;
   #message = new Message();
   #pool = new Uint8Array(POOL_BYTES);
   #used = POOL_BYTES;
+  #failed = false;
 
-  constructor(module = decides()) {
-    this.#exports = new WebAssembly.Instance(module, {}).exports;
+  constructor(machine = machineThatDecides()) {
+    this.#machine = machine;
   }
 
   /** The module that reads policy files. It is on the disk of whoever builds or starts from source, and in no bundle. */
   static reader() {
-    return new Core(reads());
+    return new Core(new Wasm(reads()));
   }
 
   /**
-   * Runs an operation; `write` adds what it takes after time and random bytes. A module that failed never answers
+   * Runs an operation; `write` adds what it takes after time and random bytes. A machine that failed never answers
    * again: whoever catches the error needs another one.
    */
   call(operation, handle, write) {
     const message = this.#message;
     message.length = 0;
     message.number(Date.now() * 1000).number(Math.floor(performance.now() * 1000) + HEAD_START_MICROS);
-    message.raw(this.#random());
+    this.#random(message);
     write?.(message);
-    const { memory, reserve, call, answer } = this.#exports;
-    const at = reserve(message.length) >>> 0;
-    new Uint8Array(memory.buffer, at, message.length).set(message.bytes.subarray(0, message.length));
-    const said = call(operation, handle);
-    return read(said, memory.buffer, answer() >>> 0);
+    let said;
+    try {
+      said = this.#machine.call(operation, handle, message.bytes.subarray(0, message.length));
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    }
+    return read(...said);
   }
 
-  /** Bytes of memory the module has taken. It never gives any back. */
+  /** Whether it stopped in the middle of a call. */
+  get failed() {
+    return this.#failed;
+  }
+
+  /** Bytes of memory the module has taken, which never gives any back; 0 of a native build, where nobody can say. */
   get memory() {
-    return this.#exports.memory.buffer.byteLength;
+    return this.#machine.memory;
   }
 
-  #random() {
+  /** Adds random bytes, each of which is used once. */
+  #random(message) {
     if (this.#used + SEED_BYTES > POOL_BYTES) {
       crypto.getRandomValues(this.#pool);
       this.#used = 0;
     }
-    const seed = this.#pool.slice(this.#used, this.#used + SEED_BYTES);
-    this.#pool.fill(0, this.#used, this.#used + SEED_BYTES);
+    const seed = this.#pool.subarray(this.#used, this.#used + SEED_BYTES);
+    message.raw(seed);
+    seed.fill(0);
     this.#used += SEED_BYTES;
-    return seed;
   }
 }
 
-function read(said, buffer, at) {
-  const view = new DataView(buffer);
-  const end = at + 4 + view.getUint32(at, true);
-  const jsonEnd = at + 8 + view.getUint32(at + 4, true);
-  const value = JSON.parse(decoder.decode(new Uint8Array(buffer, at + 8, jsonEnd - at - 8)));
-  const bodyAt = jsonEnd + 4 + view.getUint32(jsonEnd, true);
-  const event = bodyAt > jsonEnd + 4 ? decoder.decode(new Uint8Array(buffer, jsonEnd + 4, bodyAt - jsonEnd - 4)) : '';
-  return { said, value, event, body: new Uint8Array(buffer, bodyAt, end - bodyAt).slice() };
+/** An instance of a WebAssembly module. */
+export class Wasm {
+  #exports;
+  #views = [];
+
+  constructor(module) {
+    this.#exports = new WebAssembly.Instance(module, {}).exports;
+  }
+
+  /** What the answer is, and where it lies. */
+  call(operation, handle, message) {
+    const { memory, reserve, call, answer } = this.#exports;
+    const at = reserve(message.length) >>> 0;
+    this.#bytes(memory.buffer).set(message, at);
+    const said = call(operation, handle);
+    return [said, this.#bytes(memory.buffer), answer() >>> 0];
+  }
+
+  get memory() {
+    return this.#exports.memory.buffer.byteLength;
+  }
+
+  /** The module's memory; its buffer is another one after it has grown. */
+  #bytes(buffer) {
+    if (this.#views[0] !== buffer) this.#views = [buffer, new Uint8Array(buffer)];
+    return this.#views[1];
+  }
+}
+
+/** A gate of the native build. Its answers say first what they are. */
+class Native {
+  memory = 0;
+  #gate;
+
+  constructor({ Gate }) {
+    this.#gate = new Gate();
+  }
+
+  call(operation, handle, message) {
+    const answer = this.#gate.call(operation, handle, message);
+    return [answer[0], answer, 1];
+  }
+}
+
+function machineThatDecides() {
+  const build = native();
+  return build ? new Native(build) : new Wasm(decides());
+}
+
+/** Takes an answer apart. Its body is a copy: what holds it is written over by the next call. */
+function read(said, bytes, at) {
+  const count = (from) => (bytes[from] | (bytes[from + 1] << 8) | (bytes[from + 2] << 16) | (bytes[from + 3] << 24)) >>> 0;
+  const text = (from, to) => (from === to ? '' : decoder.decode(bytes.subarray(from, to)));
+  const end = at + 4 + count(at);
+  const jsonEnd = at + 8 + count(at + 4);
+  const bodyAt = jsonEnd + 4 + count(jsonEnd);
+  const value = JSON.parse(text(at + 8, jsonEnd));
+  return { said, value, event: text(jsonEnd + 4, bodyAt), body: bytes.slice(bodyAt, end) };
 }

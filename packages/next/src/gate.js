@@ -63,7 +63,7 @@ export class Gate {
     return new Together({ client: this.#options.redis, patience, call, warn: (text) => this.#warn(text) });
   }
 
-  /** Bytes of memory that all state takes. */
+  /** Bytes of memory that all state takes; 0 where nobody can say ({@link Core}). */
   get memory() {
     return this.#core?.memory ?? 0;
   }
@@ -241,9 +241,9 @@ export class Gate {
     try {
       return core.call(operation, handle, write);
     } catch (error) {
-      // The module stopped in the middle: nothing it holds can be trusted. The next request starts another one, which
-      // takes no token from before its start, so none can be used twice.
-      if (error instanceof WebAssembly.RuntimeError && core === this.#core) this.#core = undefined;
+      // It stopped in the middle: nothing it holds can be trusted. The next request starts another one, which takes no
+      // token from before its start, so none can be used twice.
+      if (core.failed && core === this.#core) this.#core = undefined;
       throw error;
     }
   }

@@ -33,6 +33,7 @@ fn full() -> Seen<'static> {
         action: Some("csrf-failure".into()),
         kind_of_report: Some("CSRF".into()),
         error: Some("TypeError".into()),
+        replay: Some("https://app.logrocket.com/o/shop/s/5-7/0".into()),
         duration_micros: Some(12),
         request_bytes: Some(13),
         response_bytes: Some(14),
@@ -67,6 +68,7 @@ fn golden_line_of_every_field_reads_back() {
         r#""palisade.fields":"/title","palisade.attributable":false,"palisade.run":"000000000000feed","url.query":"q=1","http.request.header.referer":"https://shop.example/","#,
         r#""server.address":"shop.example","geo.country.iso_code":"NL","http.request.body.size":13,"#,
         r#""http.response.body.size":14,"event.action":"csrf-failure","palisade.type":"CSRF","error.type":"TypeError","#,
+        r#""session.replay.url":"https://app.logrocket.com/o/shop/s/5-7/0","#,
         r#""deployment.environment.name":"production","palisade.notice":"n","event.id":"e1","palisade.count":3}"#,
         "\n"
     );
