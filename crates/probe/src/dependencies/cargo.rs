@@ -145,7 +145,7 @@ fn scanned(entry: &Value, group: &Value) -> Option<Vec<Advisory>> {
         severity: severity.unwrap_or_else(|| severity::UNRATED.to_owned()),
         title: short(word("/summary").unwrap_or("a known weakness")),
         reference: short(reference),
-        fixable: listed.iter().flat_map(|it| affected(it, name)).any(|it| osv::is_fixed(it)),
+        fixable: listed.iter().flat_map(|it| affected(it, name)).any(osv::is_fixed),
         manager: "cargo".to_owned(),
     }])
 }
