@@ -92,7 +92,7 @@ fn channels(receiver: &Receiver) -> (String, Vec<(&'static str, String)>) {
 }
 
 #[test]
-fn a_known_hole_that_answers_is_told_in_every_channel_within_seconds() {
+fn g1_a_known_hole_that_answers_is_told_in_every_channel_within_seconds() {
     let (folder, app, receiver) = (Folder::new("alerts-all"), App::start(), Receiver::start(|_, _| 200));
     let (text, variables) = channels(&receiver);
     folder.file("palisade.toml", &policy(&app, &text));
@@ -155,7 +155,7 @@ fn line(seconds_ago: u64, client: u32, status: u16, more: &str) -> (u64, String)
 }
 
 #[test]
-fn every_pattern_that_wants_a_person_now_and_each_of_the_guides_rules_reaches_its_channel() {
+fn g1_g3_what_wants_a_person_now_and_the_guides_three_rules_go_to_chat_and_mail() {
     let (folder, app, receiver) = (Folder::new("alerts-patterns"), App::start(), Receiver::start(|_, _| 200));
     let rules = [
         ("login-failures-massive", "P1"),
@@ -173,6 +173,13 @@ fn every_pattern_that_wants_a_person_now_and_each_of_the_guides_rules_reaches_it
         text += &channel(rule, "slack", &format!("url = \"{variable}\"\nrules = [\"{rule}\"]"));
         variables.push((variable, receiver.url(&format!("/{rule}"))));
     }
+    // The guide's three go by mail as well.
+    let mail = Smtp::start(true);
+    let guide = "rules = [\"server-error-rate\", \"server-error-volume\", \"rate-limit-volume\"]";
+    let to = format!("server = \"SMTP_URL\"\nfrom = \"palisade@shop.example\"\nto = [\"ann@shop.example\"]\n{guide}");
+    text += &channel("mail", "email", &to);
+    variables.push(("SMTP_URL".to_owned(), format!("smtp://ann:hunter2@localhost:{}", mail.address.port())));
+    variables.push(("SSL_CERT_FILE".to_owned(), folder.file("root.pem", &mail.root).display().to_string()));
     folder.file("palisade.toml", &policy(&app, &text));
     let mut lines = Vec::new();
     // Three hours as they usually are: an error every five minutes.
@@ -196,12 +203,16 @@ fn every_pattern_that_wants_a_person_now_and_each_of_the_guides_rules_reaches_it
         let told = receiver.wait(&format!("/{rule}"), |_| true).body;
         assert!(told["text"].as_str().is_some_and(|text| text.contains(priority)), "{rule}: {told}");
     }
+    for (rule, _) in &rules[4..] {
+        // Two messages a minute to a channel, then a digest: all three stand in one of them.
+        eventually(rule, || mail.said().contains(rule));
+    }
     watch.kill().expect("its end");
     let _ = watch.wait();
 }
 
 #[test]
-fn p2_is_grouped_with_its_due_time_and_p3_sends_nothing() {
+fn g2_p2_is_grouped_with_its_due_time_and_p3_sends_nothing() {
     let (folder, app, receiver) = (Folder::new("alerts-p2"), App::start(), Receiver::start(|_, _| 204));
     let (text, variables) = channels(&receiver);
     let notify = "[notify]\nwait = \"3s\"\n";
@@ -242,7 +253,7 @@ fn p2_is_grouped_with_its_due_time_and_p3_sends_nothing() {
 }
 
 #[test]
-fn a_rule_of_ones_own_is_told_by_a_signed_message_that_is_tried_again() {
+fn g3_g4_a_rule_of_ones_own_with_a_threshold_of_the_policy_is_told_by_a_signed_message() {
     // The first three attempts are answered 500.
     let (folder, app) = (Folder::new("alerts-own"), App::start());
     let receiver = Receiver::start(|_, number| if number < 2 { 500 } else { 200 });
@@ -273,6 +284,156 @@ fn a_rule_of_ones_own_is_told_by_a_signed_message_that_is_tried_again() {
     let listed = || json(&folder, &["alert", "list", "--json"]);
     eventually("kept as delivered", || listed()["messages"][0]["state"] == "delivered");
     assert_eq!(listed()["messages"][0]["attempts"], 3);
+}
+
+/// `watch` over a log, killed at the end.
+struct Watching(std::process::Child);
+
+impl Watching {
+    fn start(folder: &Folder, log: &str, variables: &[(&str, String)]) -> Watching {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+        command.current_dir(&folder.0).args(["watch", "--log", log, "--policy", "palisade.toml"]);
+        command.env_clear().envs(app::SECRETS).envs(variables.iter().map(|(name, value)| (name, value)));
+        Watching(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts"))
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn g2_the_guides_low_classes_stand_in_the_weekly_report_and_send_nothing() {
+    let (folder, app, receiver) = (Folder::new("alerts-low"), App::start(), Receiver::start(|_, _| 200));
+    let (text, variables) = channels(&receiver);
+    folder.file("palisade.toml", &policy(&app, &[&text, "[notify]\nwait = \"1s\"\n"].concat()));
+    let mut lines = Vec::new();
+    for n in 0..5 {
+        lines.push(line(
+            300 - n,
+            u32::try_from(n).expect("small"),
+            401,
+            ",\"palisade.kind\":\"login\",\"event.outcome\":\"failure\"",
+        ));
+        lines.push(line(290 - n, 20, 400, ",\"palisade.code\":\"validation-failed\",\"palisade.fields\":\"/title\""));
+        lines.push(line(280 - n * 20, 21, 404, ""));
+    }
+    lines.extend((0..12).map(|n| line(200 - n, 30, 429, ",\"palisade.code\":\"rate-limited\"")));
+    // Last, what is told: then everything before it was looked at.
+    lines.extend((0..8).map(|n| line(60 - n, 40, 404, ",\"palisade.signals\":[\"known-exploit\"]")));
+    lines.sort();
+    folder.file("gate.log", &lines.into_iter().map(|(_, line)| line).collect::<String>());
+    let watching = Watching::start(&folder, "gate.log", &variables);
+    let told = receiver.wait("/own", |_| true);
+    assert_eq!(told.body["data"]["rules"][0]["rule"], "exploit-probes", "{:#}", told.body);
+    drop(watching);
+    let quiet = ["login-failures", "rate-limit", "validation-bulk", "error-pattern"];
+    for sent in receiver.all() {
+        assert!(!quiet.iter().any(|rule| sent.body.to_string().contains(rule)), "{sent:?}");
+    }
+    let report = json(&folder, &["report", "--since", "1h", "--format", "json"]);
+    let classes = report["low"].as_array().expect("classes");
+    let named: Vec<_> = classes.iter().map(|class| class["id"].as_str().expect("an id")).collect();
+    let guide =
+        ["background-auth-failures", "occasional-rate-limits", "standard-validation-failures", "routine-errors"];
+    assert_eq!(named, guide);
+    for (class, events) in classes.iter().zip([5, 12, 5, 13]) {
+        assert_eq!((&class["priority"], &class["events"]["now"]), (&"P3".into(), &events.into()), "{class}");
+    }
+    assert_eq!(classes[1]["incidents"], 1, "ten refusals in half a minute are an incident, of P3");
+    let page = palisade(&folder, &[], &["report", "--since", "1h", "--format", "html"]).stdout;
+    let page = String::from_utf8(page).expect("text");
+    for class in classes {
+        assert!(page.contains(class["title"].as_str().expect("a title")), "{class}");
+    }
+}
+
+#[test]
+fn g3_a_threshold_of_the_policy_moves_a_built_in_rule() {
+    let (folder, app, receiver) = (Folder::new("alerts-threshold"), App::start(), Receiver::start(|_, _| 200));
+    let (text, variables) = channels(&receiver);
+    let more = "[notify]\nwait = \"1s\"\n[detect]\nthresholds = { rate-limit-volume = 9 }\n";
+    folder.file("palisade.toml", &policy(&app, &[&text, more].concat()));
+    let limited = ",\"palisade.code\":\"rate-limited\"";
+    folder.file("gate.log", &(0..9).map(|n| line(20, n, 429, limited).1).collect::<String>());
+    let _watching = Watching::start(&folder, "gate.log", &variables);
+    let told = receiver.wait("/own", |_| true).body;
+    assert_eq!(told["data"]["rules"][0]["rule"], "rate-limit-volume", "nine, where a hundred are asked for: {told:#}");
+}
+
+#[test]
+fn g4_what_an_app_sends_by_send_alert_reaches_people_by_its_severity() {
+    use palisade_tower::{Alert, Severity};
+    let (folder, app, receiver) = (Folder::new("alerts-app"), App::start(), Receiver::start(|_, _| 200));
+    let (text, variables) = channels(&receiver);
+    folder.file("palisade.toml", &policy(&app, &[&text, "[notify]\nwait = \"1s\"\n"].concat()));
+    let alert = |severity, message| {
+        let alert = Alert { severity, message, ip: "203.0.113.9".parse().ok(), details: &[] };
+        alert.line(palisade_guard::WallMicros(now().micros()), palisade_policy::Environment::Production)
+    };
+    let lines = [
+        "GET /api/contact 200 in 12ms\n".to_owned(),
+        alert(Severity::Low, "somebody mistyped"),
+        alert(Severity::High, "Rate limit violations: 240/min <!channel>"),
+        alert(Severity::Medium, "backup late"),
+    ];
+    folder.file("app.log", &lines.concat());
+    let _watching = Watching::start(&folder, "app.log", &variables);
+    for (rule, priority, message) in [
+        ("app-alert-high", "P1", "Rate limit violations: 240/min <!channel>"),
+        ("app-alert-medium", "P2", "backup late"),
+    ] {
+        let told = receiver.wait("/own", |sent| sent.body["data"]["rules"][0]["rule"] == rule).body;
+        assert_eq!(told["data"]["priority"], priority, "{told:#}");
+        assert_eq!(told["data"]["incidents"][0]["group"]["error.type"], message, "{told:#}");
+    }
+    let slack = receiver.wait("/slack", |sent| sent.body.to_string().contains("240/min")).body.to_string();
+    assert!(!slack.contains("<!channel>"), "an app's text calls nobody: {slack}");
+    let none = |sent: &Sent| sent.body.to_string().contains("mistyped");
+    assert!(!receiver.all().iter().any(none), "P3 sends nothing");
+    let list = || json(&folder, &["incidents", "list", "--json"])["incidents"].clone();
+    assert!(list().as_array().expect("a list").iter().any(|it| it["rule"] == "app-alert-low"), "and is kept");
+}
+
+#[test]
+fn g5_events_reach_every_service_and_carry_where_a_visit_can_be_watched() {
+    let (folder, app, receiver) = (Folder::new("alerts-services"), App::start(), Receiver::start(|_, _| 202));
+    let more = "[export]\notlp = \"OTLP_URL\"\ndatadog = \"DD_API_KEY\"\ndatadog_url = \"DD_URL\"\n";
+    folder.file("palisade.toml", &policy(&app, more));
+    let variables = [
+        ("OTLP_URL", receiver.url("")),
+        ("DD_API_KEY", "0123456789abcdef".to_owned()),
+        ("DD_URL", receiver.url("/api/v2/logs")),
+        ("PALISADE_INTAKE_TOKEN", app::TOKEN.to_owned()),
+    ];
+    let gate = Running::start(app::serve(&folder, &["--intake", "127.0.0.1:0"]).envs(variables));
+    let said = gate.said();
+    let intake = said.lines().find_map(|line| line.split("reports are taken at ").nth(1)).expect("an intake");
+    // The app reports by the guide's function, with the address that LogRocket gave it for this visit.
+    let visit = "https://app.logrocket.com/shop/web/s/5-0192/0";
+    let report = format!(
+        "{{\"type\":\"VALIDATION_FAILURE\",\"ip\":\"203.0.113.9\",\"endpoint\":\"/api/contact\",\
+         \"details\":{{\"logRocketUrl\":\"{visit}?t=1719\"}}}}"
+    );
+    let bearer = format!("Bearer {}", app::TOKEN);
+    let intake = intake.parse().expect("an address");
+    let answer = http::send(intake, "intake", "POST", "/intake/events", &[("authorization", &bearer)], &report);
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    assert_eq!(get(&gate, "203.0.113.7", "/seen").status, 200);
+    // JSON lines on stdout, OTLP and Datadog have the gate's event; the last two the app's as well, with the address.
+    assert_eq!(gate.event(|event| event["url.path"] == "/seen")["client.address"], "203.0.113.7");
+    for path in ["/v1/logs", "/api/v2/logs"] {
+        receiver.wait(path, |sent| sent.body.to_string().contains("203.0.113.7"));
+        let sent = receiver.wait(path, |sent| sent.body.to_string().contains("session.replay.url"));
+        let text = sent.body.to_string();
+        assert!(text.contains(visit) && !text.contains("t=1719"), "{text}");
+    }
+    let admin = gate.admin();
+    let page = http::send(admin, &admin.to_string(), "GET", "/metrics", &[("authorization", &bearer)], "").body;
+    assert!(page.contains("# TYPE palisade_requests_total counter"), "{page}");
 }
 
 #[test]
@@ -450,7 +611,57 @@ fn an_attacker_is_shut_out_for_a_time_and_nobody_else_is() {
 }
 
 #[test]
-fn events_and_metrics_are_sent_on_to_otlp_and_datadog() {
+fn a_rule_shuts_out_by_its_own_time_only_where_the_policy_lets_it() {
+    let rule = "id: coupon-guessing\ntitle: Somebody guesses coupons\nlevel: low\nrespond: {block: 2h}\n\
+                logsource: {category: webserver}\n\
+                detection:\n  tried:\n    url.path: /coupon\n  condition: tried\n\
+                correlation:\n  type: event_count\n  group-by: [client.key]\n  timespan: 5m\n  condition: {gte: 4}\n";
+    let trial = rule.replace("coupon", "voucher") + "mode: simulate\n";
+    for by_rule in [false, true] {
+        let (folder, app) = (Folder::new(&format!("alerts-by-rule-{by_rule}")), App::start());
+        folder.file("own.yml", rule);
+        folder.file("trial.yml", &trial);
+        let respond = if by_rule { "by_rule = true" } else { "block = \"10m\"\nrules = [\"login-*\"]" };
+        let detect = "[detect]\nrules = [\"own.yml\", \"trial.yml\"]\n";
+        folder.file("palisade.toml", &policy(&app, &format!("[respond]\n{respond}\n{detect}")));
+        let gate = Running::start(&mut app::serve(&folder, &[]));
+        for _ in 0..6 {
+            get(&gate, "203.0.113.7", "/voucher");
+            get(&gate, "203.0.113.9", "/coupon");
+        }
+        // Until the first commit there is no store.
+        eventually("a store", || palisade(&folder, &[], &["incidents", "list"]).status.success());
+        let list = || json(&folder, &["incidents", "list", "--json"])["incidents"].clone();
+        let of = |rule: &str| {
+            list().as_array().into_iter().flatten().find(|it| it["rule"] == rule).cloned().unwrap_or_default()
+        };
+        eventually("both are found", || !of("coupon-guessing").is_null() && !of("voucher-guessing").is_null());
+        assert_eq!(
+            (&of("voucher-guessing")["simulated"], &of("coupon-guessing")["simulated"]),
+            (&true.into(), &Value::Null)
+        );
+        assert!(of("voucher-guessing")["title"].as_str().is_some_and(|title| title.starts_with("[simulated]")));
+        if by_rule {
+            eventually("shut out", || get(&gate, "203.0.113.9", "/").status == 403);
+            let blocks = json(&folder, &["blocks", "list", "--json"])["blocks"].clone();
+            assert_eq!((&blocks[0]["net"], &blocks[1]), (&"203.0.113.9".into(), &Value::Null), "{blocks}");
+            let until = EventTime::from_rfc3339(blocks[0]["until"].as_str().expect("a time")).expect("a time");
+            let minutes = until.micros().saturating_sub(now().micros()) / 60_000_000;
+            assert!((115..=120).contains(&minutes), "{minutes} minutes");
+        } else {
+            assert_eq!(get(&gate, "203.0.113.9", "/").status, 200);
+        }
+        // A rule on trial is seen and tells nobody, blocks nobody, and no number counts it.
+        assert_eq!(get(&gate, "203.0.113.7", "/").status, 200);
+        assert!(!gate.said().contains("voucher-guessing"), "{}", gate.said());
+        let report = json(&folder, &["report", "--since", "1h", "--format", "json"]);
+        let fired: Vec<_> = report["rules"].as_array().expect("rules").iter().map(|it| it["rule"].clone()).collect();
+        assert!(fired.contains(&"coupon-guessing".into()) && !fired.contains(&"voucher-guessing".into()), "{fired:?}");
+    }
+}
+
+#[test]
+fn g5_events_and_metrics_are_sent_on_to_otlp_and_datadog() {
     let (folder, app, receiver) = (Folder::new("alerts-export"), App::start(), Receiver::start(|_, _| 202));
     let more = "[export]\notlp = \"OTLP_URL\"\notlp_headers = \"OTLP_HEADERS\"\ndatadog = \"DD_API_KEY\"\ndatadog_url = \"DD_URL\"\n";
     folder.file("palisade.toml", &policy(&app, more));

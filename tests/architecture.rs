@@ -184,6 +184,106 @@ fn only_absolute_paths_count_as_a_machines() {
     assert!(!names_a_machine("the work/life balance"));
 }
 
+/// What others run of ours was made from what stands here, by nobody else's code that could change overnight.
+#[test]
+fn security_25_releases_are_built_twice_and_take_nothing_that_may_change() {
+    let mut loose = Vec::new();
+    for (name, text) in committed_texts() {
+        let workflow = name.starts_with(".github/workflows/") || name.starts_with(".gitlab-ci");
+        for line in text.lines().map(str::trim) {
+            let used = line.trim_start_matches("- ").strip_prefix("uses: ").filter(|_| workflow);
+            let image = line.strip_prefix("FROM ").filter(|_| name.ends_with("Dockerfile"));
+            let pinned = |it: &str| is_pinned(it.split(' ').next().unwrap_or_default());
+            if used.is_some_and(|it| !pinned(it)) || image.is_some_and(|it| it != "scratch" && !pinned(it)) {
+                loose.push(format!("{name}: {line}"));
+            }
+        }
+    }
+    assert!(loose.is_empty(), "pin by commit or digest:\n{}", loose.join("\n"));
+
+    let package: Value = serde_json::from_str(&read("packages/next/package.json")).expect("JSON");
+    assert!(text(&package, "/name").starts_with('@'), "a scoped name, which nobody else can take");
+    assert!(package.get("dependencies").is_none(), "no dependency");
+    for script in ["preinstall", "install", "postinstall", "prepare", "prepublish"] {
+        assert!(
+            package.pointer(&format!("/scripts/{script}")).is_none(),
+            "nothing runs where it is installed: {script}"
+        );
+    }
+
+    let release = read(".github/workflows/release.yml");
+    for part in [
+        "time: [first, second]",
+        "cmp sums-first.txt sums-second.txt",
+        "--locked",
+        "scripts/sbom",
+        "palisade-next.tgz",
+        "permissions: {}",
+    ] {
+        assert!(release.contains(part), "the release does without `{part}`");
+    }
+    let deny = read("deny.toml");
+    for part in ["unknown-registry = \"deny\"", "unknown-git = \"deny\"", "yanked = \"deny\""] {
+        assert!(deny.contains(part), "deny.toml does without `{part}`");
+    }
+    let ci = read(".ci/run");
+    assert!(
+        ci.contains("check bans licenses sources") && ci.contains("check --disable-fetch advisories"),
+        "CI asks cargo deny"
+    );
+}
+
+/// Whether an action or an image is named by what it is, and not by a name that its owner may move.
+fn is_pinned(name: &str) -> bool {
+    let hex = |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.starts_with("./")
+        || name
+            .split_once('@')
+            .is_some_and(|(_, at)| hex(at, 40) || at.strip_prefix("sha256:").is_some_and(|sum| hex(sum, 64)))
+}
+
+#[test]
+fn only_a_commit_or_a_digest_pins() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    assert!(is_pinned(&format!("actions/checkout@{commit}")) && is_pinned("./.github/actions/own"));
+    assert!(is_pinned(&format!("debian@sha256:{commit}{}", &commit[..24])));
+    for moved in ["actions/checkout@v4", "actions/checkout", "debian:13", "debian@sha256:12"] {
+        assert!(!is_pinned(moved), "{moved}");
+    }
+}
+
+/// A file that no target names is never compiled, and its tests never run: a merge lost one once.
+#[test]
+fn every_test_file_is_a_test_of_the_binary() {
+    let manifest = read("crates/palisade/Cargo.toml");
+    let mut files: Vec<String> = fs::read_dir(root().join("tests"))
+        .expect("tests/")
+        .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".rs"))
+        .collect();
+    files.retain(|name| !manifest.contains(&format!("path = \"../../tests/{name}\"")));
+    assert!(files.is_empty(), "no [[test]] in crates/palisade/Cargo.toml names {files:?}");
+}
+
+/// The bill of materials names what the lock file does, and nothing that only tests use.
+#[test]
+fn the_bill_of_materials_is_that_of_the_lock_file() {
+    let bill: Value = serde_json::from_str(&run("bash", &["scripts/sbom", "x86_64-unknown-linux-gnu"])).expect("JSON");
+    assert_eq!((text(&bill, "/bomFormat"), text(&bill, "/metadata/component/name")), ("CycloneDX", "palisade"));
+    let lock = read("Cargo.lock");
+    let components = items(&bill, "/components");
+    for one in components {
+        let sum = one.pointer("/hashes/0/content").and_then(Value::as_str).unwrap_or("none: it is ours");
+        assert!(
+            text(one, "/name").starts_with("palisade-") != lock.contains(&format!("checksum = \"{sum}\"")),
+            "{one}"
+        );
+    }
+    let named = |name: &str| components.iter().any(|one| text(one, "/name") == name);
+    assert!(named("hyper") && named("rustls") && named("palisade-guard"));
+    assert!(!named("palisade-testkit") && !named("insta") && !named("proptest"));
+}
+
 #[test]
 fn lock_files_record_no_download_addresses() {
     for (name, text) in committed_texts() {

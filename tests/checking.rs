@@ -2,12 +2,20 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
+#[path = "support/app.rs"]
+mod app;
+#[path = "checking/build.rs"]
+mod build;
 #[path = "checking/canary.rs"]
 mod canary;
+#[path = "checking/exposure.rs"]
+mod exposure;
 #[path = "checking/faults.rs"]
 mod faults;
 #[path = "checking/git.rs"]
 mod git;
+#[path = "support/http.rs"]
+mod http;
 #[path = "checking/online.rs"]
 mod online;
 #[path = "checking/project.rs"]

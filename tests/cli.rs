@@ -2,57 +2,20 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
+#[path = "support/folder.rs"]
+mod folder;
 #[path = "support/http.rs"]
 mod http;
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use folder::{Folder, text};
 use http::Running;
 use serde_json::Value;
 
 const SECRETS: [(&str, &str); 2] =
     [("CSRF_SECRET", "0f3c6a1b9d8e7f2a4c5b6d7e8f9a0b1c"), ("SESSION_SECRET", "9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d")];
-
-/// A folder of its own, gone at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("palisade-cli-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("folder");
-        Folder(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).expect("file");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn palisade(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
-    command.current_dir(folder).args(args).env_clear();
-    command
-}
-
-fn run(folder: &Folder, args: &[&str]) -> Output {
-    palisade(&folder.0, args).output().expect("palisade runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("utf-8")
-}
 
 /// An application that answers every request with the path it was asked for.
 fn app() -> SocketAddr {
@@ -127,10 +90,10 @@ kind = "login"
 fn policy_check_names_every_mistake_with_its_place_and_fix() {
     let folder = Folder::new("mistakes");
     folder.file("palisade.toml", TEN_MISTAKES);
-    let human = run(&folder, &["policy", "check"]);
+    let human = folder.run(&["policy", "check"]);
     assert_eq!(human.status.code(), Some(1));
     assert!(!text(&human.stderr).contains("whsec_"), "a secret is never repeated");
-    let json = run(&folder, &["policy", "check", "--json"]);
+    let json = folder.run(&["policy", "check", "--json"]);
     let found: Vec<Value> = serde_json::from_slice(&json.stdout).expect("json");
     let places: Vec<(&str, u64, u64)> = found
         .iter()
@@ -179,14 +142,14 @@ fn policy_explain_prints_each_stage_and_its_ruling() {
     folder.file("palisade.toml", POLICY);
     let args =
         ["policy", "explain", "POST", "/api/contact", "-H", "Origin: https://evil.example", "--env", "development"];
-    let output = run(&folder, &args);
+    let output = folder.run(&args);
     let told = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let stages: Vec<&str> = palisade_event::ORDER.iter().map(|stage| stage.id()).collect();
     let lines: Vec<&str> = told.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert!(stages.iter().all(|stage| lines.contains(stage)), "{told}");
     assert!(told.contains("refused at origin: 403 csrf-cross-origin"), "{told}");
-    let json: Value = serde_json::from_slice(&run(&folder, &[&args[..], &["--json"]].concat()).stdout).expect("json");
+    let json: Value = serde_json::from_slice(&folder.run(&[&args[..], &["--json"]].concat()).stdout).expect("json");
     assert_eq!(json["refusal"]["code"], "csrf-cross-origin");
     assert_eq!(json["stages"].as_array().map(Vec::len), Some(11));
     assert_eq!(json["route"]["kind"], "public-form");
@@ -196,7 +159,7 @@ fn policy_explain_prints_each_stage_and_its_ruling() {
 fn a6_advise_answers_with_and_without_a_policy() {
     let folder = Folder::new("advise");
     let ask = |args: &[&str]| -> Value {
-        let output = run(&folder, &[args, &["--json"]].concat());
+        let output = folder.run(&[args, &["--json"]].concat());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("json")
     };
@@ -216,18 +179,15 @@ fn a6_advise_answers_with_and_without_a_policy() {
 fn b6_serve_names_every_problem_at_once_and_does_not_start() {
     let folder = Folder::new("b6");
     folder.file("palisade.toml", &format!("{POLICY}\n[env.production]\nrequired = [\"DATABASE_URL\"]\n"));
-    let output =
-        palisade(&folder.0, &["serve", "--env", "production"]).env("CSRF_SECRET", "short").output().expect("runs");
+    let output = folder.palisade(&["serve", "--env", "production"]).env("CSRF_SECRET", "short").output().expect("runs");
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     for wanted in ["CSRF_SECRET has 5 characters", "SESSION_SECRET is not set", "DATABASE_URL is not set"] {
         assert!(told.contains(wanted), "{wanted} is missing from:\n{told}");
     }
     assert!(!told.contains("short\""), "values are never told");
-    let fine = palisade(&folder.0, &["serve", "--check", "--env", "production"])
-        .envs(SECRETS)
-        .env("DATABASE_URL", "x")
-        .output();
+    let fine =
+        folder.palisade(&["serve", "--check", "--env", "production"]).envs(SECRETS).env("DATABASE_URL", "x").output();
     assert_eq!(fine.expect("runs").status.code(), Some(0));
 }
 
@@ -236,7 +196,7 @@ fn an_address_of_shared_state_that_is_none_is_named_without_its_password() {
     let folder = Folder::new("state");
     folder.file("palisade.toml", &format!("{POLICY}\n[state]\nredis = \"REDIS_URL\"\n"));
     let serve = |url: &str| {
-        let mut command = palisade(&folder.0, &["serve", "--check", "--env", "production"]);
+        let mut command = folder.palisade(&["serve", "--check", "--env", "production"]);
         command.envs(SECRETS).env("REDIS_URL", url).output().expect("runs")
     };
     let output = serve("redis://:hunter2@a,b");
@@ -255,7 +215,7 @@ fn serve_starts_without_its_shared_state_and_says_so() {
     let app = app();
     let arguments =
         ["serve", "--env", "development", "--listen", "127.0.0.1:0", "--upstream", &format!("http://{app}")];
-    let mut command = palisade(&folder.0, &arguments);
+    let mut command = folder.palisade(&arguments);
     let gate = Running::start(command.envs(SECRETS).env("REDIS_URL", format!("redis://{nowhere}")));
     gate.event(|event| event["palisade.notice"] == "state-outage");
     assert_eq!(ask(&gate, "GET", "/some/page", &[]).status, 200);
@@ -265,7 +225,7 @@ fn serve_starts_without_its_shared_state_and_says_so() {
 fn b6_an_invalid_policy_never_serves() {
     let folder = Folder::new("invalid");
     folder.file("palisade.toml", TEN_MISTAKES);
-    let output = palisade(&folder.0, &["serve"]).envs(SECRETS).output().expect("runs");
+    let output = folder.palisade(&["serve"]).envs(SECRETS).output().expect("runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
 }
@@ -281,18 +241,42 @@ fn exit_codes_and_streams_are_what_scripts_expect() {
         (&["policy", "check"], 2),
         (&["policy", "check", "--policy", "missing.toml"], 2),
         (&["completions", "bash"], 0),
+        (&["completions", "nushell"], 64),
+        (&["man"], 0),
+        (&["--version", "--verbose"], 0),
+        (&["--verbose", "--version"], 0),
         (&["secrets", "new", "lower"], 2),
     ] {
-        let output = run(&folder, args);
+        let output = folder.run(args);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output.stderr));
         assert_eq!(output.stdout.is_empty(), code != 0, "{args:?}");
     }
 }
 
 #[test]
+fn the_program_says_how_it_was_made_and_what_its_commands_are() {
+    let folder = Folder::new("about");
+    let made = text(&folder.run(&["--version", "--verbose"]).stdout);
+    let said = |name: &str| made.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default();
+    assert!(made.starts_with(concat!("palisade ", env!("CARGO_PKG_VERSION"), "\n")), "{made}");
+    assert!(said("rustc").starts_with("rustc 1.") && said("target").contains('-'), "{made}");
+    assert_eq!(said("msrv"), env!("CARGO_PKG_RUST_VERSION"));
+    assert!(said("commit") == "unknown" || said("commit").len() >= 7, "{made}");
+    assert_eq!(text(&folder.run(&["--version"]).stdout).lines().count(), 1);
+
+    let page = text(&folder.run(&["man"]).stdout);
+    assert!(page.contains(".TH PALISADE 1"), "{}", page.get(..200).unwrap_or_default());
+    for command in ["PALISADE SERVE", "PALISADE POLICY EXPLAIN", "PALISADE MAINTENANCE RUN"] {
+        assert!(page.contains(&format!(".SH {command}\n")), "{command}");
+    }
+    let complete = text(&folder.run(&["completions", "zsh"]).stdout);
+    assert!(complete.starts_with("#compdef palisade") && complete.contains("maintenance"));
+}
+
+#[test]
 fn secrets_are_32_random_bytes() {
     let folder = Folder::new("secrets");
-    let told = text(&run(&folder, &["secrets", "new", "CSRF_SECRET", "SESSION_SECRET"]).stdout);
+    let told = text(&folder.run(&["secrets", "new", "CSRF_SECRET", "SESSION_SECRET"]).stdout);
     let values: Vec<&str> = told.lines().filter_map(|line| line.split_once('=')).map(|(_, value)| value).collect();
     assert!(values.len() == 2 && values[0] != values[1], "{told}");
     assert!(values.iter().all(|value| value.len() == 43 && !value.contains(['+', '/', '='])));
@@ -303,11 +287,17 @@ fn serve(folder: &Folder, policy: &str) -> Running {
     folder.file("palisade.toml", policy);
     let app = app();
     Running::start(
-        palisade(
-            &folder.0,
-            &["serve", "--env", "development", "--listen", "127.0.0.1:0", "--upstream", &format!("http://{app}")],
-        )
-        .envs(SECRETS),
+        folder
+            .palisade(&[
+                "serve",
+                "--env",
+                "development",
+                "--listen",
+                "127.0.0.1:0",
+                "--upstream",
+                &format!("http://{app}"),
+            ])
+            .envs(SECRETS),
     )
 }
 
@@ -353,10 +343,8 @@ fn two_gates_do_not_share_a_port() {
     let folder = Folder::new("port");
     let gate = serve(&folder, POLICY);
     let taken = gate.address.to_string();
-    let second = palisade(&folder.0, &["serve", "--env", "development", "--listen", &taken])
-        .envs(SECRETS)
-        .output()
-        .expect("runs");
+    let second =
+        folder.palisade(&["serve", "--env", "development", "--listen", &taken]).envs(SECRETS).output().expect("runs");
     assert_eq!(second.status.code(), Some(2));
     assert!(text(&second.stderr).contains(&taken), "{}", text(&second.stderr));
 }
@@ -380,7 +368,7 @@ fn guessing_log() -> String {
 fn replay_finds_what_is_in_a_log_and_says_the_same_each_time() {
     let folder = Folder::new("replay");
     folder.file("access.log", &(guessing_log() + "no line of a log\n"));
-    let json = run(&folder, &["replay", "access.log", "--json"]);
+    let json = folder.run(&["replay", "access.log", "--json"]);
     assert_eq!(json.status.code(), Some(1), "{}", text(&json.stderr));
     let found: Value = serde_json::from_slice(&json.stdout).expect("json");
     assert_eq!(
@@ -393,35 +381,35 @@ fn replay_finds_what_is_in_a_log_and_says_the_same_each_time() {
     assert_eq!(incident["count"], 30);
     assert_eq!(incident["evidence"]["paths"][0]["value"], "/login");
     assert_eq!(found["incidents"].as_array().map(Vec::len), Some(1), "{found}");
-    assert_eq!(run(&folder, &["replay", "access.log", "--json"]).stdout, json.stdout);
+    assert_eq!(folder.run(&["replay", "access.log", "--json"]).stdout, json.stdout);
     let log = guessing_log();
     let half = log.match_indices('\n').nth(29).map_or(0, |(at, _)| at + 1);
     folder.file("a.log", &log[..half]);
     folder.file("b.log", &log[half..]);
-    let parts = run(&folder, &["replay", "b.log", "a.log", "--json"]);
+    let parts = folder.run(&["replay", "b.log", "a.log", "--json"]);
     let parts: Value = serde_json::from_slice(&parts.stdout).expect("json");
     assert_eq!(parts["incidents"], found["incidents"], "two logs, in the order of time");
     let quiet = folder.file("quiet.log", &guessing_log().replace(" 401 ", " 200 "));
-    assert_eq!(run(&folder, &["replay", &quiet.display().to_string()]).status.code(), Some(0));
-    assert_eq!(run(&folder, &["replay", "nowhere.log"]).status.code(), Some(2));
+    assert_eq!(folder.run(&["replay", &quiet.display().to_string()]).status.code(), Some(0));
+    assert_eq!(folder.run(&["replay", "nowhere.log"]).status.code(), Some(2));
 }
 
 #[test]
 fn rules_are_listed_tested_and_explained() {
     let folder = Folder::new("rules");
-    let list: Vec<Value> = serde_json::from_slice(&run(&folder, &["rules", "list", "--json"]).stdout).expect("json");
+    let list: Vec<Value> = serde_json::from_slice(&folder.run(&["rules", "list", "--json"]).stdout).expect("json");
     assert!(list.len() >= 23 && list.iter().all(|rule| rule["tests"].as_u64() >= Some(2)), "{list:?}");
     let own = "id: mine\nlevel: high\ndetection: {s: {url.path: /x}, condition: s}\ntests:\n  - {name: wrong, expect: 1, events: [{client.address: 203.0.113.7, url.path: /y}]}\n";
     folder.file("mine.yml", own);
-    let test = run(&folder, &["rules", "test", "--rules", "mine.yml", "--no-built-in"]);
+    let test = folder.run(&["rules", "test", "--rules", "mine.yml", "--no-built-in"]);
     assert_eq!(test.status.code(), Some(1));
     assert!(text(&test.stdout).contains("mine: wrong (mine.yml:5): 0 incidents, expected 1"), "{}", text(&test.stdout));
     folder.file("broken.yml", "id: b\nlevl: high\n");
-    let broken = run(&folder, &["rules", "list", "--rules", "broken.yml"]);
+    let broken = folder.run(&["rules", "list", "--rules", "broken.yml"]);
     assert_eq!(broken.status.code(), Some(2));
     assert!(text(&broken.stderr).contains("did you mean `level`?"), "{}", text(&broken.stderr));
     folder.file("access.log", &guessing_log());
-    let why = run(&folder, &["rules", "explain", "login-failures-client", "access.log", "--line", "10", "--json"]);
+    let why = folder.run(&["rules", "explain", "login-failures-client", "access.log", "--line", "10", "--json"]);
     let why: Value = serde_json::from_slice(&why.stdout).expect("json");
     assert_eq!((&why["incidents"], &why["inputs"][0]["holds"]), (&Value::from(0), &Value::from(true)), "{why}");
     assert_eq!(

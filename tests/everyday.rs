@@ -2,48 +2,15 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
+#[path = "support/folder.rs"]
+mod folder;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
+use folder::Folder;
 use serde_json::{Value, json};
-
-/// A folder of its own, gone at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("palisade-everyday-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("folder");
-        Folder(path)
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        palisade(&self.0, args).output().expect("palisade runs")
-    }
-
-    fn json(&self, args: &[&str]) -> (Option<i32>, Value) {
-        let output = self.run(args);
-        let answer = serde_json::from_slice(&output.stdout);
-        (
-            output.status.code(),
-            answer.unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&output.stderr))),
-        )
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn palisade(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
-    command.current_dir(folder).args(args).env_clear();
-    command
-}
 
 const RECORD: &str = "palisade-maintenance.toml";
 
@@ -84,6 +51,69 @@ fn what_is_done_is_done_until_its_period_ends_and_overdue_after_the_next() {
         (code, &task["state"], &task["missed"], &task["due"]),
         (Some(1), &json!("overdue"), &json!(2), &json!("2026-11-24"))
     );
+}
+
+/// A `gh` that is signed in says `open` alerts for the repository it is asked about, and notes what it was asked; else it
+/// fails, as the real one does.
+fn gh(folder: &Folder, open: Option<u32>) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let answer = open.map_or("echo 'gh auth login' >&2; exit 4".to_owned(), |open| format!("echo {open}"));
+    let program = folder
+        .file("bin/gh", &format!("#!/bin/sh\necho \"$PWD $*\" >> '{}'\n{answer}\n", folder.0.join("asked").display()));
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).expect("executable");
+    format!("{}:/usr/bin:/bin", folder.0.join("bin").display())
+}
+
+fn weekly(folder: &Folder, path: &str) -> Value {
+    let args = ["maintenance", "run", "weekly", "--by", "ann", "--on", "2026-11-23", "--json"];
+    let output = folder.palisade(&args).env("PATH", path).output().expect("palisade runs");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let tasks = answer["tasks"].as_array().expect("tasks").clone();
+    tasks.into_iter().find(|task| task["id"] == "weekly/dependabot-alerts").expect("the task")
+}
+
+#[test]
+fn h1_dependabot_is_asked_through_gh_where_it_is_signed_in_and_left_to_a_person_elsewhere() {
+    let folder = Folder::new("dependabot");
+    folder.file(".git/config", "[remote \"origin\"]\n\turl = git@github.com:ann/shop.git\n");
+    let signed_out = gh(&folder, None);
+    let task = weekly(&folder, &signed_out);
+    assert_eq!(task["outcome"], "person", "{task}");
+    assert!(
+        task["evidence"].as_str().is_some_and(|text| text.contains("maintenance done weekly/dependabot-alerts")),
+        "{task}"
+    );
+
+    let signed_in = gh(&folder, Some(3));
+    let task = weekly(&folder, &signed_in);
+    assert_eq!((&task["outcome"], &task["evidence"]), (&json!("findings"), &json!("gh: 3 open alerts in ann/shop")));
+    assert!(folder.read("asked").lines().all(|line| line.starts_with("/ api repos/ann/shop/dependabot/alerts")));
+    let (_, tasks) = folder.json(&["maintenance", "--on", "2026-11-23", "--json"]);
+    assert!(states(&tasks).contains(&("weekly/dependabot-alerts", "done")), "{tasks}");
+}
+
+#[test]
+fn h1_the_guides_seventeen_tasks_are_due_run_attested_and_overdue_over_a_year() {
+    let folder = Folder::new("year");
+    let (_, tasks) = folder.json(&["maintenance", "--on", "2026-01-01", "--json"]);
+    let count =
+        |period: &str| tasks["tasks"].as_array().expect("tasks").iter().filter(|task| task["period"] == period).count();
+    assert_eq!(["daily", "weekly", "monthly", "quarterly"].map(count), [3, 4, 5, 5]);
+    // Each quarter somebody does what is due; in between, periods pass. Every call is a new process: nothing is kept but the record.
+    let ids: Vec<&str> = states(&tasks).iter().map(|(id, _)| *id).collect();
+    for (quarter, day) in ["2026-01-01", "2026-04-01", "2026-07-01", "2026-10-01"].into_iter().enumerate() {
+        let (code, before) = folder.json(&["maintenance", "--on", day, "--json"]);
+        let late = states(&before).iter().filter(|(_, state)| *state == "overdue").count();
+        // What is quarterly falls due anew; what comes round faster was missed.
+        assert_eq!((code, late), if quarter == 0 { (Some(0), 0) } else { (Some(1), 12) }, "{day}: {before}");
+        let done = [&["maintenance", "done"][..], &ids, &["--by", "ann", "--note", "looked", "--on", day]].concat();
+        assert!(folder.run(&done).status.success());
+        let (code, after) = folder.json(&["maintenance", "--on", day, "--json"]);
+        assert!(code == Some(0) && states(&after).iter().all(|(_, state)| *state == "done"), "{day}: {after}");
+    }
+    let (_, end) = folder.json(&["maintenance", "--on", "2027-04-01", "--json"]);
+    assert!(states(&end).iter().all(|(_, state)| *state == "overdue"), "{end}");
+    assert_eq!(folder.read(RECORD).matches("[[done]]").count(), 4 * 17, "nothing is lost");
 }
 
 #[test]
@@ -135,7 +165,7 @@ fn two_programs_that_write_at_once_lose_nothing() {
         .iter()
         .map(|id| {
             let args = ["maintenance", "done", id, "--by", "ann", "--note", "looked", "--on", "2026-11-23"];
-            palisade(&folder.0, &args).spawn().expect("palisade runs")
+            folder.palisade(&args).spawn().expect("palisade runs")
         })
         .collect();
     for mut child in running {
@@ -159,7 +189,7 @@ struct Assistant {
 
 impl Assistant {
     fn start(folder: &Folder, args: &[&str]) -> Assistant {
-        let mut command = palisade(&folder.0, &[&["mcp"], args].concat());
+        let mut command = folder.palisade(&[&["mcp"], args].concat());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("palisade runs");
         let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().expect("stdout")));
         let mut assistant = Assistant { child, input, output, asked: 0 };
@@ -275,4 +305,47 @@ fn security_21_what_strangers_wrote_is_left_out_or_marked() {
         told["result"]["structuredContent"]["incidents"][0]["untrusted"].to_string().contains("203.0.113.9"),
         "{told}"
     );
+}
+
+// === References ===
+
+/// `A01:2021`, `API4:2023`: an entry of one of OWASP's two lists; or its testing guide.
+fn is_owasp(reference: &str) -> bool {
+    if reference.starts_with("WSTG ") {
+        return true;
+    }
+    let Some((entry, year)) = reference.split_once(':') else { return false };
+    let number = entry.strip_prefix("API").or_else(|| entry.strip_prefix('A')).and_then(|text| text.parse().ok());
+    matches!((number, year), (Some(1..=10), "2021" | "2023"))
+}
+
+#[test]
+fn h3_every_check_rule_and_denial_that_is_told_carries_its_owasp_reference() {
+    let folder = Folder::new("references");
+    let (_, checks) = folder.json(&["check", "list", "--json"]);
+    let (_, rules) = folder.json(&["rules", "list", "--json"]);
+    let (_, findings) = folder.json(&["check", "--json"]);
+    let (_, tasks) = folder.json(&["maintenance", "--json"]);
+    let mut seen = 0;
+    for (list, key) in [
+        (&checks, "reference"),
+        (&rules, "owasp"),
+        (&findings["findings"], "reference"),
+        (&tasks["tasks"], "reference"),
+    ] {
+        let all = list.as_array().unwrap_or_else(|| panic!("a list of {key}: {list}"));
+        for one in all {
+            let told = one[key].as_str().unwrap_or_default();
+            assert!(told.split("; ").any(is_owasp), "{}: {told:?}", one["id"]);
+            seen += 1;
+        }
+    }
+    assert!(seen > 150, "{seen}");
+    // A denial is told in the table of answers, in an event's code, and in what explains it.
+    let answers = folder.run(&["policy", "answers"]);
+    let answers = String::from_utf8_lossy(&answers.stdout);
+    for code in palisade_event::Code::ALL {
+        let row = answers.lines().find(|line| line.contains(&format!("| `{code}` |"))).expect("a row");
+        assert!(is_owasp(code.owasp()) && row.ends_with(&format!("| {} |", code.owasp())), "{row}");
+    }
 }

@@ -3,7 +3,7 @@
 
 #[path = "project/corpus.rs"]
 mod corpus;
-#[path = "project/folder.rs"]
+#[path = "support/folder.rs"]
 mod folder;
 #[path = "project/init.rs"]
 mod init;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use app::{App, Folder, HOST, serve};
 use http::{Running, send};
-use palisade_testkit::Redis;
+use palisade_testkit::{Postgres, Redis};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 const OTHER: &str = "other.example";
@@ -162,4 +162,78 @@ fn shared_state_behind_tls_is_asked_only_where_its_certificate_is_trusted() {
     let stranger = start(None);
     stranger.event(|event| event["palisade.notice"] == "state-outage");
     assert_eq!(get(&stranger), 200, "it counts alone");
+}
+
+#[test]
+fn a_store_behind_tls_is_written_only_where_its_certificate_is_trusted() {
+    let folder = Folder::new("postgres-tls");
+    let authority = Authority::new(&folder);
+    authority.issue(&folder, "postgres", "127.0.0.1");
+    let read = |name: &str| std::fs::read_to_string(folder.0.join(name)).expect("a file");
+    let postgres = Postgres::behind_tls(&read("postgres.pem"), &read("postgres.key")).expect("PostgreSQL");
+    let database = postgres.database("tls");
+    let line = "203.0.113.9 - - [02/Nov/2026:10:00:00 +0000] \"GET /a HTTP/1.1\" 429 5 \"-\" \"test\"\n";
+    folder.file("access.log", &line.repeat(30));
+    let run = |args: &[&str], store: &str, roots: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+        command.current_dir(&folder.0).args(args).args(["--store", store]).env_clear();
+        command.envs(roots.map(|roots| ("SSL_CERT_FILE", roots))).output().expect("runs")
+    };
+    let ca = folder.0.join("ca.pem").display().to_string();
+    let (watch, trusted) = (["watch", "--log", "access.log", "--once"], Some(&*ca));
+    let secure = format!("{database}?sslmode=require");
+    // Nobody vouches for it, or nothing is encrypted: nothing is sent.
+    for (store, roots) in [(&*secure, None), (&*format!("{database}?sslmode=disable"), trusted)] {
+        let refused = run(&watch, store, roots);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("cannot be used"), "{refused:?}");
+    }
+    let written = run(&watch, &secure, trusted);
+    assert!(written.status.success(), "{written:?}");
+    let told = run(&["events", "--since", "2026-11-01T00:00:00Z", "--json"], &secure, trusted);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("json");
+    assert_eq!(told["total"], 30, "{told}");
+}
+
+#[test]
+fn operators_from_elsewhere_come_by_tls_or_not_at_all() {
+    let folder = Folder::new("admin-tls");
+    let (app, authority) = (App::start(), Authority::new(&folder));
+    authority.issue(&folder, "shop", HOST);
+    let policy = |tls: &str| {
+        let upstream = app.address;
+        format!("[app]\nname = \"shop\"\npublic_origin = \"https://{HOST}\"\nupstream = \"http://{upstream}\"\n{tls}")
+    };
+    folder.file("palisade.toml", &policy(""));
+    let bare = serve(&folder, &["--admin", "0.0.0.0:0"]).output().expect("runs");
+    assert_eq!(bare.status.code(), Some(2), "no TLS, and beyond this machine: {bare:?}");
+    folder.file("palisade.toml", &policy("[listen]\ntls = { cert = \"shop.pem\", key = \"shop.key\" }\n"));
+    let gate = Running::start(&mut serve(&folder, &["--admin", "0.0.0.0:0"]));
+    let admin = gate.admin();
+    let ask = |args: &[&str], path: &str| {
+        let resolve = format!("{HOST}:{}:127.0.0.1", admin.port());
+        let mut command = Command::new("curl");
+        command.args(["-sS", "-i", "--max-time", "20", "--noproxy", "*", "--resolve", &resolve, "--cacert"]);
+        command.arg(folder.0.join("ca.pem")).args(args).arg(format!("https://{HOST}:{}{path}", admin.port()));
+        let output = command.output().expect("curl is installed");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).to_ascii_lowercase()
+    };
+    assert!(ask(&[], "/incidents").contains(" 401"), "nobody comes in without the token");
+    let token = format!("token={}&name=Ann", app::TOKEN);
+    let signed_in = ask(&["--data", &token], "/sign-in");
+    let cookie = signed_in.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+    assert!(cookie.starts_with("__host-palisade-admin=") && cookie.contains("secure"), "{cookie}");
+    let jar = folder.0.join("jar").display().to_string();
+    ask(&["--data", &token, "--cookie-jar", &jar], "/sign-in");
+    let page = ask(&["--cookie", &jar], "/");
+    assert!(page.contains(" 200") && page.contains("traffic, by minute"), "{page}");
+    assert!(page.contains("strict-transport-security") || page.contains("content-security-policy"), "{page}");
+    // By plain http, and for another's name, there is nothing.
+    let mut plain = Command::new("curl");
+    plain.args(["-sS", "--max-time", "5", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code}"]);
+    let mut plain = plain.arg(format!("http://127.0.0.1:{}/", admin.port())).output().expect("curl is installed");
+    plain.stdout.retain(u8::is_ascii_digit);
+    assert!(matches!(&*plain.stdout, b"000" | b"400" | b""), "{plain:?}");
+    assert!(ask(&["-H", "Host: rebound.example"], "/healthz").contains(" 403"));
 }

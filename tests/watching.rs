@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use app::{App, Folder};
 use http::Running;
+use palisade_testkit::mmdb::{Data, database};
+use palisade_watch::store::{Place, Store};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -308,4 +310,43 @@ fn an_attack_on_the_demo_is_told_while_it_runs_and_stops_by_itself() {
     demo.signal("TERM");
     assert!(demo.wait().success());
     assert!(!Path::new(&store).exists(), "nothing is left behind");
+}
+
+#[test]
+fn a_replay_writes_only_when_told_and_the_same_logs_once() {
+    let folder = Folder::new("replay-write");
+    let log: String = (0..12_000).map(line).collect();
+    folder.file("access.log", &log);
+    let mmdb = database(&[("203.0.0.0", 8, Data::Map(&[("country", Data::Map(&[("iso_code", Data::Text("DE"))]))]))]);
+    fs::write(folder.0.join("countries.mmdb"), mmdb).expect("database");
+    let replay = |more: &[&str]| {
+        let output = output(&folder, &[&["replay", "access.log", "--geo", "countries.mmdb", "--json"], more].concat());
+        assert_eq!(output.status.code(), Some(1), "incidents: {}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).expect("json")
+    };
+    let found = replay(&[]);
+    assert!(!folder.0.join("palisade.db").exists(), "nothing is written unless told to");
+    let refused = log.lines().filter(|line| line.contains(" 429 ")).count() as u64;
+    for _ in 0..2 {
+        assert_eq!(replay(&["--write"]), found, "and it tells the same");
+        assert_eq!((total(&folder, &[]), total(&folder, &["--status", "429"])), (12_000, refused));
+        let mut kept: Vec<_> = incidents(&folder).iter().map(|it| it["key"].clone()).collect();
+        let mut told: Vec<_> =
+            found["incidents"].as_array().expect("a list").iter().map(|it| it["key"].clone()).collect();
+        kept.sort_by_key(Value::to_string);
+        told.sort_by_key(Value::to_string);
+        assert_eq!(kept, told);
+    }
+    let by_country = json(&folder, &["events", "--since", "2026-11-01T00:00:00Z", "--top", "country", "--json"]);
+    assert_eq!((&by_country["top"][0]["value"], &by_country["top"][0]["count"]), (&"DE".into(), &12_000.into()));
+    // Nobody is told: as far as messages go, all of it is told already.
+    let mut store = Store::open(&Place::from(folder.0.join("palisade.db"))).expect("the store");
+    assert!(store.untold(10).expect("a list").is_empty());
+    // What came to the log since is another log.
+    folder.file("access.log", &(log + &line(12_000)));
+    let _ = replay(&["--write"]);
+    assert_eq!(total(&folder, &[]), 24_001);
+    let piped = output(&folder, &["replay", "-", "--write"]);
+    assert_eq!(piped.status.code(), Some(2));
+    assert!(text(&piped.stderr).contains("watch --log -"), "{}", text(&piped.stderr));
 }

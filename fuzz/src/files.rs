@@ -11,6 +11,32 @@ mod index;
 #[path = "../../crates/probe/src/dependencies/lock.rs"]
 mod lock;
 
+// Its reader of words and calls; the parser behind the routes is oxc's, and fuzzed there.
+#[path = "../../crates/probe/src/source"]
+mod source {
+    mod calls;
+    mod lexer;
+
+    /// TypeScript as the source of a hostile project: three forms of one length, calls within the text, lines that it has.
+    pub(crate) fn read(text: &str) {
+        let lexed = lexer::Lexed::new(text);
+        assert_eq!((lexed.text.len(), lexed.code.len()), (text.len(), text.len()));
+        let lines = u32::try_from(text.matches('\n').count()).unwrap_or(u32::MAX).saturating_add(1);
+        for call in calls::calls(&lexed) {
+            assert!(lexed.code.get(call.at..).is_some_and(|rest| rest.starts_with(call.name)));
+            let line = lexed.line(call.at);
+            assert!((1..=lines).contains(&line));
+            let _ = (lexed.is_allowed(line, "logs"), call.receiver, call.arguments);
+            assert!(lexed.caught(call.at).iter().all(|name| !name.is_empty()));
+        }
+    }
+}
+
+/// Source files: see `source::read`.
+pub fn source_text(data: &[u8]) {
+    source::read(&String::from_utf8_lossy(data));
+}
+
 /// Env files: names are names, lines only grow, and a value in quotes comes back as it was.
 pub fn env_file(data: &[u8]) {
     let text = String::from_utf8_lossy(data);

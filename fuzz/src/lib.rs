@@ -44,7 +44,7 @@ use crate::sessions::SESSIONS;
 // What the files of the watch call by their crate's root.
 use crate::watch::{lines, recent};
 
-pub use crate::files::{env_file, git_file, lock_file};
+pub use crate::files::{env_file, git_file, lock_file, source_text};
 pub use crate::logs::{json_line, log_line};
 
 /// A target: any bytes go in; it panics where a promise is broken.
@@ -69,6 +69,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("request_target", request_target),
     ("session_token", session_token),
     ("signature_headers", signature_headers),
+    ("source_text", source_text),
 ];
 
 /// Cookie lines: the guard's answer is that of the slow obvious reading, and one more cookie of the name is noticed.

@@ -2,9 +2,10 @@
 //! or as a trick for readers comes out nowhere (SECURITY, test 9).
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -60,10 +61,86 @@ fn a_hostile_repository_runs_nothing_and_leaks_nothing() {
         }
     }
     leaks(&fs::read_to_string(&facts).expect("facts"), &planted, "facts");
+    // The other commands that read a project.
+    let others: [&[&str]; 7] = [
+        &["env", "check", "--env", "production"],
+        &["env", "fingerprint", "--env", "production"],
+        &["secrets", "status"],
+        &["secrets", "scan", "--history", "--built"],
+        &["secrets", "scan", "--history", "--built", "--json"],
+        &["init", "--format", "json"],
+        &["maintenance"],
+    ];
+    for args in others {
+        let output = it.palisade(args);
+        assert!(
+            output.status.code().is_some_and(|code| code < 2),
+            "{args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        leaks(&text, &planted, &args.join(" "));
+    }
+    leaks(&it.read("palisade.fingerprints.json"), &planted, "the fingerprints");
+    let reply = assistant(&it);
+    assert!(reply.contains("env/variables-set"), "{reply}");
+    leaks(&reply, &planted, "the assistant's reply");
+    assert!(!reply.contains("<script>alert") && !reply.contains("<!channel>"), "{reply}");
     assert!(!canary.exists(), "something of the repository was run");
     assert_eq!(sink.visits.load(Ordering::SeqCst), 0, "something was sent away");
     let (report, _) = it.check(&["--section", "environment"]);
     assert!(!report.to_string().contains("OUTSIDE"));
+}
+
+/// The log of a hostile visitor, replayed: its tricks reach no terminal, page or chat.
+#[test]
+fn a_hostile_log_plays_no_trick_on_whoever_reads_the_incidents() {
+    let it = Project::empty();
+    let trick = "\\x1b]52;c;aGk=\x07\x1b[2J<script>alert(1)</script><!channel>";
+    let lines: String = (0..400)
+        .map(|at| {
+            format!(
+                "203.0.113.9 - - [22/Nov/2026:10:00:{:02} +0000] \"GET /wp-login.php?{trick} HTTP/1.1\" 200 5 \"{trick}\" \"{trick}\"\n",
+                at % 60
+            )
+        })
+        .collect();
+    it.file("access.log", &lines);
+    let mut found = 0;
+    for format in ["human", "json"] {
+        let output = it.palisade(&["replay", "access.log", "--log-format", "nginx", "--format", format]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        found += usize::from(text.contains("203.0.113.9"));
+        assert!(!text.contains('\x1b') && !text.contains('\x07'), "{format} holds a control character");
+    }
+    assert_eq!(found, 2, "the visitor is found");
+}
+
+/// What `palisade mcp` answers an assistant that runs the checklist.
+fn assistant(it: &Project) -> String {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_palisade"))
+        .arg("mcp")
+        .current_dir(&it.path)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("palisade runs");
+    let mut input = server.stdin.take().expect("stdin");
+    let mut lines = BufReader::new(server.stdout.take().expect("stdout")).lines().map_while(Result::ok);
+    let hello = serde_json::json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    let mut ask = |message: serde_json::Value| writeln!(input, "{message}").expect("written");
+    ask(serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello }));
+    lines.next().expect("an answer");
+    ask(serde_json::json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    ask(
+        serde_json::json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "check_project", "arguments": {} } }),
+    );
+    let reply = lines.next().expect("an answer");
+    drop(input);
+    server.wait().expect("it ends with its input");
+    reply
 }
 
 fn leaks(text: &str, planted: &str, format: &str) {

@@ -228,7 +228,24 @@ fn levels_sections_and_exit_codes() {
     assert_eq!(code(&it.palisade(&["advise", "GET", "/", "--format", "sarif"])), 64);
 }
 
-/// The shape of SARIF 2.1.0 as its schema has it, as far as we write it; the schema itself is not in the repository.
+#[test]
+fn a_projects_own_wrappers_are_named_on_the_command_line() {
+    let it = Project::empty();
+    it.file("package.json", r#"{"dependencies":{"next":"16.0.0"}}"#);
+    let route =
+        "import { withGuard } from '@acme/guard';\nexport const POST = withGuard(async () => Response.json({}));\n";
+    it.file("app/api/notes/route.ts", route);
+    let guarded = ["--section", "api", "--wrapper", "withGuard=csrf+rate-limit"];
+    for (args, status) in [(&guarded[..2], "fail"), (&guarded[..], "pass")] {
+        let seen = it.seen(args);
+        assert_eq!((seen["api/csrf"].0.as_str(), seen["api/rate-limit"].0.as_str()), (status, status), "{seen:?}");
+    }
+    let wrong = it.palisade(&["check", "--wrapper", "withGuard", "--wrapper", "x=magic"]);
+    assert_eq!(code(&wrong), 64);
+    assert!(text(&wrong).contains("withGuard is not NAME=PURPOSE") && text(&wrong).contains("magic is no purpose"));
+}
+
+/// What the schemas do not say; those themselves are held in `tests/peers/reports`.
 #[test]
 fn sarif_junit_html_and_markdown_have_their_shapes() {
     let it = Project::shop();

@@ -2,12 +2,12 @@
 
 use std::net::TcpListener;
 use std::process::{Command, Output};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use palisade_testkit::{Upstream, shop};
 use serde_json::Value;
 
-use crate::app::{self, Folder};
+use crate::app::{self, App, Folder};
 use crate::http::Running;
 
 fn probe(args: &[&str]) -> Output {
@@ -267,4 +267,85 @@ fn c7_the_six_tests_of_the_guide_are_run_on_the_running_site() {
     for (id, status, evidence) in items {
         assert!(["pass", "warn"].contains(&status.as_str()), "{id}: {status}: {evidence}");
     }
+}
+
+/// A gate on an address that is known before it starts, as a policy must name it.
+fn gate_at(folder: &Folder, app: &App) -> Running {
+    let listen = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("address");
+    let (upstream, origin) = (app.address, format!("http://{listen}"));
+    folder.file(
+        "palisade.toml",
+        &format!(
+            "[app]\nname = \"shop\"\nupstream = \"http://{upstream}\"\npublic_origin = \"{origin}\"\n\
+             [[route]]\npath = \"/api/limited\"\nmethods = [\"GET\"]\nkind = \"public-read\"\nlimit = \"5/min\"\n\
+             [undeclared]\nkind = \"page\"\n"
+        ),
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.current_dir(&folder.0).args(["serve", "--env", "development", "--admin", "127.0.0.1:0"]);
+    Running::start(command.args(["--listen", &listen.to_string()]).env_clear().envs(app::SECRETS))
+}
+
+/// The rules with incidents in the folder's store.
+fn incidents(folder: &Folder) -> Vec<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    let list = command.current_dir(&folder.0).args(["incidents", "list", "--json"]).output().expect("runs");
+    // Until the first commit there is no store.
+    let list: Value = serde_json::from_slice(&list.stdout).unwrap_or_default();
+    let all = list["incidents"].as_array().into_iter().flatten();
+    all.filter_map(|incident| Some(format!("{} {}", incident["rule"].as_str()?, incident["count"]))).collect()
+}
+
+/// The owner's signature is all that tells a probe from an attack, and it is worth nothing but silence.
+#[test]
+fn security_24_a_signed_run_is_limited_as_anybody_and_makes_no_incident() {
+    let (app, folder) = (App::start(), Folder::new("probing-run"));
+    let gate = gate_at(&folder, &app);
+    let url = |path: &str| format!("http://{}{path}", gate.address);
+    let ask = |what: &str, path: &str, secret: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+        command.current_dir(std::env::temp_dir()).env_remove("SESSION_SECRET");
+        command.args(["probe", what, &url(path), "--json"]).envs(secret.map(|secret| ("SESSION_SECRET", secret)));
+        command.output().expect("the program runs")
+    };
+    let secret = app::SECRETS.iter().find(|(name, _)| *name == "SESSION_SECRET").map(|(_, secret)| *secret);
+
+    let limited = json(&ask("rate-limit", "/api/limited", secret));
+    assert!(limited["findings"][0]["evidence"].as_str().is_some_and(|it| it.contains("5 at once pass")), "{limited}");
+    let refused = gate.event(|event| event["url.path"] == "/api/limited" && event["palisade.decision"] == "refuse");
+    assert!(refused["palisade.run"].as_str().is_some_and(|run| run.len() == 16), "{refused}");
+    ask("errors", "/", secret);
+    let probed = gate.event(|event| event["url.path"] == "/.env");
+    assert!(probed["palisade.run"].is_string() && probed["palisade.run"] != refused["palisade.run"], "{probed}");
+
+    // Another's secret, and none: an attack like any other.
+    ask("errors", "/", Some("a secret that is long enough, and not the gate's"));
+    let forged = gate.event(|event| event["url.path"] == "/.env" && event.get("palisade.run").is_none());
+    assert!(forged["palisade.signals"].is_array(), "{forged}");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let found = loop {
+        let found = incidents(&folder);
+        if found.iter().any(|one| one.starts_with("exploit-probes")) {
+            break found;
+        }
+        assert!(Instant::now() < deadline, "no incident of an attack: {found:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(!found.iter().any(|one| one.starts_with("rate-limit")), "the owner's own requests: {found:?}");
+}
+
+#[test]
+fn a_probe_writes_what_a_check_writes() {
+    let shop = shop("");
+    let url = format!("http://{}/", shop.origin().authority);
+    let report = |format: &str| {
+        let output = probe(&["errors", &url, "--format", format]);
+        String::from_utf8(output.stdout).unwrap_or_else(|_| panic!("{format} is text"))
+    };
+    let sarif: Value = serde_json::from_str(&report("sarif")).expect("JSON");
+    assert_eq!(sarif["version"], "2.1.0");
+    assert!(report("junit").contains("<testsuites name=\"palisade check\""));
+    assert!(report("html").contains(&format!("<h1>What {} answers</h1>", url.trim_end_matches('/'))));
+    let heading = report("markdown").lines().next().map(str::to_owned);
+    assert!(heading.as_deref().is_some_and(|line| line.starts_with("## Palisade probe: ")), "{heading:?}");
 }

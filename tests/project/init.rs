@@ -36,8 +36,8 @@ fn the_shop_gets_a_policy_that_holds_without_a_hand_on_it() {
     let folder = shop("shop");
     // What `npm run keys` writes, as far as the gate reads it.
     let clerk = "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_test_Y2xlcmsuc2hvcC5leGFtcGxlJA\nCLERK_SECRET_KEY=not-looked-at-here-1234567890\n";
-    folder.write(".env.local", &format!("{clerk}STRIPE_WEBHOOK_SECRET=whsec_{}\n", "9fK2mXq7Lr4Tz8BvWc3Dn6HjPw5Rs1Ty"));
-    let output = folder.palisade(&["init", "--yes"]);
+    folder.file(".env.local", &format!("{clerk}STRIPE_WEBHOOK_SECRET=whsec_{}\n", "9fK2mXq7Lr4Tz8BvWc3Dn6HjPw5Rs1Ty"));
+    let output = folder.run(&["init", "--yes"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let policy = folder.read("palisade.toml");
     for entry in [
@@ -56,7 +56,7 @@ fn the_shop_gets_a_policy_that_holds_without_a_hand_on_it() {
     for (command, wanted) in
         [(&["policy", "check"][..], 0), (&["serve", "--check", "--env", "development", "--env-file", ".env.local"], 0)]
     {
-        let output = folder.palisade(command);
+        let output = folder.run(command);
         assert_eq!(output.status.code(), Some(wanted), "{command:?}: {}", text(&output.stderr));
     }
     let ignored = folder.read(".gitignore");
@@ -78,13 +78,13 @@ fn what_is_there_is_never_replaced_unasked() {
         "kept",
         &[("package.json", "{\"dependencies\":{\"next\":\"16\"}}"), ("palisade.toml", "# mine\n")],
     );
-    assert_eq!(folder.palisade(&["init", "--yes"]).status.code(), Some(2));
-    assert_eq!(folder.palisade(&["init"]).status.code(), Some(2), "nobody is there to ask");
+    assert_eq!(folder.run(&["init", "--yes"]).status.code(), Some(2));
+    assert_eq!(folder.run(&["init"]).status.code(), Some(2), "nobody is there to ask");
     assert_eq!(folder.read("palisade.toml"), "# mine\n");
-    assert_eq!(folder.palisade(&["init", "--yes", "--overwrite"]).status.code(), Some(0));
+    assert_eq!(folder.run(&["init", "--yes", "--overwrite"]).status.code(), Some(0));
     assert!(folder.read("palisade.toml").contains("[app]"));
     let first = folder.read(".env.local");
-    assert_eq!(folder.palisade(&["init", "--yes", "--overwrite"]).status.code(), Some(0));
+    assert_eq!(folder.run(&["init", "--yes", "--overwrite"]).status.code(), Some(0));
     assert_eq!(folder.read(".env.local"), first, "secrets that are set stay");
 }
 
@@ -96,7 +96,7 @@ fn other_apps_and_none_get_a_policy_too() {
         [("axum", vec![("src/main.rs", axum)]), ("openapi", vec![("openapi.yaml", openapi)]), ("nothing", vec![])]
     {
         let folder = Folder::with(name, &files);
-        let output = folder.palisade(&["init", "--json"]);
+        let output = folder.run(&["init", "--json"]);
         assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output.stderr));
         assert!(!folder.path().join("palisade.toml").exists(), "data alone writes nothing");
         let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -108,11 +108,11 @@ fn other_apps_and_none_get_a_policy_too() {
             _ => &[],
         };
         assert_eq!(kinds, expected, "{name}");
-        assert_eq!(folder.palisade(&["init", "--yes"]).status.code(), Some(0));
+        assert_eq!(folder.run(&["init", "--yes"]).status.code(), Some(0));
         for command in
             [&["policy", "check"][..], &["serve", "--check", "--env", "development", "--env-file", ".env.local"]]
         {
-            let output = folder.palisade(command);
+            let output = folder.run(command);
             assert_eq!(output.status.code(), Some(0), "{name} {command:?}: {}", text(&output.stderr));
         }
     }

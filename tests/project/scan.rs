@@ -9,7 +9,7 @@ use crate::corpus::{Random, planted};
 use crate::folder::{Folder, text};
 
 fn scan(folder: &Folder, arguments: &[&str]) -> (Value, String) {
-    let output = folder.palisade(&[&["secrets", "scan", "--json"], arguments].concat());
+    let output = folder.run(&[&["secrets", "scan", "--json"], arguments].concat());
     let out = text(&output.stdout);
     (serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out} {}", text(&output.stderr))), out)
 }
@@ -23,7 +23,7 @@ fn every_format_is_found_and_what_looks_so_is_not() {
     let folder = Folder::new("corpus");
     let corpus = planted(7, 6);
     for planted in &corpus {
-        folder.write(&planted.file, &planted.text);
+        folder.file(&planted.file, &planted.text);
     }
     let (value, out) = scan(&folder, &[]);
     let found: BTreeSet<(String, String)> = findings(&value)
@@ -54,7 +54,7 @@ fn every_format_is_found_and_what_looks_so_is_not() {
 fn two_runs_say_the_same_byte_for_byte() {
     let folder = Folder::new("twice");
     for planted in planted(3, 2) {
-        folder.write(&planted.file, &planted.text);
+        folder.file(&planted.file, &planted.text);
     }
     folder.git(&["init", "-q"]);
     folder.git(&["add", "-A"]);
@@ -103,7 +103,7 @@ fn a_secret_that_was_removed_is_still_in_the_history_and_the_repository_runs_not
     folder.git(&["init", "-q"]);
     folder.git(&["add", "-A"]);
     folder.git(&["commit", "-qm", "one"]);
-    folder.write("lib/pay.ts", "export const key = process.env.KEY;\n");
+    folder.file("lib/pay.ts", "export const key = process.env.KEY;\n");
     folder.git(&["commit", "-qam", "two"]);
     // A hostile repository: each of these would leave a mark if git read its configuration.
     let mark = folder.path().join("mark");
@@ -132,25 +132,25 @@ fn what_is_accepted_is_kept_out_until_its_day_and_moves_with_no_line() {
     let key = format!("sk_{}_{}", "test", random.of("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz23456789", 24));
     let folder = Folder::with("baseline", &[("a.ts", &format!("const a = '{key}';\n"))]);
     let accept = ["secrets", "scan", "--baseline", "b.json", "--accept", "revoked", "--until", "2999-01-01"];
-    assert_eq!(folder.palisade(&accept).status.code(), Some(0));
+    assert_eq!(folder.run(&accept).status.code(), Some(0));
     let first = folder.read("b.json");
     assert!(!first.contains(&key[8..]) && first.contains("revoked"), "{first}");
-    folder.write("a.ts", &format!("\n\n\nconst a = '{key}';\n"));
+    folder.file("a.ts", &format!("\n\n\nconst a = '{key}';\n"));
     let check = ["secrets", "scan", "--baseline", "b.json"];
-    assert_eq!(folder.palisade(&check).status.code(), Some(0), "a moved line is the same secret");
-    assert_eq!(folder.palisade(&accept).status.code(), Some(0));
+    assert_eq!(folder.run(&check).status.code(), Some(0), "a moved line is the same secret");
+    assert_eq!(folder.run(&accept).status.code(), Some(0));
     assert_eq!(folder.read("b.json"), first, "and changes no baseline");
-    folder.write("b.json", &first.replace("2999-01-01", "2001-01-01"));
-    assert_eq!(folder.palisade(&check).status.code(), Some(1), "a day that is over allows nothing");
-    folder.write("b.json", &first.replace("\"reason\"", "\"why\""));
-    assert_eq!(folder.palisade(&check).status.code(), Some(2), "a baseline without reasons is none");
-    folder.write("b.json", &first);
-    folder.write("c.ts", &format!("const c = '{key}';\n"));
-    assert_eq!(folder.palisade(&check).status.code(), Some(1), "another file is another decision");
-    folder.write("c.ts", &format!("// palisade-ok(secret): a key of the documentation\nconst c = '{key}';\n"));
-    assert_eq!(folder.palisade(&check).status.code(), Some(0));
-    folder.write("c.ts", &format!("// palisade-ok(secret):\nconst c = '{key}';\n"));
-    assert_eq!(folder.palisade(&check).status.code(), Some(1), "no reason, no allowance");
+    folder.file("b.json", &first.replace("2999-01-01", "2001-01-01"));
+    assert_eq!(folder.run(&check).status.code(), Some(1), "a day that is over allows nothing");
+    folder.file("b.json", &first.replace("\"reason\"", "\"why\""));
+    assert_eq!(folder.run(&check).status.code(), Some(2), "a baseline without reasons is none");
+    folder.file("b.json", &first);
+    folder.file("c.ts", &format!("const c = '{key}';\n"));
+    assert_eq!(folder.run(&check).status.code(), Some(1), "another file is another decision");
+    folder.file("c.ts", &format!("// palisade-ok(secret): a key of the documentation\nconst c = '{key}';\n"));
+    assert_eq!(folder.run(&check).status.code(), Some(0));
+    folder.file("c.ts", &format!("// palisade-ok(secret):\nconst c = '{key}';\n"));
+    assert_eq!(folder.run(&check).status.code(), Some(1), "no reason, no allowance");
 }
 
 #[cfg(unix)]

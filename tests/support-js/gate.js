@@ -33,6 +33,7 @@ export class Gate {
     const folder = mkdtempSync(path.join(workdir, 'gate-'));
     const file = path.join(folder, 'palisade.toml');
     writeFileSync(file, policy(gate.origin));
+    gate.policy = file;
     const args = [
       'serve',
       ...['--env', environment],

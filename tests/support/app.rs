@@ -1,14 +1,17 @@
 //! A folder with a policy, an application to stand behind the gate, and `palisade serve` between.
 
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part")]
 
-use std::fs;
+#[path = "folder.rs"]
+mod folder;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+pub(crate) use folder::Folder;
 
 /// The host that policies of tests are for.
 pub(crate) const HOST: &str = "shop.example";
@@ -20,34 +23,11 @@ pub(crate) const SECRETS: [(&str, &str); 3] = [
     ("PALISADE_ADMIN_TOKEN", TOKEN),
 ];
 
-/// A folder of its own, gone at the end.
-pub(crate) struct Folder(pub(crate) PathBuf);
-
 /// An application that keeps connections and answers `ok`; a path with `?hang` is never answered, and of one with `?fails` it
 /// tells the gate that a sign-in failed.
 pub(crate) struct App {
     pub(crate) address: SocketAddr,
     hanging: Arc<AtomicUsize>,
-}
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("palisade-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("folder");
-        Folder(path)
-    }
-
-    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).expect("file");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 impl App {

@@ -121,6 +121,36 @@ fn security_10_forged_reports_blame_nobody_and_a_flood_hides_no_sign_in() {
 }
 
 #[test]
+fn reports_are_watched_without_a_gate_and_their_countries_are_known() {
+    let folder = Folder::new("assembly-reports");
+    let mmdb = database(&[("203.0.0.0", 8, Data::Map(&[("country", Data::Map(&[("iso_code", Data::Text("DE"))]))]))]);
+    fs::write(folder.0.join("countries.mmdb"), mmdb).expect("database");
+    let mut command = palisade(&folder, &["watch", "--intake", "127.0.0.1:0", "--geo", "countries.mmdb"]);
+    let unarmed = command.output().expect("runs");
+    assert_eq!(unarmed.status.code(), Some(2), "no token, nobody who may report: {}", text(&unarmed.stderr));
+    let mut command = palisade(&folder, &["watch", "--intake", "127.0.0.1:0", "--geo", "countries.mmdb"]);
+    let command = command.env("PALISADE_INTAKE_TOKEN", TOKEN).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut watch = command.spawn().expect("runs");
+    let mut said = std::io::BufRead::lines(std::io::BufReader::new(watch.stderr.take().expect("stderr")));
+    let place = said.find_map(|line| Some(line.ok()?.split("reports are taken at ").nth(1)?.to_owned()));
+    let intake = place.expect("where reports are taken").parse().expect("an address");
+    let rest = std::thread::spawn(move || said.for_each(drop));
+    let report = |token: &str, body: &str| {
+        let bearer = format!("Bearer {token}");
+        http::send(intake, "intake", "POST", "/intake/events", &[("authorization", &bearer)], body).status
+    };
+    let lines: String =
+        (0..12).map(|_| "{\"type\":\"RATE_LIMIT\",\"ip\":\"203.0.113.9\",\"endpoint\":\"/a\"}\n").collect();
+    assert_eq!((report("wrong", &lines), report(TOKEN, &lines)), (401, 204));
+    assert_eq!(found(&folder, "rate-limit-client")["group"]["client.key"], "203.0.113.9");
+    let all = json(&folder, &["events", "--since", "1h", "--top", "country", "--json"]);
+    assert_eq!((&all["top"][0]["value"], &all["top"][0]["count"]), (&"DE".into(), &12.into()), "{all}");
+    let status = Command::new("kill").args(["-s", "TERM", &watch.id().to_string()]).status().expect("kill");
+    assert!(status.success() && watch.wait().expect("its end").success());
+    rest.join().expect("the end of its words");
+}
+
+#[test]
 fn a_pipe_is_a_log_and_a_database_knows_its_countries() {
     let folder = Folder::new("assembly-pipe");
     let mmdb = database(&[("203.0.0.0", 8, Data::Map(&[("country", Data::Map(&[("iso_code", Data::Text("DE"))]))]))]);

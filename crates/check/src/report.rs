@@ -19,6 +19,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The environment that was judged.
     pub environment: String,
+    /// The running site, where that alone was asked and not the project.
+    pub site: Option<String>,
     /// The day of the run, `2027-01-31`.
     pub today: String,
     /// The program's version.
@@ -52,11 +54,11 @@ impl Report {
         Summary { counts: Status::ALL.map(count) }
     }
 
-    /// The share of the guide's boxes that hold, of those that apply, in percent, rounded down: 100 is all of them.
+    /// The share of the guide's boxes that hold (of a running site alone, of everything that was asked), of those that apply, in percent, rounded down: 100 is all of them.
     /// Nothing that applies is 100.
     #[must_use]
     pub fn score(&self) -> usize {
-        let boxes = || self.findings.iter().filter(|finding| finding.check.item != Item::Beyond);
+        let boxes = || self.findings.iter().filter(|finding| self.site.is_some() || finding.check.item != Item::Beyond);
         let applying = boxes().filter(|finding| finding.status != Status::NotApplicable).count();
         let held = boxes().filter(|finding| matches!(finding.status, Status::Pass | Status::Attested)).count();
         (held * 100).checked_div(applying).unwrap_or(100)

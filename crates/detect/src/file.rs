@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use palisade_diag::{Diagnostic, Diagnostics, FileId, Span};
-use palisade_event::Priority;
+use palisade_event::{Field, Priority};
 
+use crate::column::Column;
 use crate::correlation::{self, Known};
 use crate::expr::{Atoms, Expr};
 use crate::read::{Map, expected};
@@ -33,6 +34,9 @@ const SILENT: &[&str] = &[
 
 /// What of Sigma's log sources this engine has events for.
 const CATEGORIES: &[&str] = &["webserver", "proxy", "application"];
+
+/// Ten seconds to a day, in microseconds: shorter a block is no answer, and longer it outlives whoever holds the address.
+const BLOCK: std::ops::RangeInclusive<u64> = 10_000_000..=86_400_000_000;
 
 /// How many rules there may be.
 const RULES_CAP: usize = 4096;
@@ -187,6 +191,7 @@ fn rule(draft: Draft<'_>, known: &Known, atoms: &mut Atoms, found: &mut Diagnost
         keep: map.span_of_time("keep_firing_for", found).unwrap_or(300_000_000),
         cooldown: map.span_of_time("cooldown", found).unwrap_or(900_000_000),
         escalate: escalate(&mut map, found),
+        block: respond(&mut map, found),
         silent: false,
         tests: map.take("tests").map(|node| trial::read(node, found)).unwrap_or_default(),
     };
@@ -196,6 +201,11 @@ fn rule(draft: Draft<'_>, known: &Known, atoms: &mut Atoms, found: &mut Diagnost
     rule.inputs =
         inputs.into_iter().map(|input| Input { expr: excepted(input.expr, except.as_ref()), ..input }).collect();
     rule.correlation = correlation;
+    if rule.block.is_some() && !rule.inputs.iter().all(|input| input.group.contains(&Column::Field(Field::ClientKey))) {
+        let problem =
+            Diagnostic::error("respond-no-client", format!("rule `{id}` is about no client that could be blocked"));
+        found.push(problem.at(span, "").fix("add `group-by: [client.key]` to its correlation, or take `respond` away"));
+    }
     let broken = found.iter().skip(errors).any(|problem| problem.severity == palisade_diag::Severity::Error);
     (!broken && rule.mode != Mode::Off).then_some(rule)
 }
@@ -227,6 +237,18 @@ fn priority(map: &mut Map<'_>, found: &mut Diagnostics) -> Option<Priority> {
         expected(node, "priority", "P1, P2 or P3", found);
     }
     priority
+}
+
+/// `{block: 10m}`.
+fn respond(map: &mut Map<'_>, found: &mut Diagnostics) -> Option<u64> {
+    let node = map.take("respond")?;
+    let mut map = Map::of(node, "respond", found)?;
+    let block = map.span_of_time("block", found);
+    map.finish(found);
+    if !block.is_some_and(|block| BLOCK.contains(&block)) {
+        expected(node, "respond", "`{block: 10m}`, from ten seconds to a day", found);
+    }
+    block.filter(|block| BLOCK.contains(block))
 }
 
 /// `[{at: 50, level: high}]`, in rising order.

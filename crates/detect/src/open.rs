@@ -152,6 +152,7 @@ impl Open {
             last_seen: EventTime::from_micros(self.last),
             count: self.count,
             attributable: self.attributable && !self.samples.is_empty(),
+            simulated: rule.mode == Mode::Simulate,
             evidence: Evidence {
                 samples: self.samples.clone(),
                 paths: self.paths.top(),

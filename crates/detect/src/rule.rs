@@ -1,5 +1,7 @@
 //! A rule as data: what it asks of events, how it counts them, and what it says to people.
 
+use std::time::Duration;
+
 use palisade_diag::{FileId, Span};
 use palisade_event::Priority;
 
@@ -33,6 +35,8 @@ pub struct Rule {
     pub(crate) cooldown: u64,
     /// From how many events on which priority; in rising order.
     pub(crate) escalate: Vec<(u64, Priority)>,
+    /// For how long an incident may shut its client out, in microseconds.
+    pub(crate) block: Option<u64>,
     pub(crate) tests: Vec<Trial>,
     /// Other rules name it, and it does not speak for itself.
     pub(crate) silent: bool,
@@ -242,6 +246,12 @@ impl Rule {
     #[must_use]
     pub fn tags(&self) -> &[Box<str>] {
         &self.tags
+    }
+
+    /// For how long it would shut a client out. Only a policy that lets rules say so makes it happen.
+    #[must_use]
+    pub fn block(&self) -> Option<Duration> {
+        self.block.map(Duration::from_micros)
     }
 
     /// Its own tests.

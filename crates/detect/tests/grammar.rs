@@ -311,3 +311,26 @@ correlation: {type: temporal_ordered, rules: [many-failures, worked], group-by: 
     ));
     assert!(deep.to_string().contains("hears other rules itself"), "{deep}");
 }
+
+#[test]
+fn a_rule_may_say_for_how_long_its_client_is_shut_out_and_must_know_whom() {
+    let rule = |respond: &str, group: &str| {
+        format!(
+            "id: x\nrespond: {respond}\ndetection: {{x: {{cs-method: GET}}, condition: x}}\n\
+             correlation: {{type: event_count, group-by: [{group}], timespan: 60s, condition: {{gte: 3}}}}\n"
+        )
+    };
+    let known = rules(&rule("{block: 10m}", "client.key"));
+    assert_eq!(known.find("x").and_then(palisade_detect::Rule::block), Some(std::time::Duration::from_secs(600)));
+    for (respond, group, why) in [
+        ("{block: 9s}", "client.key", "from ten seconds to a day"),
+        ("{block: 2d}", "client.key", "from ten seconds to a day"),
+        ("{}", "client.key", "from ten seconds to a day"),
+        ("{block: 10m, who: all}", "client.key", "who"),
+        ("{block: 10m}", "url.path", "about no client"),
+        ("{block: 10m}", "user.id", "about no client"),
+    ] {
+        let found = problems(&rule(respond, group)).to_string();
+        assert!(found.contains(why), "{respond} by {group}: {found}");
+    }
+}

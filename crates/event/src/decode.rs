@@ -6,7 +6,7 @@ use std::fmt;
 use crate::json::{Scalar, walk};
 use crate::{
     ClientKey, Code, Decision, EventTime, Field, Kind, Outcome, Seen, Signal, Source, Stage, Tag, redact_query,
-    redact_referrer,
+    redact_referrer, redact_replay,
 };
 
 /// Why a line is no event. Says nothing of what stands in the line: that is a stranger's.
@@ -119,6 +119,7 @@ impl<'a> Reading<'a> {
             Field::Tags => seen.tags |= Tag::from_id(&text).map_or(0, Tag::bit),
             Field::Signals => seen.signals |= Signal::from_id(&text).map_or(0, Signal::bit),
             Field::Fields => seen.fields = Some(text),
+            Field::Run => seen.run = Some(text),
             Field::Query => seen.query = Some(text),
             Field::Referrer => seen.referrer = Some(redact_referrer(text)),
             Field::Host => seen.host = Some(text),
@@ -126,6 +127,7 @@ impl<'a> Reading<'a> {
             Field::Action => seen.action = Some(text),
             Field::Type => seen.kind_of_report = Some(text),
             Field::Error => seen.error = Some(text),
+            Field::Replay => seen.replay = redact_replay(text),
             Field::Environment => seen.environment = Some(text),
             Field::Notice => seen.notice = Some(text),
             Field::Source => seen.source = Source::from_id(&text).unwrap_or_default(),
@@ -174,6 +176,8 @@ impl<'a> Reading<'a> {
         if seen.decision.is_some() || seen.notice.is_some() {
             seen.source = Source::Gate;
         }
+        // An application's word takes no event from the detector.
+        seen.run = seen.run.take().filter(|_| seen.source == Source::Gate);
         seen.attributable = self.told.unwrap_or(true) && seen.decision.is_some();
         seen.split_target();
         seen.mean_report();

@@ -8,6 +8,7 @@ use crate::{Event, Field, Signal, Tag};
 /// The longest text taken from a request, in bytes.
 pub(crate) const TEXT_CAP: usize = 1024;
 
+#[expect(clippy::too_many_lines, reason = "one list of fields, in their order")]
 pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     // Room for a usual line, looked for once.
     line.reserve(512);
@@ -60,6 +61,9 @@ pub(crate) fn event(event: &Event<'_>, line: &mut Vec<u8>) {
     if !event.attributable {
         key(line, Field::Attributable);
         line.extend_from_slice(b"false");
+    }
+    if let Some(run) = event.run {
+        display(line, Field::Run, format_args!("{run:016x}"));
     }
     if let Some(report) = event.report {
         text(line, Field::Type, report);
@@ -257,6 +261,7 @@ mod tests {
             signals: Signal::Xss.bit() | Signal::KnownExploit.bit(),
             fields: Some("/title /items/*/name"),
             attributable: false,
+            run: Some(0xfeed),
             count: 3,
         }
     }
@@ -279,7 +284,7 @@ mod tests {
                 r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
                 r#""session.id":"00000000000000ab","user.id":"user_1","event.outcome":"failure","http.server.request.duration_us":12,"#,
                 r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.signals":["xss","known-exploit"],"#,
-                r#""palisade.fields":"/title /items/*/name","palisade.attributable":false,"palisade.type":"AUTH_FAILURE","#,
+                r#""palisade.fields":"/title /items/*/name","palisade.attributable":false,"palisade.run":"000000000000feed","palisade.type":"AUTH_FAILURE","#,
                 r#""palisade.count":3}"#,
                 "\n"
             )

@@ -232,6 +232,8 @@ pub struct Event<'a> {
     pub fields: Option<&'a str>,
     /// Whether the client's own doing can be told from the request: false for requests another site caused.
     pub attributable: bool,
+    /// The run of the owner's probes that it belongs to: no incident is made of it.
+    pub run: Option<u64>,
     /// How many equal refusals this line stands for; 1 for a request of its own.
     pub count: u32,
 }

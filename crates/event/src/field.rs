@@ -68,6 +68,8 @@ fields! {
     Fields = "palisade.fields";
     /// [`Event::attributable`](crate::Event::attributable), written only when false.
     Attributable = "palisade.attributable";
+    /// [`Event::run`](crate::Event::run), as 16 hexadecimal digits.
+    Run = "palisade.run";
     /// The query, without its `?`; values named like secrets are `***`. Never of the gate's own events.
     Query = "url.query";
     /// The page that linked here, without its query.
@@ -86,6 +88,8 @@ fields! {
     Type = "palisade.type";
     /// What went wrong, as the application names its kinds of errors.
     Error = "error.type";
+    /// Where the visit can be watched again, as the application says: an https address of LogRocket or its like, without a query.
+    Replay = "session.replay.url";
     /// Where the application runs: `production`, `preview`.
     Environment = "deployment.environment.name";
     /// What a line says that is not about one request: `dropped`, `other`, `reloaded`.

@@ -35,6 +35,8 @@ pub struct Incident {
     pub count: u64,
     /// Whether the group's client may be blocked for it: every counted event was attributable.
     pub attributable: bool,
+    /// Whether its rule is on trial: it is kept and shown, and nobody is told or blocked for it.
+    pub simulated: bool,
     /// What a person needs to judge.
     pub evidence: Evidence,
     /// The runbook's steps.
@@ -100,6 +102,9 @@ impl Incident {
         line.extend_from_slice(b"\",\"last_seen\":\"");
         rfc3339(self.last_seen.micros(), line);
         let _ = write!(line, "\",\"count\":{},\"attributable\":{}", self.count, self.attributable);
+        if self.simulated {
+            line.extend_from_slice(b",\"simulated\":true");
+        }
         if !owasp.is_empty() {
             let _ = write!(line, ",\"owasp\":{}", quoted(owasp));
         }
@@ -269,6 +274,7 @@ pub(crate) mod tests {
             last_seen: EventTime::from_micros(start.micros() + 60_000_001),
             count: 12,
             attributable: true,
+            simulated: false,
             evidence: Evidence {
                 samples: vec![r#"{"timestamp":"2026-11-02T00:00:00.000000Z"}"#.into(), "}broken".into()],
                 paths: vec![("/api/contact".into(), 11), ("/\u{1b}".into(), 1)],

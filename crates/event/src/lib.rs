@@ -34,7 +34,7 @@ pub use event::{Decision, Event, Outcome, Signal, Tag};
 pub use field::Field;
 pub use incident::{Evidence, Incident, IncidentKey, MAX_SAMPLES, MAX_TOP, Priority, State};
 pub use kind::Kind;
-pub use redact::{REDACTED, is_secret_name, redact_query, redact_referrer};
+pub use redact::{REDACTED, is_secret_name, redact_query, redact_referrer, redact_replay};
 pub use seen::{Seen, Source};
 pub use stage::{ORDER, Stage};
 pub use time::{EventTime, days};

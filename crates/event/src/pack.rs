@@ -19,7 +19,7 @@ const RESPONSE_BYTES: u8 = 1 << 5;
 const ATTRIBUTABLE: u8 = 1 << 6;
 
 /// Texts of an event, in the order in which they are packed.
-const TEXTS: usize = 19;
+const TEXTS: usize = 21;
 
 // === impl Seen ===
 
@@ -116,6 +116,7 @@ impl Seen<'_> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a line for each field")]
 fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
     // Every field by name: a new one must be packed too, or this does not compile.
     let Seen {
@@ -137,7 +138,9 @@ fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
         action,
         kind_of_report,
         error,
+        replay,
         fields,
+        run,
         time: _,
         source: _,
         decision: _,
@@ -175,7 +178,9 @@ fn texts<'s>(seen: &'s Seen<'_>) -> [Option<&'s str>; TEXTS] {
         action.as_deref(),
         kind_of_report.as_deref(),
         error.as_deref(),
+        replay.as_deref(),
         fields.as_deref(),
+        run.as_deref(),
     ]
 }
 
@@ -199,7 +204,9 @@ fn texts_mut<'s, 'a>(seen: &'s mut Seen<'a>) -> [&'s mut Option<Cow<'a, str>>; T
         &mut seen.action,
         &mut seen.kind_of_report,
         &mut seen.error,
+        &mut seen.replay,
         &mut seen.fields,
+        &mut seen.run,
     ]
 }
 
@@ -246,8 +253,9 @@ mod tests {
             r#""event.outcome":"unknown","http.server.request.duration_us":12,"palisade.tags":["message-repeated"],"#,
             r#""palisade.signals":["xss"],"server.address":"a.example","geo.country.iso_code":"DE","#,
             r#""http.request.body.size":0,"http.response.body.size":7,"event.action":"login","palisade.type":"X","#,
-            r#""error.type":"E","deployment.environment.name":"p","palisade.notice":"n","event.id":"i","#,
-            r#""http.request.header.referer":"https://b.example/","palisade.fields":"/a /b/*","palisade.count":3}"#
+            r#""error.type":"E","session.replay.url":"https://a.example/s","deployment.environment.name":"p","#,
+            r#""palisade.notice":"n","event.id":"i","http.request.header.referer":"https://b.example/","#,
+            r#""palisade.fields":"/a /b/*","palisade.run":"000000000000feed","palisade.count":3}"#
         );
         let full = decode(line.as_bytes()).expect("an event");
         for seen in [full, Seen::at(EventTime::from_micros(7), Source::Alb)] {

@@ -120,6 +120,16 @@ pub fn redact_referrer(referrer: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+/// The address of a recorded visit: https, of printable ASCII, without user, query and fragment; no other.
+#[must_use]
+pub fn redact_replay(address: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    const MAX: usize = 300;
+    let address = redact_referrer(address);
+    let rest = address.strip_prefix("https://")?;
+    let plain = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'@'));
+    (plain && !rest.is_empty() && address.len() <= MAX).then_some(address)
+}
+
 /// Whether a parameter's name says that its value is a secret.
 #[must_use]
 pub fn is_secret_name(name: &str) -> bool {
@@ -228,6 +238,21 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(redact_query(Cow::Borrowed(query)), expect, "{query}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_a_visit_is_https_without_a_query_or_nothing() {
+        for (address, expect) in [
+            ("https://app.logrocket.com/o/shop/s/5-7/0?t=1#x", Some("https://app.logrocket.com/o/shop/s/5-7/0")),
+            ("http://app.logrocket.com/o", None),
+            ("javascript:alert(1)//https://", None),
+            ("https://", None),
+            ("https://ann:pw@app.logrocket.com/", None),
+            ("https://a.example/<b>", None),
+            ("https://a.example/ b", None),
+        ] {
+            assert_eq!(redact_replay(Cow::Borrowed(address)).as_deref(), expect, "{address}");
         }
     }
 

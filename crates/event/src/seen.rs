@@ -67,6 +67,8 @@ pub struct Seen<'a> {
     pub kind_of_report: Option<Cow<'a, str>>,
     /// What went wrong, as the application names it.
     pub error: Option<Cow<'a, str>>,
+    /// Where the visit can be watched again.
+    pub replay: Option<Cow<'a, str>>,
     /// Time to the response, in microseconds.
     pub duration_micros: Option<u64>,
     /// Bytes of the request's body.
@@ -81,6 +83,8 @@ pub struct Seen<'a> {
     pub fields: Option<Cow<'a, str>>,
     /// Whether a client may be blocked for it: only what a gate itself saw the client do.
     pub attributable: bool,
+    /// The run of the owner's probes that it belongs to, as a gate says it: no incident is made of it.
+    pub run: Option<Cow<'a, str>>,
     /// How many equal events this one stands for. 0 for a notice that stands for no request.
     pub count: u32,
 }
@@ -170,6 +174,7 @@ impl<'a> Seen<'a> {
             action: None,
             kind_of_report: None,
             error: None,
+            replay: None,
             duration_micros: None,
             request_bytes: None,
             response_bytes: None,
@@ -177,6 +182,7 @@ impl<'a> Seen<'a> {
             signals: 0,
             fields: None,
             attributable: false,
+            run: None,
             count: 1,
         }
     }
@@ -213,6 +219,7 @@ impl<'a> Seen<'a> {
             Field::Signals => (self.signals != 0).then(|| Value::Names(Names::new(self.signals, SIGNALS))),
             Field::Fields => text(&self.fields),
             Field::Attributable => Some(Value::Flag(self.attributable)),
+            Field::Run => text(&self.run),
             Field::Query => text(&self.query),
             Field::Referrer => text(&self.referrer),
             Field::Host => text(&self.host),
@@ -222,6 +229,7 @@ impl<'a> Seen<'a> {
             Field::Action => text(&self.action),
             Field::Type => text(&self.kind_of_report),
             Field::Error => text(&self.error),
+            Field::Replay => text(&self.replay),
             Field::Environment => text(&self.environment),
             Field::Notice => text(&self.notice),
             Field::Source => Some(Value::Text(self.source.id())),
@@ -268,7 +276,9 @@ impl<'a> Seen<'a> {
             action: own(self.action),
             kind_of_report: own(self.kind_of_report),
             error: own(self.error),
+            replay: own(self.replay),
             fields: own(self.fields),
+            run: own(self.run),
             ..self
         }
     }
@@ -299,6 +309,7 @@ impl<'a> From<&Event<'a>> for Seen<'a> {
             signals: event.signals,
             fields: event.fields.map(Cow::Borrowed),
             attributable: event.attributable,
+            run: event.run.map(|run| Cow::Owned(format!("{run:016x}"))),
             count: event.count,
             ..Seen::at(EventTime::from_micros(event.time_micros), Source::Gate)
         }

@@ -55,6 +55,7 @@ fn one(seen: &Seen<'_>, field: Field, line: &mut Vec<u8>) {
             line.extend_from_slice(b"false");
         }
         Field::Attributable => {}
+        Field::Run => cow(line, field, seen.run.as_ref()),
         Field::Query => cow(line, field, seen.query.as_ref()),
         Field::Referrer => cow(line, field, seen.referrer.as_ref()),
         Field::Host => cow(line, field, seen.host.as_ref()),
@@ -64,6 +65,7 @@ fn one(seen: &Seen<'_>, field: Field, line: &mut Vec<u8>) {
         Field::Action => cow(line, field, seen.action.as_ref()),
         Field::Type => cow(line, field, seen.kind_of_report.as_ref()),
         Field::Error => cow(line, field, seen.error.as_ref()),
+        Field::Replay => cow(line, field, seen.replay.as_ref()),
         Field::Environment => cow(line, field, seen.environment.as_ref()),
         Field::Notice => cow(line, field, seen.notice.as_ref()),
         Field::Source if seen.source == Source::Gate => {}

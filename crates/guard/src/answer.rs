@@ -285,7 +285,7 @@ fn message(exchange: &Exchange, code: Code, retry_after: Option<u32>) -> String 
 }
 
 /// What a person is told. It says nothing of how the gate or the application is built.
-fn sentence(code: Code) -> &'static str {
+pub(crate) fn sentence(code: Code) -> &'static str {
     match code {
         Code::FramingMalformed => "The request is not written as HTTP wants it, or could be read in two ways.",
         Code::TargetTooLong => "The address is longer than any that is served here.",

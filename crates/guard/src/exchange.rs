@@ -18,6 +18,7 @@ use crate::limiter::Charge;
 use crate::login::{Folds, Login};
 use crate::plan::{Plan, RoutePlan};
 use crate::report::Reported;
+use crate::run;
 use crate::schema::Violation;
 use crate::stage::{NEXT_ACTION, Sharing};
 use crate::state::Reserved;
@@ -38,6 +39,8 @@ pub(crate) struct Exchange {
     pub(crate) id: RequestId,
     pub(crate) address: IpAddr,
     pub(crate) client: ClientKey,
+    /// The run of probes that it belongs to.
+    pub(crate) run: Option<u64>,
     pub(crate) route: Option<u16>,
     pub(crate) host: u16,
     pub(crate) charge: Option<Charge>,
@@ -128,6 +131,8 @@ pub(crate) struct Asks {
 
 impl Exchange {
     pub(crate) fn begin(plan: Arc<Plan>, view: &View<'_>, env: &Env<'_>) -> Exchange {
+        let asks = Asks::of(view);
+        let probed = asks.holds(Asks::RUN).then(|| run::of(view, &plan.keys.run, env.now.wall.seconds()));
         let client = client::client(&plan.policy.clients, view.peer, view.headers);
         Exchange {
             started: env.now,
@@ -137,6 +142,7 @@ impl Exchange {
             id: RequestId::new(env),
             address: client.address,
             client: ClientKey::of(client.address),
+            run: probed.flatten(),
             route: None,
             host: 0,
             charge: None,
@@ -156,7 +162,7 @@ impl Exchange {
             signals: 0,
             violations: None,
             tags: if client.malformed { Tag::ForwardedMalformed.bit() } else { 0 },
-            asks: Asks::of(view),
+            asks,
             sharing: None,
             plan,
         }
@@ -238,6 +244,8 @@ impl Asks {
     pub(crate) const PLACED: u8 = 2;
     /// The name of a server action.
     pub(crate) const ACTION: u8 = 4;
+    /// Something that says which run of probes it belongs to.
+    pub(crate) const RUN: u8 = 8;
 
     pub(crate) fn holds(&self, bit: u8) -> bool {
         self.holds & bit != 0
@@ -264,6 +272,7 @@ impl Asks {
                     asks.holds |= Asks::PLACED;
                 }
                 "origin" => asks.holds |= Asks::PLACED,
+                run::X_PALISADE_RUN => asks.holds |= Asks::RUN,
                 NEXT_ACTION => asks.holds |= Asks::ACTION,
                 // React Server Component requests ask for a part of a page, not for a document.
                 "rsc" | "next-router-prefetch" | "next-router-segment-prefetch" => partial = true,
@@ -295,6 +304,6 @@ mod tests {
 
     #[test]
     fn an_exchange_stays_small() {
-        assert!(std::mem::size_of::<Exchange>() <= 400, "{}", std::mem::size_of::<Exchange>());
+        assert!(std::mem::size_of::<Exchange>() <= 416, "{}", std::mem::size_of::<Exchange>());
     }
 }

@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::env::Env;
+use crate::run;
 
 /// The shortest secret, in characters.
 pub const MIN_SECRET: usize = 32;
@@ -49,6 +50,8 @@ pub(crate) struct Keys {
     pub(crate) identity: KeyRing,
     /// Vouches for a request towards the application.
     pub(crate) admitted: KeyRing,
+    /// Knows requests of the owner's probes.
+    pub(crate) run: KeyRing,
     /// Names the accounts that sign-ins are counted by.
     pub(crate) login: Key,
     /// Makes a browser known to an account.
@@ -117,6 +120,7 @@ impl Keys {
             session: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade session cookie v1")?,
             identity: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade csrf identity v1")?,
             admitted: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade admitted v1")?,
+            run: KeyRing::derive("SESSION_SECRET", &secrets.session, run::PURPOSE)?,
             login: Key::derive(event, "palisade login account v1"),
             device: KeyRing::derive("SESSION_SECRET", &secrets.session, "palisade device cookie v1")?,
             event: Key::derive(event, "palisade event session v1"),
@@ -125,7 +129,7 @@ impl Keys {
 }
 
 impl KeyRing {
-    fn derive(name: &'static str, secrets: &[String], purpose: &str) -> Result<KeyRing, WeakSecret> {
+    pub(crate) fn derive(name: &'static str, secrets: &[String], purpose: &str) -> Result<KeyRing, WeakSecret> {
         if secrets.iter().any(|secret| secret.len() < MIN_SECRET) {
             return Err(WeakSecret { name });
         }
@@ -153,7 +157,7 @@ impl KeyRing {
 }
 
 impl Key {
-    fn derive(secret: &str, purpose: &str) -> Key {
+    pub(crate) fn derive(secret: &str, purpose: &str) -> Key {
         // The type's own key size, one hash block: HKDF expands to it, and no length can be wrong.
         let mut bytes = hmac::digest::Key::<Hmac<Sha256>>::default();
         let expanded = Hkdf::<Sha256>::new(None, secret.as_bytes()).expand(purpose.as_bytes(), &mut bytes);

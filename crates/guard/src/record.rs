@@ -86,6 +86,7 @@ impl Record {
             signals: exchange.signals,
             fields: self.fields.as_deref(),
             attributable: !exchange.asks.foreign,
+            run: exchange.run,
             count: 1,
         }
     }
@@ -95,14 +96,15 @@ impl Record {
     pub fn lane(&self) -> Lane {
         // An overload is refused before any stage, and would fill the reserved lane with itself.
         let early = self.stage.is_none();
-        let cheap =
-            matches!(self.decision, Decision::Refuse) && (self.status < 500 || early) && self.exchange.tags == 0;
+        // Its own lines are how a probe is told from an attack.
+        let plain = self.exchange.tags == 0 && self.exchange.run.is_none();
+        let cheap = matches!(self.decision, Decision::Refuse) && (self.status < 500 || early) && plain;
         if cheap && self.code != Some(Code::Blocked) { Lane::Crowd } else { Lane::Reserved }
     }
 
     /// Whether the client causes such refusals faster than they are worth lines: count it, and tell the sum.
     #[must_use]
     pub fn quiet(&self) -> bool {
-        self.quiet
+        self.quiet && self.exchange.run.is_none()
     }
 }

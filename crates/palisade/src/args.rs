@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// Short for `--format json`.
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
+    /// With `--version`: also the commit if it is known, the target, the compiler, and what is built in.
+    #[arg(long)]
+    verbose: bool,
 }
 
 /// What `--format` may be called; most commands know the first two.
@@ -138,6 +141,8 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// The manual page of all commands, in roff: `palisade man > palisade.1`.
+    Man,
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,6 +153,8 @@ pub(crate) enum PolicyCommand {
     Explain(Explain),
     /// Every key of the file, as Markdown.
     Reference,
+    /// Every answer of the gate's own, with its code, as Markdown.
+    Answers,
     /// A JSON Schema of the file, for editors.
     #[command(after_help = "\
 An editor that knows Taplo's comments takes it from the first line of the file:
@@ -211,8 +218,9 @@ Examples:
   palisade replay access.log.1 access.log --login /login --json
   palisade replay access.log.2.gz access.log.1 access.log
   ssh web cat access.log | palisade replay -
+  palisade replay access.log.1 access.log --write --store palisade.db
 
-Exit codes: 0 no incident, 1 incidents, 2 could not run.")]
+It writes nothing without --write, and tells nobody in any case. Exit codes: 0 no incident, 1 incidents, 2 could not run.")]
 pub(crate) struct Replay {
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -224,6 +232,11 @@ pub(crate) struct Replay {
     /// Among how many shards groups are shared; the result is the same for any number.
     #[arg(long, value_name = "N", default_value_t = 1, hide = true)]
     pub(crate) shards: usize,
+    /// Keep events and incidents in the store. Nobody is told of them, and the same logs a second time add nothing.
+    #[arg(long)]
+    pub(crate) write: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 #[derive(Debug, clap::Args)]

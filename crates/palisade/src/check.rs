@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use palisade_check::facts::attestations::Attestation;
 use palisade_check::{CHECKS, Case, Check as Item, Fact, Facts, Levels, Report, Section, date, find};
 use palisade_policy::Policy;
+use palisade_probe::routes::Names;
 use palisade_probe::{Root, attest as attested, live, write_regular};
 
 use crate::args::{Attest, Check};
@@ -34,12 +35,16 @@ pub(crate) fn run(args: &Check, format: ReportFormat) -> anyhow::Result<Exit> {
     let Some(environment) = palisade_policy::Environment::from_id(&args.environment) else {
         return Ok(usage(&format!("there is no environment `{}`: development, staging, production", args.environment)));
     };
+    let names = match names(&args.wrappers) {
+        Ok(names) => names,
+        Err(wrong) => return Ok(usage(&wrong)),
+    };
     let root = Root::new(&args.root).with_context(|| format!("{} cannot be entered", args.root.display()))?;
     let today = today();
     let policy = crate::env::policy(args.policy.as_deref(), &root, environment)?;
     let mut collected = match &args.facts {
         Some(path) => read_facts(path)?,
-        None => collect::facts(args, &root, environment, &checks)?,
+        None => collect::facts(args, &root, environment, &checks, &names)?,
     };
     if let Some(exit) = ask_site(args, policy.as_ref(), &mut collected)? {
         return Ok(exit);
@@ -52,7 +57,8 @@ pub(crate) fn run(args: &Check, format: ReportFormat) -> anyhow::Result<Exit> {
     let mut findings = Vec::new();
     palisade_check::run(&case, &checks, &mut |finding| findings.push(finding));
     let environment = environment.id().to_owned();
-    let mut report = Report { findings, environment, today: today.clone(), version: env!("CARGO_PKG_VERSION") };
+    let version = env!("CARGO_PKG_VERSION");
+    let mut report = Report { findings, environment, site: None, today: today.clone(), version };
     report.apply(&levels);
     output::result(written(&report, format)?.trim_end());
     Ok(if report.is_fine() { Exit::Fine } else { Exit::Findings })
@@ -65,7 +71,8 @@ fn ask_site(args: &Check, policy: Option<&Policy>, facts: &mut Facts) -> anyhow:
         Ok(target) => target,
         Err(refused) => return Ok(Some(usage(&refused.to_string()))),
     };
-    let plan = probe::everything(&target, policy, &args.asking)?;
+    let mut plan = probe::everything(&target, policy, &args.asking)?;
+    plan.signs = probe::signs(&args.env_files)?;
     if args.asking.dry_run {
         output::result(&format!("{}: nothing is sent\n{}", target.shown(), live::rehearse(&plan).join("\n")));
         return Ok(Some(Exit::Fine));
@@ -74,7 +81,8 @@ fn ask_site(args: &Check, policy: Option<&Policy>, facts: &mut Facts) -> anyhow:
     Ok(None)
 }
 
-fn written(report: &Report, format: ReportFormat) -> anyhow::Result<String> {
+/// A report in the format that was asked for.
+pub(crate) fn written(report: &Report, format: ReportFormat) -> anyhow::Result<String> {
     Ok(match format {
         ReportFormat::Human => report.human(output::coloured(&std::io::stdout())),
         ReportFormat::Json => serde_json::to_string_pretty(&report.json())?,
@@ -106,6 +114,13 @@ fn levels(args: &Check) -> Result<Levels, String> {
     }
     let set = |ids: &[String]| ids.iter().cloned().collect();
     Ok(Levels { allow: set(&args.allow), warn: set(&args.warn), deny: set(&args.deny) })
+}
+
+/// What the project's own wrappers do, all mistakes at once.
+fn names(wrappers: &[String]) -> Result<Names, String> {
+    let mut names = Names::default();
+    let wrong: Vec<String> = wrappers.iter().filter_map(|text| names.add(text).err()).collect();
+    if wrong.is_empty() { Ok(names) } else { Err(format!("--wrapper: {}", wrong.join("; "))) }
 }
 
 fn usage(what: &str) -> Exit {

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use palisade_detect::{Engine, Rules, Settings};
-use palisade_event::{EventTime, Incident};
+use palisade_event::{EventTime, Incident, Seen};
 use palisade_gateway::{Heard, Tap};
 use palisade_watch::dashboard::Insight;
 use palisade_watch::export::Exporter;
@@ -89,6 +89,15 @@ impl Beside {
         }
     }
 
+    /// What an application reported goes where the gate's lines go.
+    fn report(&self, seen: &Seen<'_>) {
+        if let Some(exporter) = &self.exporter {
+            let mut line = Vec::new();
+            seen.encode(&mut line);
+            exporter.line(line.trim_ascii_end());
+        }
+    }
+
     fn line(&self, line: &[u8]) {
         if let Some(exporter) = &self.exporter {
             exporter.line(line);
@@ -102,7 +111,8 @@ impl Beside {
             exporter.line(line.trim_ascii_end());
         }
         if let Some(warden) = &self.warden {
-            warden.hear(Case { incident, hour: pipeline.clients(now) });
+            let block = pipeline.engine().rules().find(&incident.rule).and_then(palisade_detect::Rule::block);
+            warden.hear(Case { incident, block, hour: pipeline.clients(now) });
         }
     }
 }
@@ -146,7 +156,10 @@ fn listen(tap: &Tap, mut pipeline: Pipeline, keeper: Keeper, beside: &Beside, wi
             Heard::Nothing | Heard::End => {}
         }
         if let Some(reports) = &beside.reports
-            && reports.each(|seen| pipeline.observe(seen, Some(now)))
+            && reports.each(|seen| {
+                pipeline.observe(seen, Some(now));
+                beside.report(seen);
+            })
         {
             beside.heard(now);
         }

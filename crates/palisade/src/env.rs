@@ -57,6 +57,7 @@ pub(crate) fn check(args: &EnvArgs, format: Format) -> anyhow::Result<Exit> {
     let report = Report {
         findings,
         environment: environment.to_owned(),
+        site: None,
         today: today.clone(),
         version: env!("CARGO_PKG_VERSION"),
     };

@@ -1,5 +1,6 @@
 //! `palisade`: declare each route of a web app once; this program enforces it, explains it, and shows it.
 
+mod about;
 mod advise;
 mod alert;
 mod args;
@@ -38,6 +39,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use crate::args::{Args, CheckCommand, Command, EnvCommand, PolicyCommand, RulesCommand};
 use crate::output::{Exit, Format, ReportFormat};
@@ -50,6 +52,10 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             // Help and version are no errors; what was asked for goes to stdout and exits 0.
+            if error.kind() == ErrorKind::DisplayVersion && std::env::args_os().any(|arg| arg == "--verbose") {
+                output::result(&about::text());
+                return ExitCode::SUCCESS;
+            }
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
@@ -66,7 +72,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<Exit> {
     let (named, report) = (args.format, args.report_format());
     let fits = match &args.command {
-        Command::Report(_) | Command::Check(_) => report.is_some(),
+        Command::Report(_) | Command::Check(_) | Command::Probe(_) => report.is_some(),
         Command::Blocks { .. } => args.format().is_some() || report.is_none(),
         _ => args.format().is_some(),
     };
@@ -87,11 +93,15 @@ fn run(args: Args) -> anyhow::Result<Exit> {
             output::result(palisade_policy::reference::markdown().trim_end());
             Ok(Exit::Fine)
         }
+        Command::Policy { command: PolicyCommand::Answers } => {
+            output::result(palisade_guard::answers().trim_end());
+            Ok(Exit::Fine)
+        }
         Command::Policy { command: PolicyCommand::Schema } => {
             output::result(&serde_json::to_string_pretty(&palisade_policy::reference::schema())?);
             Ok(Exit::Fine)
         }
-        Command::Probe(wanted) => probe::run(&wanted, format),
+        Command::Probe(wanted) => probe::run(&wanted, report),
         Command::Watch(wanted) => watch::run(&wanted, format),
         Command::Events(wanted) => events::run(&wanted, format),
         Command::Incidents { command } => incidents::run(&command, format),
@@ -112,7 +122,11 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Env { command: EnvCommand::Fingerprint(wanted) } => env::fingerprint(&wanted),
         Command::Secrets { command } => secrets::run(&command, format),
         Command::Completions { shell } => {
-            output::completions(shell);
+            about::completions(shell);
+            Ok(Exit::Fine)
+        }
+        Command::Man => {
+            output::result(about::manual()?.trim_end());
             Ok(Exit::Fine)
         }
     }

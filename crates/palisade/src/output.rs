@@ -3,10 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
 use palisade_diag::{Colour, Diagnostics, Sources};
-
-use crate::args::Args;
 
 /// For whom results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +65,6 @@ pub(crate) fn diagnostics(found: &Diagnostics, sources: &Sources) {
         let colour = if coloured(&std::io::stderr()) { Colour::On } else { Colour::Off };
         note(palisade_diag::human(found, sources, colour).trim_end());
     }
-}
-
-pub(crate) fn completions(shell: clap_complete::Shell) {
-    clap_complete::generate(shell, &mut Args::command(), "palisade", &mut std::io::stdout());
 }
 
 /// See no-color.org.

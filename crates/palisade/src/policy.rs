@@ -92,7 +92,7 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
                 })
                 .collect();
             let answer =
-                refusal.map(|(stage, code)| json!({ "stage": stage.id(), "code": code.id(), "status": code.status() }));
+                refusal.map(|(stage, code)| json!({ "stage": stage.id(), "code": code.id(), "status": code.status(), "reference": code.owasp() }));
             let route = json!({ "path": explanation.route, "kind": explanation.kind.map(palisade_event::Kind::id) });
             output::result(&serde_json::to_string_pretty(&json!({
                 "method": args.method, "path": args.path, "route": route, "stages": stages, "refusal": answer,
@@ -112,7 +112,9 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
                 output::result(&format!("{:<11} {outcome:<28} {}", stage.id(), setting(*stage)));
             }
             output::result(&match refusal {
-                Some((stage, code)) => format!("\nrefused at {stage}: {} {code}", code.status()),
+                Some((stage, code)) => {
+                    format!("\nrefused at {stage}: {} {code} (OWASP {})", code.status(), code.owasp())
+                }
                 None => "\nadmitted".to_owned(),
             });
         }

@@ -3,22 +3,25 @@
 mod shown;
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use palisade_backend::SystemEntropy;
 use palisade_check::experiments::{self, Experiment, LIVE_CHECKS, was_asked};
 use palisade_check::facts::live::{Aim, Live};
 use palisade_check::headers::Site;
-use palisade_check::{Case, Check, Fact, Facts, Finding};
+use palisade_check::{Case, Check, Fact, Facts, Finding, Report};
+use palisade_guard::{Entropy as _, Run, X_PALISADE_RUN};
 use palisade_policy::{Overrides, Policy};
-use palisade_probe::live::{self, Caps, Consent, Plan, Target};
+use palisade_probe::live::{self, Caps, Consent, Plan, Signs, Target};
 
-use crate::args::{LiveArgs, Probe, What};
+use crate::args::{EnvironmentArgs, LiveArgs, Probe, What};
+use crate::check::{today, written};
 use crate::load;
-use crate::output::{self, Exit, Format};
+use crate::output::{self, Exit, Format, ReportFormat};
 
-pub(crate) fn run(args: &Probe, format: Format) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Probe, format: ReportFormat) -> anyhow::Result<Exit> {
     if let Some(path) = &args.recorded {
         return recorded(path);
     }
@@ -31,7 +34,8 @@ pub(crate) fn run(args: &Probe, format: Format) -> anyhow::Result<Exit> {
         }
     };
     let policy = policy(args)?;
-    let plan = plan(args, &target, policy.as_ref())?;
+    let mut plan = plan(args, &target, policy.as_ref())?;
+    plan.signs = signs(&args.env_files)?;
     if args.live.dry_run {
         output::result(&format!("{}: nothing is sent\n{}", target.shown(), live::rehearse(&plan).join("\n")));
         return Ok(Exit::Fine);
@@ -40,12 +44,26 @@ pub(crate) fn run(args: &Probe, format: Format) -> anyhow::Result<Exit> {
     if let Some(why) = nothing(&live) {
         bail!(why);
     }
-    if args.what == What::Headers {
-        return Ok(shown::headers(&live, format));
+    let own = match format {
+        ReportFormat::Human => Some(Format::Human),
+        ReportFormat::Json => Some(Format::Json),
+        _ => None,
+    };
+    if let Some(own) = own.filter(|_| args.what == What::Headers) {
+        return Ok(shown::headers(&live, own));
     }
     let findings = judged(live, policy.as_ref());
-    shown::findings(&target.origin(), &findings, format);
-    Ok(if findings.iter().any(Finding::counts) { Exit::Findings } else { Exit::Fine })
+    let fine = !findings.iter().any(Finding::counts);
+    match own {
+        Some(own) => shown::findings(&target.origin(), &findings, own),
+        None => {
+            let (environment, site) = ("production".to_owned(), Some(target.origin()));
+            let version = env!("CARGO_PKG_VERSION");
+            let report = Report { findings, environment, site, today: today(), version };
+            output::result(written(&report, format)?.trim_end());
+        }
+    }
+    Ok(if fine { Exit::Fine } else { Exit::Findings })
 }
 
 /// Asks by a plan, and says on a terminal what is being done.
@@ -65,6 +83,27 @@ pub(crate) fn ask(target: &Target, plan: &Plan, args: &LiveArgs) -> Live {
         eprint!("\r\x1b[K");
     }
     live
+}
+
+/// Signs the requests of this run, where the gate's `SESSION_SECRET` is known here.
+pub(crate) fn signs(files: &[PathBuf]) -> anyhow::Result<Option<Box<dyn Signs>>> {
+    let known = load::surroundings(&EnvironmentArgs { name: None, files: files.to_owned() })?;
+    let Some(secret) = known.variables.get("SESSION_SECRET") else { return Ok(None) };
+    let mut id = [0; 8];
+    SystemEntropy.fill(&mut id);
+    // One that no gate would take is none.
+    let run = Run::new(secret, u64::from_le_bytes(id)).ok();
+    Ok(run.map(|run| Box::new(Owner(run)) as Box<dyn Signs>))
+}
+
+/// The owner of the gate that is asked.
+#[derive(Debug)]
+struct Owner(Run);
+
+impl Signs for Owner {
+    fn field(&self, method: &str, host: &str, target: &str) -> (&'static str, String) {
+        (X_PALISADE_RUN, self.0.word(method, host, target, live::now().unsigned_abs()))
+    }
 }
 
 /// Who may be asked, and whether; `tls` takes a bare host.
@@ -177,7 +216,7 @@ fn aim(args: &Probe, target: &Target, policy: Option<&Policy>) -> anyhow::Result
             .find(|one| one.path == target.path && one.method == aim.method)
     }) {
         aim.body = aim.body.or(known.body);
-        aim.scheme = known.scheme;
+        (aim.scheme, aim.everyone) = (known.scheme, known.everyone);
         (aim.csrf_path, aim.csrf_header) = (known.csrf_path, known.csrf_header);
     }
     aim.scheme = args.scheme.clone().or(aim.scheme);

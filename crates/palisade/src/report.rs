@@ -19,7 +19,8 @@ pub(crate) fn run(args: &Args, format: ReportFormat) -> anyhow::Result<Exit> {
     }
     let window = Window { from: palisade_event::EventTime::from_micros(from.micros() / MINUTE * MINUTE), until };
     let mut store = stored::open(&args.store)?;
-    let report = Report::build(&mut store, args.app.as_deref().unwrap_or_default(), window, now)?;
+    let report =
+        Report::build(&mut store, args.app.as_deref().unwrap_or_default(), window, now)?.with_tasks(&args.record);
     match format {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report.json())?),
         ReportFormat::Html => output::result(&report.html()),

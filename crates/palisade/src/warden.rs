@@ -22,9 +22,10 @@ pub(crate) struct Warden {
     thread: Option<JoinHandle<()>>,
 }
 
-/// An incident that may have to be answered, and how many clients there were within the hour.
+/// An incident that may have to be answered, for how long its rule would shut out, and how many clients there were within the hour.
 pub(crate) struct Case {
     pub(crate) incident: Incident,
+    pub(crate) block: Option<Duration>,
     pub(crate) hour: u64,
 }
 
@@ -130,6 +131,7 @@ impl Watch {
             let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
             let known = Known {
                 respond: rules.respond.as_ref(),
+                rule: case.block,
                 clients: &rules.clients,
                 live: &self.applied,
                 hour: case.hour,

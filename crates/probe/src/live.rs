@@ -14,6 +14,7 @@ mod target;
 pub use budget::Caps;
 pub use target::{Consent, Refused, Target};
 
+use std::fmt::Debug;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use palisade_check::Fact;
@@ -37,6 +38,14 @@ pub struct Plan {
     pub aims: Vec<(&'static Experiment, Aim)>,
     /// A file of roots that are trusted beside those of browsers, PEM.
     pub roots: Vec<u8>,
+    /// Signs every request, where the owner's gate shall know its own test.
+    pub signs: Option<Box<dyn Signs>>,
+}
+
+/// Says of each request that it is the owner's test.
+pub trait Signs: Debug {
+    /// The name and value of the field that says it.
+    fn field(&self, method: &str, host: &str, target: &str) -> (&'static str, String);
 }
 
 /// Asks. `progress` is told what is being done, one line at a time.
@@ -51,7 +60,7 @@ pub fn collect(target: &Target, plan: &Plan, caps: Caps, progress: &mut dyn FnMu
         live.tls = Fact::Unknown(unknown);
         return live;
     }
-    let client = match Client::new(target, Trust::Roots, &plan.roots, caps) {
+    let client = match Client::new(target, Trust::Roots, plan, caps) {
         Ok(client) => client,
         Err(why) => {
             live.site = Fact::Unknown(Unknown::new(why, "mend the file of roots"));
@@ -96,11 +105,14 @@ pub fn rehearse(plan: &Plan) -> Vec<String> {
             exchanges.push(Exchanged { sent, answer: Err("nobody was asked".to_owned()) });
         }
     }
+    if plan.signs.is_some() {
+        lines.push("each request is signed as a test of the owner's".to_owned());
+    }
     lines
 }
 
 /// One experiment: asks for what comes next until nothing does, or a cap ends it.
-fn trial(experiment: &Experiment, aim: &Aim, client: &Client, caps: Caps, progress: &mut dyn FnMut(&str)) -> Trial {
+fn trial(experiment: &Experiment, aim: &Aim, client: &Client<'_>, caps: Caps, progress: &mut dyn FnMut(&str)) -> Trial {
     let mut budget = Budget::new(caps);
     let mut exchanges = Vec::new();
     let mut connection = client.connection();

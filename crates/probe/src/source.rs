@@ -96,6 +96,7 @@ pub fn collect(root: &Root) -> Result<Source, Unknown> {
         &mut source.raw_errors,
         &mut source.card_fields,
         &mut source.logged_cards,
+        &mut source.browser_plans,
     ] {
         list.sort();
         list.dedup();
@@ -115,6 +116,32 @@ pub fn statements(file: &str, text: &str, source: &mut Source) {
         }
     }
     fields(file, &lexed, source);
+    plans(file, &lexed, source);
+}
+
+/// Where code of the browser asks for the visitor's plan: `has({ plan })`, Clerk's `<Protect plan>`, metadata of the user.
+/// Read by lines: a call that spans several is seen by the line of its name or not at all.
+fn plans(file: &str, lexed: &Lexed<'_>, source: &mut Source) {
+    const SIGNS: [&str; 6] =
+        ["has({ plan", "has({plan", "has({ feature", "has({feature", "publicMetadata", "unsafeMetadata"];
+    const PLAN: [&str; 4] = ["plan", "subscription", "premium", "tier"];
+    let mut lines = lexed.text.lines().map(str::trim).filter(|line| !line.is_empty());
+    if !lines.next().is_some_and(|line| line.starts_with("'use client'") || line.starts_with("\"use client\"")) {
+        return;
+    }
+    for (at, line) in (1..).zip(lexed.text.lines()) {
+        let element = ["<Protect", "<Show"].into_iter().find(|name| {
+            line.split_once(name).is_some_and(|(_, rest)| rest.contains("plan=") || rest.contains("feature="))
+        });
+        let call = SIGNS.into_iter().find(|sign| line.contains(sign)).filter(|sign| {
+            let lower = line.to_ascii_lowercase();
+            sign.starts_with("has") || PLAN.iter().any(|word| lower.contains(word))
+        });
+        let call = call.map(|sign| sign.split('(').next().unwrap_or(sign));
+        if let Some(what) = element.or(call).filter(|_| !lexed.is_allowed(at, "plan")) {
+            source.browser_plans.push(Statement { place: Place::line(file, at), what: what.to_owned() });
+        }
+    }
 }
 
 fn is_log(call: &Call<'_>) -> bool {
@@ -295,6 +322,15 @@ mod tests {
         );
         assert_eq!(what(&source.card_fields), [("cardNumber", 1), ("cc-number", 2), ("cvv", 4)]);
         assert_eq!(what(&source.logged_cards), [("cardNumber", 5)]);
+    }
+
+    #[test]
+    fn a_plan_that_the_browser_asks_for_is_found_in_the_browsers_code_alone() {
+        let text = "'use client';\nconst { has } = useAuth();\nif (has({ plan: 'pro' })) show();\n\
+                    <Protect plan=\"pro\"><Offers /></Protect>\nconst paid = user.publicMetadata.plan === 'pro';\n\
+                    const name = user.publicMetadata.name;\n<Protect role=\"admin\" />\n// has({ plan: 'x' })\n";
+        assert_eq!(what(&found(text).browser_plans), [("has", 3), ("<Protect", 4), ("publicMetadata", 5)]);
+        assert_eq!(what(&found(text.split_once('\n').expect("lines").1).browser_plans), []);
     }
 
     #[test]

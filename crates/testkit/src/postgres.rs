@@ -32,6 +32,21 @@ impl Postgres {
     /// # Panics
     /// If it does not start.
     pub fn start() -> Result<Postgres, String> {
+        Postgres::begin(None)
+    }
+
+    /// Starts one that takes connections by TLS alone, with that certificate and its key, both PEM.
+    ///
+    /// # Errors
+    /// If it is not installed; says what to do.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn behind_tls(certificate: &str, key: &str) -> Result<Postgres, String> {
+        Postgres::begin(Some((certificate, key)))
+    }
+
+    fn begin(tls: Option<(&str, &str)>) -> Result<Postgres, String> {
         let programs = programs().ok_or("PostgreSQL is not installed: apt-get install postgresql")?;
         let as_postgres = is_root();
         if as_postgres && !output(Command::new("id").arg("postgres")).status.success() {
@@ -45,6 +60,9 @@ impl Postgres {
         }
         let mut postgres = Postgres { programs, folder, port, as_postgres, child: None };
         postgres.make();
+        if let Some((certificate, key)) = tls {
+            postgres.tell_tls(certificate, key);
+        }
         postgres.run();
         Ok(postgres)
     }
@@ -70,6 +88,11 @@ impl Postgres {
         let mut command = self.command("postgres");
         command.arg("-D").arg(&data).args(["-p", &self.port.to_string(), "-h", "127.0.0.1"]);
         command.args(["-k", "", "-F", "-c", "log_min_messages=fatal"]);
+        if self.folder.join("server.key").exists() {
+            let file = |name| self.folder.join(name).display().to_string();
+            command.args(["-c", "ssl=on", "-c", &format!("ssl_cert_file={}", file("server.pem"))]);
+            command.args(["-c", &format!("ssl_key_file={}", file("server.key"))]);
+        }
         self.child = Some(command.spawn().expect("postgres starts"));
         let deadline = Instant::now() + START;
         while !self.is_ready() {
@@ -99,6 +122,19 @@ impl Postgres {
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
     }
 
+    /// It wants its key for itself, and refuses who comes without TLS.
+    fn tell_tls(&self, certificate: &str, key: &str) {
+        let rules = "hostssl all all 127.0.0.1/32 trust\nhostnossl all all 0.0.0.0/0 reject\n";
+        for (name, text) in [("server.pem", certificate), ("server.key", key), ("data/pg_hba.conf", rules)] {
+            let path = self.folder.join(name);
+            fs::write(&path, text).expect("a file");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
+            if self.as_postgres {
+                assert!(output(Command::new("chown").arg("postgres").arg(&path)).status.success(), "chown {name}");
+            }
+        }
+    }
+
     /// PostgreSQL answers a request for TLS with one letter, once it takes connections; before, it sends an error instead.
     fn is_ready(&self) -> bool {
         if TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -118,7 +154,8 @@ impl Postgres {
         } else {
             Command::new(path)
         };
-        command.current_dir(&self.folder).env("LC_ALL", "C");
+        // Its programs look for certificates below the home, which must not be that of another user.
+        command.current_dir(&self.folder).env("LC_ALL", "C").env("HOME", &self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }

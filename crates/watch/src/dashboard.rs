@@ -38,6 +38,7 @@ pub(crate) use overview::ranked;
 use query::Query;
 use reader::Reader;
 pub use reader::WAITING;
+pub(crate) use readiness::{RECORD, read as small_file};
 
 /// The pages of one gate, or of all that share its store.
 pub struct Dashboard {
@@ -198,7 +199,7 @@ fn make(store: &mut Store, about: &About, visitor: &Visitor, request: &Request) 
         "/normal" => (Tab::Normal, "What is normal", normal::page(store, now)?),
         "/rules" => (Tab::Rules, "Rules", rules::page(store, about, now)?),
         "/readiness" => (Tab::Readiness, "Readiness", readiness::page(about, now)),
-        "/report" => (Tab::Report, "Weekly report", crate::report::section(store, now)?),
+        "/report" => (Tab::Report, "Weekly report", crate::report::section(store, &about.folder, now)?),
         path => {
             let key = path.strip_prefix("/incidents/").ok_or(Missing::NotFound)?;
             (Tab::Incidents, "Incident", incidents::one(store, about, visitor, key, now)?)

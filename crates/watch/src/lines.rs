@@ -23,7 +23,7 @@ pub use custom::{BadLogFormat, LogFormat};
 pub use detect::detect;
 pub use enrich::{Country, Enrich};
 pub use format::Format;
-use palisade_event::{BadLine, Seen, decode};
+use palisade_event::{BadLine, EventTime, Seen, Source, decode};
 
 use crate::recent::Recent;
 pub use tally::{MAX_SAMPLES, Sample, Tally};
@@ -82,11 +82,22 @@ impl Reader {
         };
         match &self.format {
             Format::Palisade | Format::Application => tell(decode(line)),
-            Format::Combined => tell(combined::read(line, enrich.clients(), &mut self.clock)),
-            Format::Custom(format) => tell(format.read(line, enrich.clients(), &mut self.clock)),
+            Format::Combined => {
+                // In place: an event is large, and this is the format of most logs.
+                let text = text::utf8(line);
+                let mut seen = Seen::at(EventTime::default(), Source::Access);
+                match combined::read(&mut seen, &text, enrich.clients(), &mut self.clock) {
+                    Ok(()) => {
+                        enrich.settle(&mut seen);
+                        each(Ok(seen));
+                    }
+                    Err(bad) => each(Err(bad)),
+                }
+            }
+            Format::Custom(format) => tell(format.read(&text::utf8(line), enrich.clients(), &mut self.clock)),
             Format::Caddy => tell(caddy::read(line, enrich.clients())),
             Format::Traefik => tell(traefik::read(line, enrich.clients())),
-            Format::Alb => tell(alb::read(line)),
+            Format::Alb => tell(alb::read(&text::utf8(line))),
             Format::Vercel => vercel::read(line, &mut self.told, tell),
             Format::Clerk => tell(clerk(line)),
         }

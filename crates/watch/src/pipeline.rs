@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use palisade_detect::{Engine, Mode, Rules, Settings};
+use palisade_detect::{Engine, Rules, Settings};
 use palisade_event::{EventTime, Incident, IncidentKey, Priority, Seen, Source, State, decode};
 
 use crate::lines::Country;
@@ -152,7 +152,7 @@ impl Pipeline {
         self.sort_out();
     }
 
-    /// Incidents that are new to a person since the last call: opened, or more urgent than before.
+    /// Incidents that are new to a person since the last call: opened, or more urgent than before; none of a rule on trial.
     pub fn fresh(&mut self) -> Vec<Incident> {
         std::mem::take(&mut self.fresh)
     }
@@ -170,23 +170,12 @@ impl Pipeline {
         self.handed = Some(Instant::now());
         let (rows, incidents) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.found));
         self.sorted = 0;
-        keeper.put(Commit { rows, incidents, marks })
+        keeper.put(Commit { rows, incidents, marks, quiet: false })
     }
 
-    /// Leaves out what no rule in force told, and notes what is new to a person.
+    /// Notes what is new to a person. What a rule on trial found is kept like any other, and nobody is told.
     fn sort_out(&mut self) {
-        if self.found.len() == self.sorted {
-            return;
-        }
-        let rules = Arc::clone(self.engine.rules());
-        // Rules on trial run, and are seen by `replay` only.
-        let mut at = 0;
-        let sorted = self.sorted;
-        self.found.retain(|incident| {
-            at += 1;
-            at <= sorted || rules.find(&incident.rule).is_none_or(|rule| rule.mode() == Mode::Alert)
-        });
-        for incident in self.found.iter().skip(sorted) {
+        for incident in self.found.iter().skip(self.sorted).filter(|incident| !incident.simulated) {
             let now = (incident.priority, incident.state);
             let before = self.told.insert(incident.key, now);
             let opened = before.is_none() || before.is_some_and(|(_, state)| state == State::Resolved);

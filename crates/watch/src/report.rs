@@ -9,10 +9,14 @@ mod html;
 mod json;
 mod markdown;
 pub(crate) mod measure;
+mod tasks;
+
+use std::path::Path;
 
 use maud::Markup;
 use palisade_event::{EventTime, Priority};
 
+use crate::dashboard::RECORD;
 use crate::store::{Store, StoreFault, Window};
 
 /// A count, the same of the time before, and its days.
@@ -60,6 +64,8 @@ pub struct Report {
     pub rules: Vec<(String, u64, u64)>,
     /// The guide's four classes for the weekly review.
     pub low: Vec<Low>,
+    /// Recurring tasks of which a whole period has gone by: P3, for this review alone. See [`Report::with_tasks`].
+    pub overdue: Vec<Overdue>,
     /// What changed, in sentences, the greatest change first.
     pub changes: Vec<String>,
 }
@@ -187,6 +193,17 @@ pub struct Low {
     pub incidents: u64,
 }
 
+/// A recurring task that nobody did in its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdue {
+    /// Its id, as `palisade maintenance` has it.
+    pub id: &'static str,
+    /// What is to be done.
+    pub title: &'static str,
+    /// The last day on which it would have been in time.
+    pub due: String,
+}
+
 /// Names in a list.
 pub const TOP: usize = 10;
 
@@ -199,6 +216,13 @@ impl Report {
     /// If the store cannot be read.
     pub fn build(store: &mut Store, app: &str, window: Window, made: EventTime) -> Result<Report, StoreFault> {
         build::report(store, app, window, made)
+    }
+
+    /// Adds the tasks that are overdue when the report is made, by the record of `palisade maintenance` at that path. Without a
+    /// record, or with one that is not understood, there are none: nobody began, or `palisade maintenance` says what is wrong.
+    #[must_use]
+    pub fn with_tasks(self, record: &Path) -> Report {
+        Report { overdue: tasks::overdue(record, self.made), ..self }
     }
 
     /// For machines.
@@ -221,12 +245,12 @@ impl Report {
 }
 
 /// The report of the last seven days, as a part of a page.
-pub(crate) fn section(store: &mut Store, now: EventTime) -> Result<Markup, StoreFault> {
+pub(crate) fn section(store: &mut Store, folder: &Path, now: EventTime) -> Result<Markup, StoreFault> {
     const WEEK: u64 = 7 * 86_400_000_000;
     const MINUTE: u64 = 60_000_000;
     // The running minute too: what happened just now is in it.
     let until = EventTime::from_micros((now.micros() / MINUTE + 1) * MINUTE);
-    let report = Report::build(store, "", Window::before(until, WEEK), now)?;
+    let report = Report::build(store, "", Window::before(until, WEEK), now)?.with_tasks(&folder.join(RECORD));
     Ok(html::section(&report))
 }
 

@@ -9,6 +9,7 @@ mod crowd;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use palisade_event::{ClientKey, EventTime, Field, Incident, State};
 use palisade_guard::{BadNet, MAX_BLOCKS, Net};
@@ -21,6 +22,8 @@ pub use crowd::Crowd;
 pub struct Known<'k> {
     /// `[respond]`; nobody is shut out without it.
     pub respond: Option<&'k Respond>,
+    /// For how long the rule itself would shut out, if it says so.
+    pub rule: Option<Duration>,
     /// Who is trusted to speak for others.
     pub clients: &'k Clients,
     /// Who is shut out now, and until when.
@@ -70,12 +73,8 @@ const WIDE_AFTER: usize = 8;
 /// # Errors
 /// Why nobody is shut out for it.
 pub fn judge(incident: &Incident, known: &Known<'_>, now: EventTime) -> Result<Shut, Spared> {
-    let Known { respond, clients, live, hour } = known;
-    let respond = respond.ok_or(Spared::NotAsked)?;
-    let named = respond.rules.is_empty() || respond.rules.iter().any(|pattern| pattern.matches(&incident.rule));
-    if !named || incident.priority < respond.priority {
-        return Err(Spared::NotAsked);
-    }
+    let Known { respond, rule, clients, live, hour } = known;
+    let block = respond.and_then(|respond| length(incident, respond, *rule)).ok_or(Spared::NotAsked)?;
     if incident.state == State::Resolved {
         return Err(Spared::Over);
     }
@@ -89,7 +88,7 @@ pub fn judge(incident: &Incident, known: &Known<'_>, now: EventTime) -> Result<S
     // The wider one may hold what must never be shut out; then the narrower one is.
     let net = if net.check(clients).is_ok() { net } else { Net::from(client) };
     net.check(clients).map_err(Spared::Never)?;
-    let micros = u64::try_from(respond.block.as_micros()).unwrap_or(u64::MAX);
+    let micros = u64::try_from(block.as_micros()).unwrap_or(u64::MAX);
     let until = EventTime::from_micros(now.micros().saturating_add(micros));
     if let Some(known) = live.get(&net) {
         return if *known >= until { Err(Spared::Already) } else { Ok(Shut { net, until }) };
@@ -102,6 +101,14 @@ pub fn judge(incident: &Incident, known: &Known<'_>, now: EventTime) -> Result<S
         return Err(Spared::TooLargeAShare);
     }
     Ok(Shut { net, until })
+}
+
+/// For how long the policy, or the rule where the policy lets it, shuts out. A rule on trial shuts nobody out.
+fn length(incident: &Incident, respond: &Respond, rule: Option<Duration>) -> Option<Duration> {
+    let own = rule.filter(|_| respond.by_rule);
+    let named = respond.rules.is_empty() || respond.rules.iter().any(|pattern| pattern.matches(&incident.rule));
+    let general = respond.block.filter(|_| named && incident.priority >= respond.priority);
+    own.or(general).filter(|_| !incident.simulated)
 }
 
 /// The one client that an incident is about.

@@ -51,6 +51,8 @@ pub struct Commit {
     pub incidents: Vec<Incident>,
     /// What the next start goes on from, each under a name: how far a log was read, the state of the windows.
     pub marks: Vec<(String, Vec<u8>)>,
+    /// Nobody is to be told of these incidents: they are history.
+    pub quiet: bool,
 }
 
 /// Rows of a lane and minute that stay once the minute is over, beside those for what found no room.
@@ -151,7 +153,7 @@ fn writer_name(now: EventTime, random: u64) -> String {
 }
 
 fn write(engine: &mut Engine, commit: &Commit, now: EventTime) -> Result<(), StoreFault> {
-    let Commit { rows, incidents, marks } = commit;
+    let Commit { rows, incidents, marks, quiet } = commit;
     let events = rows.values();
     let incidents: Vec<_> = incidents.iter().map(|incident| incidents::values(incident, now)).collect();
     let marks: Vec<_> = marks.iter().map(|(name, body)| vec![name.as_str().into(), body.clone().into()]).collect();
@@ -159,6 +161,10 @@ fn write(engine: &mut Engine, commit: &Commit, now: EventTime) -> Result<(), Sto
     engine.each(UPSERT_EVENT, &events)?;
     fold(engine, &rows.minutes())?;
     engine.each(incidents::UPSERT, &incidents)?;
+    if *quiet {
+        let keys: Vec<_> = incidents.into_iter().map(|mut values| vec![values.swap_remove(0)]).collect();
+        engine.each(outbox::QUIET, &keys)?;
+    }
     engine.each(UPSERT_MARK, &marks)
 }
 

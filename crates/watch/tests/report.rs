@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use palisade_check::maintenance::{Day, Record};
 use palisade_event::{
     Code, Decision, EventTime, Evidence, Incident, IncidentKey, Kind, Outcome, Priority, Seen, Signal, Source, State,
 };
@@ -168,6 +169,7 @@ fn incident(rule: &str, priority: Priority, day: u64) -> Incident {
         last_seen: at(11),
         count: 5,
         attributable: true,
+        simulated: false,
         evidence: Evidence::default(),
         steps: Vec::new(),
     }
@@ -362,4 +364,26 @@ fn every_format_says_the_same_and_a_strangers_text_stays_text() {
     assert!(!markdown.contains("|`[x]") && markdown.contains("## CSRF"));
     let reused = format!("| Reused tokens | {} |", report.csrf.reused.now);
     assert!(markdown.contains(&reused), "{markdown}");
+}
+
+#[test]
+fn tasks_that_nobody_did_in_their_time_stand_in_the_report_as_p3() {
+    let path = std::env::temp_dir().join(format!("palisade-report-{}-tasks.toml", std::process::id()));
+    let none = WORLD.report.clone().with_tasks(&path);
+    assert_eq!(none.overdue, [], "nobody began");
+    let since = Day::of_unix(i64::try_from(FIRST_DAY / 1_000_000).expect("a time"));
+    std::fs::write(&path, Record::head(since)).expect("a record");
+    let report = WORLD.report.clone().with_tasks(&path);
+    std::fs::remove_file(&path).expect("gone");
+    // Two weeks later the tasks of days and weeks are late, those of the quarter are not.
+    let ids: Vec<_> = report.overdue.iter().map(|task| task.id).collect();
+    assert!(ids.iter().any(|id| id.starts_with("daily/")) && ids.iter().any(|id| id.starts_with("weekly/")), "{ids:?}");
+    assert!(!ids.iter().any(|id| id.starts_with("quarterly/")), "{ids:?}");
+    let (json, markdown, html) = (report.json(), report.markdown(), report.html());
+    assert_eq!(json["overdue_tasks"].as_array().map(Vec::len), Some(ids.len()));
+    assert_eq!(json["overdue_tasks"][0]["priority"], "P3");
+    for task in &report.overdue {
+        assert!(markdown.contains(&format!("P3: {} (`{}`), until {}", task.title, task.id, task.due)), "{markdown}");
+        assert!(html.contains(task.id), "{}", task.id);
+    }
 }

@@ -99,6 +99,7 @@ fn incident(group: &str, count: u64) -> Incident {
         last_seen: at(START + count * 1_000_000),
         count,
         attributable: true,
+        simulated: false,
         evidence: Evidence::default(),
         steps: vec!["Look at the paths.".into()],
     }

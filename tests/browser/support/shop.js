@@ -99,7 +99,7 @@ export class Shop {
 }
 
 /** The example's own policy, moved to the origin of this run. */
-function policyFor(origin) {
+export function policyFor(origin) {
   let text = readFileSync(path.join(FOLDER, 'palisade.toml'), 'utf8');
   const here = { public_origin: origin, directory: FOLDER, authorized_parties: [origin] };
   for (const [key, value] of Object.entries(here)) {

@@ -9,6 +9,8 @@ mod webhook_signatures;
 
 use crate::check::Check;
 
+pub(super) use webhook_signatures::webhook;
+
 /// In the guide's order; what other pages of it ask comes last.
 pub(super) const CHECKS: &[&Check] = &[
     &protected_routes::CHECK,

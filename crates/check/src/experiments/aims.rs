@@ -75,6 +75,7 @@ fn aim(route: &Route, base: &Aim) -> Aim {
         method: method.to_owned(),
         path: route.path.clone(),
         body: base.body.clone().or(body),
+        everyone: route.access.is_empty(),
         scheme,
         requests,
         ..base.clone()

@@ -37,7 +37,7 @@ checks! { "auth":
     "session-cookie", "Session cookies are Secure, HttpOnly, SameSite", Medium, "A05:2021; ASVS 3.3.1", session_cookie;
 }
 
-const STEPS: [Step; 24] = [
+const STEPS: [Step; 25] = [
     ("anonymous", |seen| Some(bare(seen))),
     ("garbage", |seen| Some(bearing(seen, "made-up.by.the-probe"))),
     ("alg-none", |seen| Some(bearing(seen, &token(seen, "none", &[], 3600)))),
@@ -103,13 +103,29 @@ const STEPS: [Step; 24] = [
         Some(bare(seen).to(format!("{}?token={token}&access_token={token}", seen.aim.path)))
     }),
     ("valid", |seen| Some(seen.honest().with("authorization", &format!("Bearer {}", seen.aim.token.as_ref()?)))),
+    ("valid-alone", |seen| alone(seen, "valid", seen.aim.token.as_ref()?)),
 ];
 
-const OTHER: Step =
-    ("other", |seen| Some(seen.honest().with("authorization", &format!("Bearer {}", seen.aim.other_token.as_ref()?))));
+const OTHERS: [Step; 2] = [
+    ("other", |seen| Some(seen.honest().with("authorization", &format!("Bearer {}", seen.aim.other_token.as_ref()?)))),
+    ("other-alone", |seen| alone(seen, "other", seen.aim.other_token.as_ref()?)),
+];
+
+/// The bearer token and nothing beside it, where `step` was refused: a CSRF token that was made for nobody is not good for
+/// somebody, and what no browser sends by itself needs none.
+fn alone(seen: &Seen<'_>, step: &str, token: &str) -> Option<Sent> {
+    let refused = seen.answer(step).is_some_and(|answer| !answer.accepted());
+    refused.then(|| seen.request().with("authorization", &format!("Bearer {token}")))
+}
+
+/// The better answer of a step and the one after it.
+fn best<'a>(seen: &Seen<'a>, step: &str, after: &str) -> Result<&'a Received, Unknown> {
+    let first = seen.told(step)?;
+    Ok(seen.answer(after).filter(|answer| answer.accepted()).unwrap_or(first))
+}
 
 fn next(aim: &Aim, exchanges: &[Exchanged]) -> Next {
-    let all: Vec<_> = STEPS.into_iter().chain([OTHER]).collect();
+    let all: Vec<_> = STEPS.into_iter().chain(OTHERS).collect();
     follow(&all, aim, exchanges)
 }
 
@@ -202,7 +218,7 @@ fn valid(seen: &Seen<'_>) -> Result<Vec<Ruled>, Unknown> {
     if seen.aim.token.is_none() {
         return Ok(vec![Ruled::not_applicable("no session token was given (--token-env NAME)")]);
     }
-    let answer = seen.told("valid")?;
+    let answer = best(seen, "valid", "valid-alone")?;
     Ok(unless(
         !answer.accepted(),
         format!("{}", answer.status),
@@ -229,7 +245,10 @@ fn other(seen: &Seen<'_>) -> Result<Vec<Ruled>, Unknown> {
     if seen.aim.other_token.is_none() {
         return Ok(vec![Ruled::not_applicable("no second token was given (--other-token-env NAME)")]);
     }
-    let answer = seen.told("other")?;
+    if seen.aim.everyone {
+        return Ok(vec![Ruled::not_applicable("by the policy, whoever is signed in may")]);
+    }
+    let answer = best(seen, "other", "other-alone")?;
     let fix = "compare the owner of the thing, or the plan, with who asks (`access = { owner = .. }`)";
     Ok(unless(
         answer.accepted(),
@@ -243,7 +262,7 @@ fn cached(seen: &Seen<'_>) -> Result<Vec<Ruled>, Unknown> {
     if seen.aim.token.is_none() {
         return Ok(vec![Ruled::not_applicable("no session token was given (--token-env NAME)")]);
     }
-    let answer = seen.told("valid")?;
+    let answer = best(seen, "valid", "valid-alone")?;
     let control = answer.header("cache-control").unwrap_or_default().to_ascii_lowercase();
     let kept = !control.contains("no-store") && !control.contains("private");
     Ok(unless(

@@ -60,6 +60,8 @@ pub struct Aim {
     pub token: Option<String>,
     /// A session token of somebody else, or of somebody with less.
     pub other_token: Option<String>,
+    /// Whether whoever is signed in may come in: somebody else's token then proves nothing.
+    pub everyone: bool,
     /// The signature scheme of a webhook, by the policy file's name.
     pub scheme: Option<String>,
     /// Its secret.

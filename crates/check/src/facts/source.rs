@@ -22,6 +22,8 @@ pub struct Source {
     pub card_fields: Vec<Statement>,
     /// Card data in log statements.
     pub logged_cards: Vec<Statement>,
+    /// Where a component of the browser asks for the visitor's plan.
+    pub browser_plans: Vec<Statement>,
 }
 
 /// A statement and why it is listed.

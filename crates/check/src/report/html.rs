@@ -34,13 +34,14 @@ impl Report {
     }
 
     fn head(&self, out: &mut String) {
-        let _ = writeln!(out, "<header>\n<h1>Before the deployment to {}</h1>", safe(&self.environment));
+        let (heading, what) = match &self.site {
+            Some(site) => (format!("What {site} answers"), "of what was asked"),
+            None => (format!("Before the deployment to {}", self.environment), "of the checklist"),
+        };
+        let _ = writeln!(out, "<header>\n<h1>{}</h1>", safe(&heading));
         let score = self.score();
-        let _ = writeln!(
-            out,
-            "<p class=\"score\"><strong>{score} %</strong> of the checklist holds, on {}.</p>",
-            safe(&self.today)
-        );
+        let _ =
+            writeln!(out, "<p class=\"score\"><strong>{score} %</strong> {what} holds, on {}.</p>", safe(&self.today));
         let _ = writeln!(out, "<progress max=\"100\" value=\"{score}\">{score} %</progress>\n<ul class=\"counts\">");
         for (status, count) in self.summary().counts() {
             let _ = writeln!(out, "<li class=\"{}\"><b>{count}</b> {}</li>", status.id(), word(status));

@@ -11,8 +11,11 @@ impl Report {
     /// The text.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let mut out =
-            format!("## Palisade check: {} % of the checklist holds in {}\n\n", self.score(), self.environment);
+        let score = self.score();
+        let mut out = match &self.site {
+            Some(site) => format!("## Palisade probe: {score} % of what was asked holds at {}\n\n", safe(site)),
+            None => format!("## Palisade check: {score} % of the checklist holds in {}\n\n", self.environment),
+        };
         let counts: Vec<_> =
             self.summary().counts().map(|(status, count)| format!("{count} {}", word(status))).collect();
         let _ = writeln!(out, "{}.\n", counts.join(", "));

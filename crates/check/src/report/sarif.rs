@@ -59,7 +59,7 @@ fn rule(finding: &Finding) -> Value {
         "fullDescription": { "text": format!("{} ({})", check.title, check.reference) },
         "help": { "text": if finding.fix.is_empty() { check.title } else { &finding.fix } },
         "properties": {
-            "tags": ["security", check.section.id(), check.reference.split(';').next().unwrap_or_default()],
+            "tags": ["security", format!("section-{}", check.section.id()), check.reference.split(';').next().unwrap_or_default()],
             "security-severity": severity,
         },
     })

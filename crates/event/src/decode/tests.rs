@@ -33,11 +33,13 @@ fn full() -> Seen<'static> {
         action: Some("csrf-failure".into()),
         kind_of_report: Some("CSRF".into()),
         error: Some("TypeError".into()),
+        replay: Some("https://app.logrocket.com/o/shop/s/5-7/0".into()),
         duration_micros: Some(12),
         request_bytes: Some(13),
         response_bytes: Some(14),
         tags: Tag::LimiterOverflow.bit() | Tag::ClaimWatermark.bit(),
         signals: Signal::Xss.bit() | Signal::KnownExploit.bit(),
+        run: Some("000000000000feed".into()),
         fields: Some("/title".into()),
         attributable: true,
         count: 3,
@@ -63,9 +65,10 @@ fn golden_line_of_every_field_reads_back() {
         r#""palisade.request_id":"01J00000000000000000000000","user_agent.original":"curl/8.1","#,
         r#""session.id":"00000000000000ab","user.id":"user_1","event.outcome":"failure","http.server.request.duration_us":12,"#,
         r#""palisade.tags":["limiter-overflow","claim-watermark"],"palisade.signals":["xss","known-exploit"],"#,
-        r#""palisade.fields":"/title","palisade.attributable":false,"url.query":"q=1","http.request.header.referer":"https://shop.example/","#,
+        r#""palisade.fields":"/title","palisade.attributable":false,"palisade.run":"000000000000feed","url.query":"q=1","http.request.header.referer":"https://shop.example/","#,
         r#""server.address":"shop.example","geo.country.iso_code":"NL","http.request.body.size":13,"#,
         r#""http.response.body.size":14,"event.action":"csrf-failure","palisade.type":"CSRF","error.type":"TypeError","#,
+        r#""session.replay.url":"https://app.logrocket.com/o/shop/s/5-7/0","#,
         r#""deployment.environment.name":"production","palisade.notice":"n","event.id":"e1","palisade.count":3}"#,
         "\n"
     );
@@ -202,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn the_gates_line_and_the_events_own_conversion_agree(seen in any_seen(), session in any::<Option<u64>>()) {
+    fn the_gates_line_and_the_events_own_conversion_agree(seen in any_seen(), session in any::<Option<u64>>(), run in any::<Option<u64>>()) {
         let address = seen.client_address.unwrap_or(IpAddr::from([192, 0, 2, 1]));
         let event = Event {
             time_micros: seen.time.micros(),
@@ -228,6 +231,7 @@ proptest! {
             signals: seen.signals,
             fields: seen.fields.as_deref(),
             attributable: seen.attributable,
+            run,
             count: seen.count.max(1),
         };
         let mut line = Vec::new();

@@ -153,6 +153,7 @@ mod tests {
             fields: None,
             report: None,
             attributable: true,
+            run: None,
             count: 1,
         }
     }

@@ -16,6 +16,7 @@ Examples:
   palisade check --online --format sarif > palisade.sarif
   palisade check --live http://127.0.0.1:8080          with what the running site answers
   palisade check -A deps/outdated -W deps/audit        what does not count, what only warns
+  palisade check --wrapper withGuard=csrf+rate-limit   what a wrapper of your own does
   palisade check attest env/secret-manager --by Ann --until 2027-03-31 --note 'Vercel, sensitive'
 
 Nothing of the project is run, and nothing leaves this machine, unless --online, --live or --build
@@ -50,6 +51,10 @@ pub(crate) struct Check {
     /// Fail where a check would warn.
     #[arg(short = 'D', long = "deny", value_name = "ID")]
     pub(crate) deny: Vec<String>,
+    /// What a wrapper or a call of the project's own does: withGuard=csrf+rate-limit. Purposes: csrf, rate-limit, identity,
+    /// signature, validation, ownership, plan, errors; may be repeated.
+    #[arg(long = "wrapper", value_name = "NAME=PURPOSE")]
+    pub(crate) wrappers: Vec<String>,
     /// Ask the registry: npm runs on a copy of the lock file, without scripts, configuration or variables.
     #[arg(long)]
     pub(crate) online: bool,
@@ -74,7 +79,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE")]
     pub(crate) save_facts: Option<PathBuf>,
     /// Judge what was found out before, and look at nothing.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["online", "osv", "build", "save_facts", "env_files"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["online", "osv", "build", "save_facts", "env_files", "wrappers"])]
     pub(crate) facts: Option<PathBuf>,
 }
 

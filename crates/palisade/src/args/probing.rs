@@ -58,6 +58,10 @@ pub(crate) struct Probe {
     /// The policy file, for its routes [default: palisade.toml, for `all`, where it is there].
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// Variables from a file, beneath those of the process: with the gate's SESSION_SECRET among them, requests are signed
+    /// as the owner's test, and the gate makes no incident of them; may be repeated.
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub(crate) env_files: Vec<PathBuf>,
     /// Judge answers that were recorded in a file, as an array of JSON; asks nobody.
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) recorded: Option<PathBuf>,

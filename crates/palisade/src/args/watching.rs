@@ -122,6 +122,9 @@ pub(crate) struct Report {
     /// What the application is called in the title.
     #[arg(long, value_name = "NAME")]
     pub(crate) app: Option<String>,
+    /// The record of `palisade maintenance`: what is overdue by it stands in the report.
+    #[arg(long, value_name = "FILE", default_value = "palisade-maintenance.toml")]
+    pub(crate) record: PathBuf,
 }
 
 /// By what events are counted.

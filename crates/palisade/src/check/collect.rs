@@ -22,6 +22,7 @@ pub(super) fn facts(
     root: &Root,
     environment: Environment,
     checks: &[&'static Item],
+    names: &Names,
 ) -> anyhow::Result<Facts> {
     let has = |section| checks.iter().any(|check| check.section == section);
     let process = process(environment);
@@ -51,7 +52,7 @@ pub(super) fn facts(
         git: Fact::from(git::collect(root)),
         dependencies: Fact::from(dependencies::collect(root, &sources)),
         source: Fact::from(source::collect(root)),
-        routes: Fact::Known(routes::collect(root, &Names::default())),
+        routes: Fact::Known(routes::collect(root, names)),
         secrets: Fact::from(leaks),
         build: match build {
             Some(build) => Fact::from(build),

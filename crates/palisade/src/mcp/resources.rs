@@ -14,7 +14,7 @@ const TOPIC: &str = "palisade://topics/";
 
 macro_rules! topics {
     ($($name:literal: $title:literal),* $(,)?) => {
-        &[$(Topic { name: $name, title: $title, text: include_str!(concat!("../../../../docs/topics/", $name, ".md")) }),*]
+        &[$(Topic { name: $name, title: $title, text: include_str!(concat!("../../topics/", $name, ".md")) }),*]
     };
 }
 

@@ -145,13 +145,15 @@ fn notify(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
 
 fn respond(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {
     let block = table.get(r, "block").and_then(|value| values::duration(r, value));
-    if block.is_none() {
-        let wrong = Wrong::new("respond-incomplete", "[respond] does not say for how long", "add block = \"10m\"");
-        table.tell(r, "block", wrong);
+    let by_rule = table.flag(r, "by_rule").unwrap_or(false);
+    if block.is_none() && !by_rule {
+        let fix = "add block = \"10m\", or by_rule = true where rules say so by themselves";
+        table.tell(r, "block", Wrong::new("respond-incomplete", "[respond] does not say for how long", fix));
     }
     let rules = table.each(r, "rules", pattern).unwrap_or_default();
     let priority = table.word(r, "priority", "priority-unknown", &PRIORITIES).unwrap_or(Priority::P2);
-    draft.builder.alerting.respond = block.map(|block| Respond { block, rules, priority });
+    draft.builder.alerting.respond =
+        (block.is_some() || by_rule).then_some(Respond { block, by_rule, rules, priority });
 }
 
 fn detect(r: &mut Reader, table: &mut Table<'_>, draft: &mut Draft) {

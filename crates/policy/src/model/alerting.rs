@@ -115,8 +115,10 @@ pub struct Notify {
 /// `[respond]`: incidents may shut their client out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Respond {
-    /// For how long.
-    pub block: Duration,
+    /// For how long; none where only rules say so.
+    pub block: Option<Duration>,
+    /// Whether a rule that says by itself for how long is answered so.
+    pub by_rule: bool,
     /// Of these rules; empty for every rule whose incidents are urgent enough.
     pub rules: Vec<Pattern>,
     /// The least urgent priority that is answered so.

@@ -350,7 +350,8 @@ pub(super) const TABLES: &[Table] = &[
         "respond",
         "Incidents that answer with a block. Without this table nobody is ever blocked.",
         &[
-            demanded("block", Duration, "for how long"),
+            key("block", Duration, "none", "for how long; this or `by_rule` must be there"),
+            key("by_rule", Flag, "`false`", "rules that carry `respond: {block: 10m}` answer so, by their own time"),
             key("rules", Texts, "all", "ids of rules, or how they begin"),
             key("priority", Word(messages), "`\"P2\"`", "the least urgent that blocks"),
         ],

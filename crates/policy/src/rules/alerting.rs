@@ -41,8 +41,8 @@ pub(super) fn alerting(policy: &PolicyBuilder, problems: &mut Problems) {
         let what = "open incidents would be told more often than each minute";
         problems.error(Place::key("notify", "repeat"), "repeat-range", what, "write a time like \"4h\"");
     }
-    if let Some(respond) = &alerting.respond
-        && !(BLOCK.0..=BLOCK.1).contains(&respond.block)
+    if let Some(block) = alerting.respond.as_ref().and_then(|respond| respond.block)
+        && !(BLOCK.0..=BLOCK.1).contains(&block)
     {
         let what = "a block lasts from ten seconds to a day";
         problems.error(Place::key("respond", "block"), "block-range", what, "write a time like \"10m\"");

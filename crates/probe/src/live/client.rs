@@ -14,6 +14,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 
 use super::budget::Caps;
 use super::target::Target;
+use super::{Plan, Signs};
 
 /// Which certificates are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,16 +26,17 @@ pub(super) enum Trust {
 }
 
 /// How to talk to one target.
-#[derive(Debug, Clone)]
-pub(super) struct Client {
+#[derive(Debug)]
+pub(super) struct Client<'p> {
     target: Target,
+    signs: Option<&'p dyn Signs>,
     config: Arc<ClientConfig>,
     caps: Caps,
 }
 
 /// One connection at a time, kept open as long as the server keeps it.
 pub(super) struct Connection<'a> {
-    client: &'a Client,
+    client: &'a Client<'a>,
     open: Option<Box<dyn Stream>>,
 }
 
@@ -77,19 +79,21 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 
 // === impl Client ===
 
-impl Client {
-    pub(super) fn new(target: &Target, trust: Trust, more: &[u8], caps: Caps) -> Result<Client, String> {
+impl<'p> Client<'p> {
+    pub(super) fn new(target: &Target, trust: Trust, plan: &'p Plan, caps: Caps) -> Result<Client<'p>, String> {
         let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         let builder = builder.map_err(|error| error.to_string())?;
         let mut config = match trust {
-            Trust::Roots => builder.with_root_certificates(roots(more)?).with_no_client_auth(),
+            Trust::Roots => builder.with_root_certificates(roots(&plan.roots)?).with_no_client_auth(),
             Trust::Anything => builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(Anybody(provider())))
                 .with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Client { target: target.clone(), config: Arc::new(config), caps })
+        // A stranger in the middle gets no signature.
+        let signs = plan.signs.as_deref().filter(|_| trust == Trust::Roots);
+        Ok(Client { target: target.clone(), signs, config: Arc::new(config), caps })
     }
 
     pub(super) fn connection(&self) -> Connection<'_> {
@@ -117,12 +121,11 @@ impl Client {
     /// they would be our own mistake, and are taken out.
     fn written(&self, sent: &Sent) -> Vec<u8> {
         let clean = |text: &str| text.replace(['\r', '\n', '\0'], "");
-        let mut head = format!(
-            "{} {} HTTP/1.1\r\nhost: {}\r\n",
-            clean(&sent.method),
-            clean(&sent.target),
-            self.target.authority()
-        );
+        let (method, target, host) = (clean(&sent.method), clean(&sent.target), self.target.authority());
+        let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\n");
+        if let Some((name, value)) = self.signs.map(|signs| signs.field(&method, &host, &target)) {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
         let named = |name: &str| sent.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         if !named("user-agent") {
             head.push_str(concat!("user-agent: palisade-probe/", env!("CARGO_PKG_VERSION"), "\r\n"));

@@ -130,7 +130,7 @@ fn ask(
     fields: &[(&str, &str)],
 ) -> Option<Received> {
     let trust = if verified { Trust::Roots } else { Trust::Anything };
-    let client = Client::new(at, trust, &plan.roots, caps).ok()?;
+    let client = Client::new(at, trust, plan, caps).ok()?;
     let path: String = path.chars().filter(char::is_ascii_graphic).take(2000).collect();
     client.connection().send(&plain(method, &path, fields)).ok()
 }

@@ -235,6 +235,10 @@ impl<'r> Sources<'r> {
                     let found = property(&properties, name)?.clone();
                     self.settled(&at, &found, steps + 1)
                 }
+                (at, Value::List(items)) => {
+                    let found = items.get(name.parse::<usize>().ok()?)?.clone();
+                    self.settled(&at, &found, steps + 1)
+                }
                 // `const { POST } = serve(...)`: what made it says what it is.
                 (at, call @ Value::Call { .. }) => Some((at, call)),
                 _ => None,

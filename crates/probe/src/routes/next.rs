@@ -1,6 +1,8 @@
 //! Next.js: the App Router, the Pages Router, server actions, and what runs before them.
 //!
-//! Source: Next.js 16's documentation of file conventions. Not yet compared with a build's own manifests.
+//! Source: Next.js 16's documentation of file conventions; `tests/packages/inventory.test.js` compares what is read here with
+//! a build's own manifests and with what the started app answers. Images that code draws (`icon.tsx`,
+//! `opengraph-image.tsx`) and what `next.config` rewrites are not seen.
 
 use palisade_check::facts::routes::{Endpoint, Interceptor, Shown, Surface};
 
@@ -12,6 +14,10 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "
 
 /// What a handler of `pages/api` answers: its default export gets every method.
 const EVERY: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"];
+
+/// Files of the App Router that answer by a name of their own.
+const NAMED: [(&str, &str); 3] =
+    [("robots", "robots.txt"), ("sitemap", "sitemap.xml"), ("manifest", "manifest.webmanifest")];
 
 const ENDINGS: [&str; 4] = [".tsx", ".ts", ".jsx", ".js"];
 
@@ -66,8 +72,19 @@ fn stem(name: &str) -> Option<&str> {
 
 fn app_file(sources: &Sources<'_>, file: &str, rest: &str, base: &str, found: &mut Found) -> bool {
     let (folders, name) = rest.rsplit_once('/').unwrap_or(("", rest));
-    let Some(stem) = stem(name).filter(|stem| matches!(*stem, "route" | "page")) else { return false };
+    let Some(stem) = stem(name) else { return false };
     let paths = app_paths(folders, base);
+    if let Some((_, answers)) = NAMED.iter().find(|(named, _)| *named == stem) {
+        let made = |path: &String| Endpoint {
+            surface: Surface::RouteHandler,
+            ..page(sources, file, &format!("{}/{answers}", path.trim_end_matches('/')))
+        };
+        found.endpoints.extend(paths.iter().map(made));
+        return !paths.is_empty();
+    }
+    if !matches!(stem, "route" | "page") {
+        return false;
+    }
     for path in &paths {
         let endpoint = if stem == "route" { handler(sources, file, path) } else { Some(page(sources, file, path)) };
         found.endpoints.extend(endpoint);

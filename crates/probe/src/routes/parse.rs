@@ -236,7 +236,17 @@ impl Writer<'_, '_> {
                 });
                 bound.take(64).collect()
             }
-            _ => Vec::new(),
+            // `[GET, POST] = handlers`: a member's name is its place.
+            BindingPattern::ArrayPattern(list) => {
+                let bound = list.elements.iter().enumerate().filter_map(|(at, element)| {
+                    let element = element.as_ref()?;
+                    let name = element.get_identifier_name()?;
+                    let member = Value::Member(Box::new(value.clone()), at.to_string());
+                    Some((name.to_string(), member, element.span().start))
+                });
+                bound.take(64).collect()
+            }
+            BindingPattern::AssignmentPattern(_) => Vec::new(),
         }
     }
 

@@ -70,6 +70,8 @@ fn every_export_form_of_a_route_file_is_read() {
                 "app/api/object/route.ts",
                 "const handlers = { PUT: () => new Response() };\nexport const PUT = handlers.PUT;",
             ),
+            ("app/api/array/route.ts", "export const [GET, , PUT] = [() => new Response(), 1, () => new Response()];"),
+            ("app/sitemap.ts", "export default function sitemap() { return []; }"),
             ("app/api/types/route.ts", "export type POST = string;\nexport const dynamic = 'force-dynamic';"),
             ("app/api/_private/route.ts", "export const GET = () => new Response();"),
             ("app/(group)/api/[id]/[[...rest]]/route.tsx", "export const GET = () => new Response();"),
@@ -86,13 +88,15 @@ fn every_export_form_of_a_route_file_is_read() {
         ("/api/star", "GET HEAD PATCH"),
         ("/api/destructured", "GET HEAD POST"),
         ("/api/object", "PUT"),
+        ("/api/array", "GET HEAD PUT"),
+        ("/sitemap.xml", "GET HEAD"),
         ("/api/{id}", "GET HEAD"),
         ("/api/{id}/{*rest}", "GET HEAD"),
         ("/api/old", "GET HEAD POST PUT DELETE PATCH"),
     ] {
         assert_eq!(methods(&routes, path), expected, "{path}");
     }
-    assert_eq!(routes.endpoints.len(), 11, "{routes:#?}");
+    assert_eq!(routes.endpoints.len(), 13, "{routes:#?}");
     assert_eq!(route(&routes, "/").surface, Surface::Page);
     assert_eq!(routes.unread, []);
 }

@@ -101,7 +101,23 @@ pub(super) fn looks_random(value: &[u8], password: bool) -> bool {
         && entropy(value) >= needed
         && !is_placeholder(value)
         && (hex || !is_wordy(value))
+        && !is_label(value)
         && !is_name(value)
+}
+
+/// Whether it is words with numbers behind them, joined by signs: `invoice-42`, `apiKey_v2`. Rare words are not told by
+/// their pairs of letters, but by that nothing else is there.
+fn is_label(value: &[u8]) -> bool {
+    let is_word = |run: &[u8]| {
+        let vowels = run.iter().filter(|byte| b"aeiouyAEIOUY".contains(byte)).count();
+        run.len() >= 3 && vowels * 5 >= run.len()
+    };
+    value.len() < 24
+        && value.split(|byte| b"-_.: ".contains(byte)).all(|part| {
+            let digits = part.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+            let letters = part.get(..part.len() - digits).unwrap_or_default();
+            digits <= 4 && runs(letters).all(is_word)
+        })
 }
 
 /// Whether half of the letters stand in words: runs of five or more of one case that are made of frequent pairs.
@@ -192,6 +208,9 @@ mod tests {
             "forgot-password-token2",
             "${SECRET_KEY_BASE_1}",
             "short1",
+            "invoice-42",
+            "currency_17",
+            "apiKey-async-1400",
             "sha512-9fK2mXq7Lr4Tz8Bv9fK2mXq7",
         ] {
             assert!(!looks_random(value.as_bytes(), true), "{value}");

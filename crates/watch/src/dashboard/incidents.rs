@@ -176,7 +176,7 @@ fn most(name: &str, list: &[Value]) -> Markup {
         section {
             table {
                 caption { (name) }
-                thead { tr { th scope="col" { (name) } th.n scope="col" { "Events" } } }
+                thead { tr { th scope="col" { (name) } th.n scope="col" { "Of those kept" } } }
                 tbody {
                     @if rows.is_empty() { tr { td.empty colspan="2" { "None." } } }
                     @for (value, count) in rows { tr { th scope="row" { (theirs(value)) } td.n { (number(count)) } } }
@@ -223,7 +223,10 @@ fn group(body: &Value) -> Markup {
 }
 
 fn state(kept: &Kept) -> Markup {
-    html! { span.state.(kept.state.id()) { (kept.state.id()) } }
+    html! {
+        span.state.(kept.state.id()) { (kept.state.id()) }
+        @if kept.simulated { " " span.state.acknowledged { "simulated" } }
+    }
 }
 
 /// Until when somebody should have looked; late ones say so. P1 is due at once.

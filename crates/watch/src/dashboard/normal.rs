@@ -53,7 +53,9 @@ fn row(measure: &Measure, hours: &Hours) -> Markup {
     let (last, mut before) = (hours.ago(1), hours.same_hour());
     before.sort_unstable();
     let usual = before.get(before.len() / 2).copied().unwrap_or(0);
-    let unusual = last >= LEAST && last > usual.saturating_mul(FACTOR);
+    // A running hour that is above it already is so at its end.
+    let most = last.max(hours.ago(0));
+    let unusual = most >= LEAST && most > usual.saturating_mul(FACTOR);
     html! {
         tr {
             th scope="row" { (measure.name) }
@@ -62,7 +64,11 @@ fn row(measure: &Measure, hours: &Hours) -> Markup {
             td.n { (number(before.first().copied().unwrap_or(0))) }
             td.n { (number(before.last().copied().unwrap_or(0))) }
             td.n { (number(hours.ago(0))) }
-            td { @if unusual { span.late { "unusual" } } @else { span.quiet { "as usual" } } }
+            td {
+                @if unusual && !hours.has_history() { span.quiet { "no history yet" } }
+                @else if unusual { span.late { "unusual" } }
+                @else { span.quiet { "as usual" } }
+            }
         }
     }
 }
@@ -88,6 +94,11 @@ impl Hours {
             }
         }
         Hours { counts }
+    }
+
+    /// Whether anything is known of the time before the last whole hour.
+    fn has_history(&self) -> bool {
+        self.counts.iter().rev().skip(2).any(|count| *count > 0)
     }
 
     /// So many hours before the running one.

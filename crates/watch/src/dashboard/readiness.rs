@@ -18,7 +18,7 @@ use super::words::{long, number, theirs, when};
 /// What `palisade check --json` is written to, for this page.
 const CHECKS: &str = ".palisade/check.json";
 /// What `palisade maintenance` writes down.
-const RECORD: &str = "palisade-maintenance.toml";
+pub(crate) const RECORD: &str = "palisade-maintenance.toml";
 /// Bytes of a report.
 const CAP: u64 = 4 << 20;
 /// Rows of a table.
@@ -119,7 +119,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 }
 
 /// A file and when it was written; none where there is no regular file of ours.
-fn read(path: &Path) -> Option<(String, EventTime)> {
+pub(crate) fn read(path: &Path) -> Option<(String, EventTime)> {
     let about = std::fs::symlink_metadata(path).ok().filter(|about| about.is_file() && about.len() <= CAP)?;
     let mut text = String::new();
     File::open(path).ok()?.take(CAP).read_to_string(&mut text).ok()?;

@@ -3,15 +3,15 @@
 use memchr::memchr;
 use palisade_event::{BadLine, EventTime, Seen, Source};
 
-use super::text::{address, given, number, quoted, request, status, utf8};
+use super::text::{address, given, number, quoted, request, seconds, status};
 
 /// Fields up to the user agent, which every version has.
 const MIN_FIELDS: usize = 14;
 /// Fields that are looked at: up to the domain name.
 const MAX_FIELDS: usize = 19;
 
-pub(super) fn read(line: &[u8]) -> Result<Seen<'_>, BadLine> {
-    let mut fields = [&[][..]; MAX_FIELDS];
+pub(super) fn read(line: &str) -> Result<Seen<'_>, BadLine> {
+    let mut fields = [""; MAX_FIELDS];
     let count = split(line, &mut fields);
     if count < MIN_FIELDS {
         return Err(BadLine::Shape);
@@ -37,40 +37,40 @@ pub(super) fn read(line: &[u8]) -> Result<Seen<'_>, BadLine> {
         trace,
         domain,
     ] = fields;
-    if !matches!(kind, b"http" | b"https" | b"h2" | b"grpcs" | b"ws" | b"wss") {
+    if !matches!(kind, "http" | "https" | "h2" | "grpcs" | "ws" | "wss") {
         return Err(BadLine::Shape);
     }
-    let time = EventTime::from_rfc3339(&utf8(time)).ok_or(BadLine::NoTime)?;
+    let time = EventTime::from_rfc3339(time).ok_or(BadLine::NoTime)?;
     let mut seen = Seen::at(time, Source::Alb);
     request(&mut seen, line);
-    seen.status = status(elb_status);
+    seen.status = status(elb_status.as_bytes());
     seen.user_agent = given(agent);
     seen.host = given(domain);
     seen.request_id = given(trace);
-    seen.request_bytes = number(received);
-    seen.response_bytes = number(sent);
+    seen.request_bytes = number(received.as_bytes());
+    seen.response_bytes = number(sent.as_bytes());
     // -1 where a step did not happen.
-    let steps = [before, inside, after].into_iter().filter_map(super::text::seconds);
+    let steps = [before, inside, after].into_iter().filter_map(|step| seconds(step.as_bytes()));
     seen.duration_micros = Some(steps.sum());
-    if let Some(client) = address(client) {
+    if let Some(client) = address(client.as_bytes()) {
         seen.set_client(client);
     }
     Ok(seen)
 }
 
 /// Splits at blanks outside quotes; gives the number of fields, all that fit are set.
-fn split<'a>(line: &'a [u8], fields: &mut [&'a [u8]; MAX_FIELDS]) -> usize {
+fn split<'a>(line: &'a str, fields: &mut [&'a str; MAX_FIELDS]) -> usize {
     let (mut rest, mut count) = (line, 0);
     for place in fields.iter_mut() {
-        let (field, after) = if rest.starts_with(b"\"") {
+        let (field, after) = if rest.starts_with('"') {
             let Some(found) = quoted(rest) else { break };
             found
         } else {
-            rest.split_at(memchr(b' ', rest).unwrap_or(rest.len()))
+            rest.split_at(memchr(b' ', rest.as_bytes()).unwrap_or(rest.len()))
         };
         *place = field;
         count += 1;
-        match after.strip_prefix(b" ") {
+        match after.strip_prefix(' ') {
             Some(after) => rest = after,
             None => break,
         }

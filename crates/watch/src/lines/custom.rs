@@ -19,7 +19,7 @@ use variable::Variable;
 pub struct LogFormat {
     text: String,
     /// What stands before the first variable.
-    start: Vec<u8>,
+    start: String,
     parts: Vec<Part>,
 }
 
@@ -51,8 +51,8 @@ struct Part {
 #[derive(Default)]
 pub(super) struct Said<'a> {
     time: Option<EventTime>,
-    peer: Option<&'a [u8]>,
-    forwarded: Option<&'a [u8]>,
+    peer: Option<&'a str>,
+    forwarded: Option<&'a str>,
 }
 
 /// The longest format, in bytes.
@@ -72,7 +72,7 @@ impl LogFormat {
         }
         let format = bare(text);
         let mut pieces = format.split('$');
-        let start = pieces.next().unwrap_or_default().as_bytes().to_vec();
+        let start = pieces.next().unwrap_or_default().to_owned();
         let mut parts = Vec::new();
         for piece in pieces {
             let (name, after) = name(piece);
@@ -99,18 +99,18 @@ impl LogFormat {
         self.parts.iter().any(|part| part.variable.carries(field))
     }
 
-    pub(super) fn read<'a>(&self, line: &'a [u8], known: &Clients, clock: &mut Clock) -> Result<Seen<'a>, BadLine> {
+    pub(super) fn read<'a>(&self, line: &'a str, known: &Clients, clock: &mut Clock) -> Result<Seen<'a>, BadLine> {
         let mut seen = Seen::at(EventTime::default(), Source::Access);
         let mut said = Said::default();
-        let mut rest = line.strip_prefix(self.start.as_slice()).ok_or(BadLine::Shape)?;
+        let mut rest = line.strip_prefix(self.start.as_str()).ok_or(BadLine::Shape)?;
         for part in &self.parts {
             let (value, after) = part.value(rest).ok_or(BadLine::Shape)?;
             part.variable.set(value, &mut seen, &mut said, clock);
             rest = after;
         }
         seen.time = said.time.ok_or(BadLine::NoTime)?;
-        if let Some(peer) = said.peer.and_then(address) {
-            seen.set_client(clients::client(known, peer, said.forwarded));
+        if let Some(peer) = said.peer.and_then(|peer| address(peer.as_bytes())) {
+            seen.set_client(clients::client(known, peer, said.forwarded.map(str::as_bytes)));
         }
         Ok(seen)
     }
@@ -127,13 +127,13 @@ impl PartialEq for LogFormat {
 impl Part {
     /// The variable's value at the start of `rest`, and what follows the text behind it. Before a quote, an escaped one
     /// belongs to the value. The last variable takes all.
-    fn value<'a>(&self, rest: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    fn value<'a>(&self, rest: &'a str) -> Option<(&'a str, &'a str)> {
         if self.after.is_empty() {
-            return Some((rest, &[]));
+            return Some((rest, ""));
         }
         let mut from = 0;
         loop {
-            let at = from + self.finder.find(rest.get(from..)?)?;
+            let at = from + self.finder.find(rest.get(from..)?.as_bytes())?;
             let value = rest.get(..at)?;
             let escaped = self.after.starts_with(b"\"") && ends_escaped(value);
             if !escaped {
@@ -144,8 +144,8 @@ impl Part {
     }
 }
 
-fn ends_escaped(value: &[u8]) -> bool {
-    value.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+fn ends_escaped(value: &str) -> bool {
+    value.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
 /// The name of a variable at the start of a piece, with or without braces, and what follows.
@@ -167,7 +167,7 @@ fn bare(text: &str) -> Cow<'_, str> {
         let end = if quote == "'" {
             inside.find('\'')
         } else {
-            quoted(rest.get(at..).unwrap_or_default().as_bytes()).map(|(text, _)| text.len())
+            quoted(rest.get(at..).unwrap_or_default()).map(|(text, _)| text.len())
         };
         let Some((part, after)) = end.and_then(|end| inside.split_at_checked(end)) else { break };
         format.push_str(part);

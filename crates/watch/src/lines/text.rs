@@ -12,18 +12,18 @@ pub(super) fn utf8(bytes: &[u8]) -> Cow<'_, str> {
     str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-/// As [`utf8`], and nothing for what loggers write where there is nothing.
-pub(super) fn given(bytes: &[u8]) -> Option<Cow<'_, str>> {
-    (!bytes.is_empty() && bytes != b"-").then(|| plain(bytes))
+/// As [`plain`], and nothing for what loggers write where there is nothing.
+pub(super) fn given(text: &str) -> Option<Cow<'_, str>> {
+    (!text.is_empty() && text != "-").then(|| plain(text))
 }
 
 /// Text as loggers escape it: `\x22`, `\"`, `\\`, `\u0022`, `\n`.
-pub(super) fn plain(bytes: &[u8]) -> Cow<'_, str> {
-    if memchr(b'\\', bytes).is_none() {
-        return utf8(bytes);
+pub(super) fn plain(written: &str) -> Cow<'_, str> {
+    let mut rest = written.as_bytes();
+    if memchr(b'\\', rest).is_none() {
+        return Cow::Borrowed(written);
     }
-    let mut text = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
+    let mut text = Vec::with_capacity(rest.len());
     while let Some(at) = memchr(b'\\', rest) {
         let (before, from) = rest.split_at(at);
         text.extend_from_slice(before);
@@ -74,32 +74,38 @@ fn hex(digit: u8) -> u8 {
 }
 
 /// What stands between the quote at the start and the next that is not escaped, and what follows it.
-pub(super) fn quoted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let inside = bytes.strip_prefix(b"\"")?;
+pub(super) fn quoted(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_prefix('"')?;
+    let bytes = inside.as_bytes();
     let mut from = 0;
     loop {
-        let at = from + memchr2(b'"', b'\\', inside.get(from..)?)?;
-        if inside.get(at) == Some(&b'"') {
+        let at = from + memchr2(b'"', b'\\', bytes.get(from..)?)?;
+        if bytes.get(at) == Some(&b'"') {
             return Some((inside.get(..at)?, inside.get(at + 1..)?));
         }
         from = at + 2;
     }
 }
 
+/// What stands before the first blank, and after it.
+pub(super) fn word(text: &str) -> Option<(&str, &str)> {
+    let at = memchr(b' ', text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// `GET /a?b HTTP/1.1` into method, path and query. What is none (`-`, binary noise) sets nothing.
-pub(super) fn request<'a>(seen: &mut Seen<'a>, line: &'a [u8]) {
-    let Some(space) = memchr(b' ', line) else { return };
-    let (method, rest) = line.split_at(space);
-    let rest = rest.get(1..).unwrap_or_default();
+pub(super) fn request<'a>(seen: &mut Seen<'a>, line: &'a str) {
+    let Some((method, rest)) = word(line) else { return };
     // Without a protocol it is HTTP/0.9, which ends at the target.
-    let end = memrchr(b' ', rest).filter(|at| rest.get(at + 1..).is_some_and(|after| after.starts_with(b"HTTP/")));
-    let target_bytes = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-    if method.is_empty() || method.len() > 32 || !method.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-')
+    let end = memrchr(b' ', rest.as_bytes());
+    let end = end.filter(|at| rest.get(at + 1..).is_some_and(|after| after.starts_with("HTTP/")));
+    let named = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    if method.is_empty() || method.len() > 32 || !method.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
     {
         return;
     }
-    seen.method = Some(utf8(method));
-    target(seen, plain(target_bytes));
+    seen.method = Some(Cow::Borrowed(method));
+    target(seen, plain(named));
 }
 
 /// A request target: its path and query; of `http://host/path` what follows the host.

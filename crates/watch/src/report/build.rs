@@ -32,7 +32,8 @@ pub(super) fn report(store: &mut Store, app: &str, window: Window, made: EventTi
     let (clients, routes) = (store.clients(window)?, store.routes(window)?);
     let (active, active_all) = store.active(window)?;
     let since = IncidentFilter { since: before.from, ..IncidentFilter::default() };
-    let incidents = store.incidents(&since)?;
+    let mut incidents = store.incidents(&since)?;
+    incidents.retain(|kept| !kept.simulated);
     let mut report = Report {
         app: app.to_owned(),
         made,
@@ -51,6 +52,7 @@ pub(super) fn report(store: &mut Store, app: &str, window: Window, made: EventTi
             .collect(),
         rules: rules(&incidents, window, before),
         low: low(&weeks, &incidents, window),
+        overdue: Vec::new(),
         changes: Vec::new(),
     };
     report.changes = changes(&report);

@@ -1,7 +1,7 @@
 //! The report as a page: a part of the dashboard, or a file of its own.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use palisade_event::EventTime;
+use palisade_event::{EventTime, Priority};
 
 use super::markdown::{each, overview};
 use super::{Named, Report, Trend};
@@ -263,6 +263,17 @@ fn low(report: &Report) -> Markup {
                         tr {
                             th scope="row" { (class.title) } td.n { (number(class.events.now)) } td.n { (number(class.events.before)) }
                             td.n { (class.events.told()) } td.n { (number(class.incidents)) }
+                        }
+                    }
+                }
+            }
+            @if !report.overdue.is_empty() {
+                table {
+                    caption { "Overdue tasks" }
+                    thead { tr { th scope="col" { "Priority" } th scope="col" { "Task" } th scope="col" { "Was due until" } } }
+                    tbody {
+                        @for task in &report.overdue {
+                            tr { td { (priority(Priority::P3)) } th scope="row" { (task.title) br; span.quiet { (task.id) } } td.t { (task.due) } }
                         }
                     }
                 }

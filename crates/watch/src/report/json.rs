@@ -7,7 +7,7 @@ use crate::dashboard::words::exact;
 
 pub(super) fn report(report: &Report) -> Value {
     let Report { app, made, window, before, requests, folded, auth, limits, csrf, input, errors, .. } = report;
-    let Report { incidents, rules, low, changes, .. } = report;
+    let Report { incidents, rules, low, overdue, changes, .. } = report;
     let signals: serde_json::Map<String, Value> =
         input.signals.iter().map(|(id, _, count)| ((*id).replace('-', "_"), trend(count))).collect();
     let countries: Vec<_> = auth
@@ -34,6 +34,8 @@ pub(super) fn report(report: &Report) -> Value {
         .iter()
         .map(|it| json!({ "id": it.id, "title": it.title, "priority": "P3", "events": trend(&it.events), "incidents": it.incidents }))
         .collect();
+    let overdue: Vec<_> =
+        overdue.iter().map(|it| json!({ "id": it.id, "title": it.title, "priority": "P3", "due": it.due })).collect();
     json!({
         "app": app, "made": exact(*made),
         "window": { "from": exact(window.from), "until": exact(window.until) },
@@ -61,7 +63,7 @@ pub(super) fn report(report: &Report) -> Value {
             "countries": named(&errors.countries),
         },
         "incidents": incidents.iter().map(response).collect::<Vec<_>>(),
-        "rules": rules, "low": low, "changes": changes,
+        "rules": rules, "low": low, "overdue_tasks": overdue, "changes": changes,
     })
 }
 

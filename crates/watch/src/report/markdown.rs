@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use palisade_event::Untrusted;
 
-use super::{Errors, Named, Report, Trend};
+use super::{Errors, Named, Overdue, Report, Trend};
 use crate::dashboard::words::{date, number, percent, plain, span};
 
 pub(super) fn report(report: &Report) -> String {
@@ -54,6 +54,10 @@ pub(super) fn report(report: &Report) -> String {
     errors_by_route(&mut out, errors);
     names(&mut out, "Country", &errors.countries);
     trends(&mut out, "For review (P3)", &report.low.iter().map(|it| (it.title, &it.events)).collect::<Vec<_>>());
+    if !report.overdue.is_empty() {
+        let task = |it: &Overdue| format!("- P3: {} (`{}`), until {}", it.title, it.id, it.due);
+        section(&mut out, "Overdue tasks (P3)", &report.overdue.iter().map(task).collect::<Vec<_>>());
+    }
     if report.folded > 0 {
         let _ = writeln!(out, "{} events of floods are counted by status alone.", number(report.folded));
     }

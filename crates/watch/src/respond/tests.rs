@@ -8,7 +8,7 @@ use super::*;
 const NOW: EventTime = EventTime::from_micros(1_795_330_800_000_000);
 
 fn respond() -> Respond {
-    Respond { block: Duration::from_secs(600), rules: Vec::new(), priority: Priority::P2 }
+    Respond { block: Some(Duration::from_secs(600)), by_rule: false, rules: Vec::new(), priority: Priority::P2 }
 }
 
 fn incident(group: Vec<(Field, Box<str>)>) -> Incident {
@@ -24,6 +24,7 @@ fn incident(group: Vec<(Field, Box<str>)>) -> Incident {
         last_seen: NOW,
         count: 20,
         attributable: true,
+        simulated: false,
         evidence: Evidence::default(),
         steps: Vec::new(),
     }
@@ -40,7 +41,7 @@ fn clients() -> Clients {
 
 fn judged(incident: &Incident, live: &BTreeMap<Net, EventTime>, hour: u64) -> Result<Shut, Spared> {
     let respond = respond();
-    judge(incident, &Known { respond: Some(&respond), clients: &clients(), live, hour }, NOW)
+    judge(incident, &Known { respond: Some(&respond), rule: None, clients: &clients(), live, hour }, NOW)
 }
 
 fn net(text: &str) -> Net {
@@ -54,8 +55,11 @@ fn later(seconds: u64) -> EventTime {
 #[test]
 fn nobody_is_shut_out_unless_the_policy_says_so() {
     let (guilty, none) = (of("203.0.113.7"), BTreeMap::new());
-    let with =
-        |respond: Option<&Respond>| judge(&guilty, &Known { respond, clients: &clients(), live: &none, hour: 0 }, NOW);
+    let clients = clients();
+    let asked = |incident: &Incident, respond: Option<&Respond>, rule| {
+        judge(incident, &Known { respond, rule, clients: &clients, live: &none, hour: 0 }, NOW)
+    };
+    let with = |respond: Option<&Respond>| asked(&guilty, respond, None);
     assert_eq!(with(None), Err(Spared::NotAsked));
     assert_eq!(with(Some(&respond())), Ok(Shut { net: net("203.0.113.7"), until: later(600) }));
     let other = Respond { rules: vec![Pattern("exploit-*".to_owned())], ..respond() };
@@ -63,6 +67,18 @@ fn nobody_is_shut_out_unless_the_policy_says_so() {
     for unasked in [other, urgent] {
         assert_eq!(with(Some(&unasked)), Err(Spared::NotAsked));
     }
+    // A rule says so by itself, and is heard only where the policy lets it.
+    let (hour, shut) =
+        (Some(Duration::from_secs(3600)), |seconds| Ok(Shut { net: net("203.0.113.7"), until: later(seconds) }));
+    let by_rule = Respond { block: None, by_rule: true, ..respond() };
+    assert_eq!(asked(&guilty, None, hour), Err(Spared::NotAsked));
+    assert_eq!(asked(&guilty, Some(&respond()), hour), shut(600));
+    assert_eq!(asked(&guilty, Some(&by_rule), hour), shut(3600));
+    assert_eq!(asked(&guilty, Some(&by_rule), None), Err(Spared::NotAsked));
+    assert_eq!(asked(&guilty, Some(&Respond { by_rule: true, ..respond() }), hour), shut(3600));
+    // A rule on trial shuts nobody out.
+    let trial = Incident { simulated: true, ..of("203.0.113.7") };
+    assert_eq!(asked(&trial, Some(&Respond { by_rule: true, ..respond() }), hour), Err(Spared::NotAsked));
 }
 
 #[test]

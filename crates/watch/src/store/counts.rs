@@ -223,13 +223,14 @@ impl Store {
         Ok(rows.iter().map(fired).collect())
     }
 
-    /// Incidents that nobody has resolved, by priority: P1, P2, P3.
+    /// Incidents that nobody has resolved, by priority: P1, P2, P3. Those of rules on trial do not count.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub fn open_incidents(&mut self) -> Result<[u64; 3], StoreFault> {
         let rows = self.engine.query(
-            "SELECT priority, CAST(count(*) AS BIGINT) FROM incident WHERE resolved IS NULL GROUP BY priority",
+            "SELECT priority, CAST(count(*) AS BIGINT) FROM incident WHERE resolved IS NULL AND simulated = 0 \
+             GROUP BY priority",
             &[],
         )?;
         let count = |priority| rows.iter().find(|row| row.number(0) == priority).map_or(0, |row| row.count(1));

@@ -33,6 +33,8 @@ pub struct Kept {
     pub resolved: Option<(EventTime, String)>,
     /// What was written to it.
     pub note: String,
+    /// Whether its rule is on trial: nobody is told or blocked for it, and no report counts it.
+    pub simulated: bool,
 }
 
 /// Which incidents are wanted.
@@ -59,7 +61,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT key, rule, priority, first, last, count, body, opened, acknowledged, acknowledged_by, resolved, \
-             resolved_by, note FROM incident ",
+             resolved_by, note, simulated FROM incident ",
             $rest
         )
     };
@@ -68,8 +70,9 @@ macro_rules! select {
 /// The same incident again adds nothing; more of it counts on. One that somebody resolved opens again only when it goes on
 /// for a quarter of an hour after that (900,000,000 us): flapping is held. One that ended by itself opens at once.
 pub(super) const UPSERT: &str = "\
-INSERT INTO incident (key, rule, scope, priority, first, last, count, body, opened, changed, resolved, resolved_by, note)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, '')
+INSERT INTO incident (key, rule, scope, priority, first, last, count, body, opened, changed, resolved, resolved_by, note, \
+simulated)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, '', ?12)
 ON CONFLICT (key) DO UPDATE SET
     priority = CASE WHEN excluded.priority < incident.priority THEN excluded.priority ELSE incident.priority END,
     first = CASE WHEN excluded.first < incident.first THEN excluded.first ELSE incident.first END,
@@ -77,6 +80,7 @@ ON CONFLICT (key) DO UPDATE SET
     count = CASE WHEN excluded.count > incident.count THEN excluded.count ELSE incident.count END,
     body = CASE WHEN excluded.count >= incident.count THEN excluded.body ELSE incident.body END,
     changed = excluded.changed,
+    simulated = excluded.simulated,
     resolved_by = CASE
         WHEN excluded.resolved IS NOT NULL THEN COALESCE(incident.resolved_by, excluded.resolved_by)
         WHEN incident.resolved_by = 'palisade' AND excluded.count > incident.count THEN NULL
@@ -106,6 +110,7 @@ pub(super) fn values(incident: &Incident, now: EventTime) -> Vec<Value> {
         now.micros().into(),
         over.then_some(incident.last_seen.micros()).into(),
         over.then_some(DETECTOR).into(),
+        i64::from(incident.simulated).into(),
     ]
 }
 
@@ -228,6 +233,7 @@ impl Kept {
             acknowledged,
             resolved,
             note: row.text(12),
+            simulated: row.number(13) != 0,
         })
     }
 

@@ -100,7 +100,8 @@ impl Keeper {
     /// Hands over. Returns at once, with the number that [`Keeper::written`] reaches when it is written.
     pub fn put(&self, commit: Commit) -> u64 {
         let mut state = self.shared.state();
-        let Commit { rows, incidents, marks } = commit;
+        // What is found just now is told.
+        let Commit { rows, incidents, marks, quiet: _ } = commit;
         state.waiting.rows.merge(rows);
         state.waiting.marks.extend(marks);
         for incident in incidents {
@@ -224,7 +225,7 @@ impl Waiting {
         incidents.sort_unstable_by_key(|incident| incident.key);
         let mut marks: Vec<_> = self.marks.into_iter().collect();
         marks.sort_unstable();
-        Commit { rows: self.rows, incidents, marks }
+        Commit { rows: self.rows, incidents, marks, quiet: false }
     }
 }
 

@@ -123,6 +123,8 @@ macro_rules! standing {
 const POST: &str = "\
 INSERT INTO outbox (id, channel, thread, priority, body, created, due, attempts, unclear, state, why)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0, 0, 0, '') ON CONFLICT (id) DO NOTHING";
+/// Of these nobody is told, as if somebody had been.
+pub(super) const QUIET: &str = concat!("UPDATE incident SET told = ", standing!(), " WHERE key = ?1");
 const TOLD: &str = "UPDATE incident SET told = ?2 WHERE key = ?1";
 
 macro_rules! letters {
@@ -142,13 +144,13 @@ impl Store {
         let rows = self.engine.query(
             concat!(
                 "SELECT key, rule, priority, first, last, count, body, opened, acknowledged, acknowledged_by, resolved, \
-                 resolved_by, note, told FROM incident WHERE told >= 0 AND told <> ",
+                 resolved_by, note, simulated, told FROM incident WHERE simulated = 0 AND told >= 0 AND told <> ",
                 standing!(),
                 " ORDER BY priority, changed LIMIT CAST(?1 AS BIGINT)"
             ),
             &[(limit as u64).into()],
         )?;
-        let untold = |row: &Row| Some(Untold { kept: Kept::of(row)?, before: before(row.number(13)) });
+        let untold = |row: &Row| Some(Untold { kept: Kept::of(row)?, before: before(row.number(14)) });
         Ok(rows.iter().filter_map(untold).collect())
     }
 
@@ -201,7 +203,7 @@ impl Store {
     pub fn alive(&mut self, since: EventTime) -> Result<Vec<(String, u64)>, StoreFault> {
         let rows = self.engine.query(
             "SELECT rule, count(*) FROM incident WHERE last >= ?1 AND resolved IS NULL AND acknowledged IS NULL \
-             AND priority <= 2 GROUP BY rule",
+             AND priority <= 2 AND simulated = 0 GROUP BY rule",
             &[since.micros().into()],
         )?;
         Ok(rows.iter().map(|row| (row.text(0), row.count(1))).collect())

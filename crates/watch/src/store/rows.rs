@@ -301,6 +301,7 @@ fn hash(lane: Lane, seen: &Seen<'_>) -> i64 {
     text(seen.kind_of_report.as_deref());
     text(seen.notice.as_deref());
     text(seen.fields.as_deref());
+    text(seen.run.as_deref());
     if lane == Lane::Told {
         text(seen.user.as_deref());
     }

@@ -90,6 +90,9 @@ CREATE TABLE block (
     incident TEXT
 );
 ",
+    "
+ALTER TABLE incident ADD COLUMN simulated BIGINT NOT NULL DEFAULT 0;
+",
 ];
 
 const VERSION: &str = "SELECT max(version) FROM palisade_version";

@@ -2,7 +2,7 @@ use palisade_event::{EventTime, Field, Seen};
 
 use super::Said;
 use crate::lines::clf::Clock;
-use crate::lines::text::{given, number, plain, request, seconds, status, target, utf8};
+use crate::lines::text::{given, number, plain, request, seconds, status, target};
 
 /// A variable of nginx, as far as it says something of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +97,10 @@ impl Variable {
         }
     }
 
-    pub(super) fn set<'a>(self, value: &'a [u8], seen: &mut Seen<'a>, said: &mut Said<'a>, clock: &mut Clock) {
+    pub(super) fn set<'a>(self, value: &'a str, seen: &mut Seen<'a>, said: &mut Said<'a>, clock: &mut Clock) {
         match self {
-            Variable::TimeLocal => said.time = clock.read(value).or(said.time),
-            Variable::TimeIso => said.time = EventTime::from_rfc3339(&utf8(value)).or(said.time),
+            Variable::TimeLocal => said.time = clock.read(value.as_bytes()).or(said.time),
+            Variable::TimeIso => said.time = EventTime::from_rfc3339(value).or(said.time),
             Variable::Msec => said.time = msec(value).or(said.time),
             Variable::Address => said.peer = said.peer.or(Some(value)),
             // Behind nginx's own real_ip the address is the client's already; the peer says nothing more.
@@ -114,13 +114,13 @@ impl Variable {
                 seen.path.get_or_insert_with(|| plain(value));
             }
             Variable::Query => seen.query = given(value).or(seen.query.take()),
-            Variable::Status => seen.status = status(value),
-            Variable::BodyBytes => seen.response_bytes = number(value),
-            Variable::RequestBytes => seen.request_bytes = number(value),
+            Variable::Status => seen.status = status(value.as_bytes()),
+            Variable::BodyBytes => seen.response_bytes = number(value.as_bytes()),
+            Variable::RequestBytes => seen.request_bytes = number(value.as_bytes()),
             Variable::Referrer => seen.referrer = given(value),
             Variable::Agent => seen.user_agent = given(value),
             Variable::Host => seen.host = given(value),
-            Variable::Duration => seen.duration_micros = seconds(value),
+            Variable::Duration => seen.duration_micros = seconds(value.as_bytes()),
             Variable::Id => seen.request_id = given(value),
             Variable::Country => seen.country = given(value).filter(|code| is_country(code)),
         }
@@ -128,8 +128,8 @@ impl Variable {
 }
 
 /// Seconds since the epoch with milliseconds.
-fn msec(value: &[u8]) -> Option<EventTime> {
-    utf8(value).parse().ok().and_then(EventTime::from_number)
+fn msec(value: &str) -> Option<EventTime> {
+    value.parse().ok().and_then(EventTime::from_number)
 }
 
 fn is_country(code: &str) -> bool {

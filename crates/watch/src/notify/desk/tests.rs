@@ -49,6 +49,7 @@ fn kept_with(rule: &str, client: &str, priority: Priority, state: State, now: Ev
         last_seen: now,
         count: 7,
         attributable: true,
+        simulated: false,
         evidence: Evidence {
             samples: vec![format!("{{\"http.response.status_code\":{status}}}").into()],
             ..Evidence::default()
@@ -69,6 +70,7 @@ fn kept_with(rule: &str, client: &str, priority: Priority, state: State, now: Ev
         opened: at(0),
         acknowledged: None,
         resolved: None,
+        simulated: false,
         note: String::new(),
     }
 }

@@ -6,7 +6,11 @@ type Fields = Record<string, unknown>;
 
 /** Takes the plain form (answers by a redirect, as a browser navigates) or JSON. */
 export async function POST(request: Request): Promise<Response> {
-  const json = request.headers.get('content-type')?.startsWith('application/json') ?? false;
+  const [type] = (request.headers.get('content-type') ?? '').toLowerCase().split(/\s*;/);
+  const json = type === 'application/json';
+  if (!json && type !== 'application/x-www-form-urlencoded' && type !== 'multipart/form-data') {
+    return Response.json({ error: 'Unsupported media type' }, { status: 415 });
+  }
   const fields = await read(request, json);
   const details = problems(fields);
   const ok = Object.keys(details).length === 0;
