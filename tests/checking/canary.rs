@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::project::{Project, key};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one repository with every trap in it")]
 fn a_hostile_repository_runs_nothing_and_leaks_nothing() {
     let it = Project::shop();
     let sink = Sink::start();
