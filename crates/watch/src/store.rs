@@ -107,6 +107,12 @@ impl Store {
         Ok(Store { engine })
     }
 
+    /// How many statements this connection has run.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.engine.asked()
+    }
+
     /// Keeps all of it, or nothing. `now` is the time of the store's own stamps.
     ///
     /// # Errors
