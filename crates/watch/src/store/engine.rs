@@ -13,7 +13,7 @@ use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// What a column holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Value {
     Number(i64),
     Text(String),
