@@ -1,5 +1,5 @@
 # An image of the gate and of what it loads, and of nothing else: no shell, no package manager, nobody's base image.
-# Its files are put together before by `scripts/image-root target/release/palisade target/image`; tests/image.rs runs
+# Its files are put together before by `scripts/image-root target/dist/palisade target/image`; tests/image.rs runs
 # the gate under chroot with exactly these.
 #
 # The policy and its schemas are mounted at /etc/palisade, variables come from the environment.

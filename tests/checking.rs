@@ -22,3 +22,5 @@ mod online;
 mod project;
 #[path = "checking/rows.rs"]
 mod rows;
+#[path = "checking/scanners.rs"]
+mod scanners;

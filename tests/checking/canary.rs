@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::project::{Project, key};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one repository with every trap in it")]
 fn a_hostile_repository_runs_nothing_and_leaks_nothing() {
     let it = Project::shop();
     let sink = Sink::start();
@@ -73,15 +74,13 @@ fn a_hostile_repository_runs_nothing_and_leaks_nothing() {
     ];
     for args in others {
         let output = it.palisade(args);
-        assert!(
-            output.status.code().is_some_and(|code| code < 2),
-            "{args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        // Fingerprints want every env file, and say which is none.
+        let said = String::from_utf8_lossy(&output.stderr);
+        let refused = output.status.code() == Some(2) && said.contains(".env was not read: it is not a regular file");
+        assert!(output.status.code().is_some_and(|code| code < 2) || refused, "{args:?}: {said}");
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         leaks(&text, &planted, &args.join(" "));
     }
-    leaks(&it.read("palisade.fingerprints.json"), &planted, "the fingerprints");
     let reply = assistant(&it);
     assert!(reply.contains("env/variables-set"), "{reply}");
     leaks(&reply, &planted, "the assistant's reply");

@@ -26,7 +26,7 @@ fn b7_what_the_guides_greps_look_for_is_found_in_files_bundles_and_history_and_n
     // Clerk's keys begin as Stripe's do; these have the length of Stripe's.
     let stripe = key("sk_live_").get(..40).expect("ascii").to_owned();
     let base32 = |text: String| -> String {
-        text.to_ascii_uppercase().chars().filter(|c| ('A'..='Z').contains(c) || ('2'..='7').contains(c)).collect()
+        text.to_ascii_uppercase().chars().filter(|c| c.is_ascii_uppercase() || matches!(c, '2'..='7')).collect()
     };
     let amazon = format!("AKIA{}", base32(secret() + &secret()).replace(['7', '6'], "A").get(..16).expect("ascii"));
     let named = secret();

@@ -1,6 +1,7 @@
 //! A copy of the example shop in a folder of its own, under git, with variables of development and production.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -104,12 +105,15 @@ impl Project {
     }
 
     pub(crate) fn palisade(&self, args: &[&str]) -> Output {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        self.palisade_with(args, &[("PATH", &path)])
+    }
+
+    /// With these variables, and no other but HOME.
+    pub(crate) fn palisade_with(&self, args: &[&str], variables: &[(&str, &OsStr)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
         command.args(args).env_clear().env("HOME", &self.home).current_dir(&self.path);
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
-        command.output().expect("palisade runs")
+        command.envs(variables.iter().copied()).output().expect("palisade runs")
     }
 
     /// The checklist as JSON, with its exit code.

@@ -16,6 +16,9 @@ case " $* " in *" serve "* | *" demo "*) exec "$REAL" "$@" ;; esac
 "$REAL" "$@" || [ $? -eq 1 ]
 "#;
 
+/// Seconds that a page may take: seconds as a rule, minutes on a machine that builds beside.
+const PATIENCE: &str = "400";
+
 const BEGIN: &str = r#"set -euo pipefail
 server=
 trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
@@ -24,7 +27,7 @@ served() {
     local number=$1 line="${*:2}"
     eval "exec $line" > "served-$number.jsonl" 2> "served-$number.log" &
     server=$!
-    for _ in $(seq 400); do
+    for _ in $(seq 2400); do
         if grep -q '://' "served-$number.log"; then return; fi
         kill -0 "$server" 2>/dev/null || break
         sleep 0.05
@@ -86,7 +89,7 @@ impl Shell {
             format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/bin", self.folder.0.join("bin").display());
         // `timeout` leads a group of its own, and what a page left running goes with it.
         let mut leader = Command::new("timeout")
-            .args(["--kill-after=5", "120", "bash", "-c", &format!("{BEGIN}{}", script.text)])
+            .args(["--kill-after=5", PATIENCE, "bash", "-c", &format!("{BEGIN}{}", script.text)])
             .current_dir(self.here())
             .env_clear()
             .env("PATH", path)

@@ -24,7 +24,8 @@ impl Random {
 
     pub(crate) fn of(&mut self, alphabet: &str, length: usize) -> String {
         let all: Vec<char> = alphabet.chars().collect();
-        (0..length).map(|_| all[(self.next() % all.len() as u64) as usize]).collect()
+        let count = all.len() as u64;
+        (0..length).map(|_| all[usize::try_from(self.next() % count).expect("below the count")]).collect()
     }
 
     fn alnum(&mut self, length: usize) -> String {
@@ -42,7 +43,7 @@ impl Random {
     }
 
     fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.next() as u8).collect()
+        (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
     }
 }
 

@@ -241,9 +241,11 @@ pub(crate) fn drain<F: Future<Output = ()>>(
             notify::ready();
         };
         async move {
+            // In this order: a reload that is asked for as soon as the greeting is out is heard.
             tokio::select! {
-                () = signals::shutdown(listening, control) => notify::stopping(),
+                biased;
                 () = beside => {}
+                () = signals::shutdown(listening, control) => notify::stopping(),
             }
         }
     })?;

@@ -1,8 +1,11 @@
 //! Lock files, read by our own code; advisories and newer versions, where the user lets a registry be asked.
 
+mod cargo;
 mod lock;
 mod online;
 mod osv;
+mod room;
+mod severity;
 mod version;
 
 use std::path::Path;
@@ -23,7 +26,7 @@ const MAX_LOCK: u64 = 64 << 20;
 /// What may be asked beyond the project's own files.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sources<'a> {
-    /// `--online`: npm may be run on a copy of the lock file.
+    /// `--online`: npm, cargo-audit and osv-scanner may be run on a copy of the lock file.
     pub registry: Option<&'a Registry>,
     /// `--osv`: a folder with the OSV database, or its `all.zip`.
     pub osv: Option<&'a Path>,
@@ -59,21 +62,46 @@ pub fn collect(root: &Root, sources: &Sources<'_>) -> Result<Dependencies, Unkno
         let version = pinned.iter().find(|package| package.name == "next").map(|package| package.version.clone());
         let version = version.ok_or_else(|| Unknown::new("no lock file pins next", "commit the lock file"));
         let latest = match sources.registry {
-            Some(registry) => online::latest("next", registry),
+            Some(registry) => online::latest("next", root, registry),
             None => Err(offline()),
         };
         Framework { name: "next".to_owned(), version: Fact::from(version), latest: Fact::from(latest) }
     });
-    let advisories = Fact::from(advisories(root, sources, &pinned));
+    let advisories = Fact::from(advisories(root, sources, &pinned, &locks));
     Ok(Dependencies { locks, framework, advisories, outdated: Fact::from(outdated) })
 }
 
-fn advisories(root: &Root, sources: &Sources<'_>, pinned: &[Package]) -> Result<Vec<Advisory>, Unknown> {
-    match (sources.osv, sources.registry) {
-        (Some(folder), _) => osv::advisories(folder, pinned),
-        (None, Some(registry)) => online::audit(root, registry),
-        (None, None) => Err(offline()),
+fn advisories(
+    root: &Root,
+    sources: &Sources<'_>,
+    pinned: &[Package],
+    locks: &[Lock],
+) -> Result<Vec<Advisory>, Unknown> {
+    let registry = match (sources.osv, sources.registry) {
+        (Some(folder), _) => return osv::advisories(folder, pinned),
+        (None, Some(registry)) => registry,
+        (None, None) => return Err(offline()),
+    };
+    let cargo = locks.iter().find(|lock| lock.manager == "cargo");
+    let npm = cargo.is_none() || locks.len() > 1 || project::manifest(root)?.is_some();
+    let mut answers: Vec<_> = npm.then(|| online::audit(root, registry)).into_iter().collect();
+    if let Some(lock) = cargo {
+        let packages = lock.packages.known().map(|packages| usize::try_from(*packages).unwrap_or(usize::MAX));
+        answers.push(packages.and_then(|packages| cargo::advisories(root, registry, packages)));
     }
+    agreed(answers)
+}
+
+/// A weakness that one of them found counts, whatever the others say; that there is none, all have to say.
+fn agreed(answers: Vec<Result<Vec<Advisory>, Unknown>>) -> Result<Vec<Advisory>, Unknown> {
+    let mut found: Vec<Advisory> = answers.iter().flatten().flatten().cloned().collect();
+    let silent: Vec<Unknown> = answers.into_iter().filter_map(Result::err).collect();
+    if found.is_empty() && !silent.is_empty() {
+        let all = |of: fn(&Unknown) -> &str| silent.iter().map(of).collect::<Vec<_>>().join("; ");
+        return Err(Unknown::new(all(|it| &it.why), all(|it| &it.remedy)));
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn offline() -> Unknown {

@@ -66,6 +66,8 @@ class Copy {
 
 const having = (status, report) => report.findings.filter((finding) => finding.status === status).map(({ id }) => id);
 
+const gained = (before, after) => having('pass', after).filter((id) => !having('pass', before).includes(id));
+
 export default (world) =>
   describe('The first five minutes', () => {
     const copies = [];
@@ -85,11 +87,14 @@ export default (world) =>
       const [observed, enforced] = await Promise.all(copies.map(async (copy) => copy.score(await copy.serve())));
 
       for (const [name, report] of Object.entries({ before, observed, enforced })) {
-        t.diagnostic(`${name}: ${JSON.stringify(report.summary)}`);
+        t.diagnostic(`${name}: ${JSON.stringify(report.summary)}; fails: ${having('fail', report).join(', ')}`);
       }
-      for (const f of enforced.findings.filter(({ status }) => /fail|unknown/.test(status))) t.diagnostic(`${f.status} ${f.id} ${f.evidence}`);
+      t.diagnostic(`holds only behind the gate: ${gained(before, enforced).join(', ')}`);
       assert.ok(observed.summary.pass > before.summary.pass, 'a policy, and a gate that looks on, show more than nothing');
       assert.ok(enforced.summary.pass > observed.summary.pass, 'and a gate that refuses more than one that looks on');
       assert.ok(enforced.summary.fail < before.summary.fail, `${having('fail', before)} -> ${having('fail', enforced)}`);
+      for (const id of ['api/csrf', 'api/rate-limit', 'security/rate-limit', 'security/errors', 'testing/rate-limit', 'testing/errors']) {
+        assert.ok(gained(before, enforced).includes(id), `${id} holds behind the gate, and not without`);
+      }
     });
   });

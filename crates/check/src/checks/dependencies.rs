@@ -18,10 +18,10 @@ pub(super) const CHECKS: &[&Check] =
 pub(super) fn advisories(case: &Case<'_>, wanted: impl Fn(&Advisory) -> bool) -> Result<Vec<Ruled>, Unknown> {
     let advisories = case.facts.dependencies.known()?.advisories.known()?;
     let rule = |it: &Advisory| {
-        let fix = if it.fixable {
-            "`npm audit fix`, and test"
-        } else {
-            "no version without it exists: leave the package, or allow it with a reason"
+        let fix = match (it.fixable, it.manager.as_str()) {
+            (true, "cargo") => format!("`cargo update -p {}`, or raise what asks for it, and test", it.package),
+            (true, _) => "`npm audit fix`, and test".to_owned(),
+            (false, _) => "no version without it exists: leave the package, or allow it with a reason".to_owned(),
         };
         Ruled::fail(format!("{}: {} ({}, {})", it.package, it.title, it.severity, it.reference), fix)
     };

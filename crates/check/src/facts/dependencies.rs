@@ -51,7 +51,7 @@ pub struct Framework {
 pub struct Advisory {
     /// The package.
     pub package: String,
-    /// `info`, `low`, `moderate`, `high`, `critical`.
+    /// `info`, `low`, `moderate`, `high`, `critical`; `unrated` where nobody has said.
     pub severity: String,
     /// What it is, in the source's words, shortened.
     pub title: String,
@@ -59,6 +59,9 @@ pub struct Advisory {
     pub reference: String,
     /// Whether a version without it exists.
     pub fixable: bool,
+    /// Whose package it is: `cargo`, or else npm's.
+    #[serde(default)]
+    pub manager: String,
 }
 
 /// A direct dependency that is behind.

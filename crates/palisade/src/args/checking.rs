@@ -55,7 +55,8 @@ pub(crate) struct Check {
     /// signature, validation, ownership, plan, errors; may be repeated.
     #[arg(long = "wrapper", value_name = "NAME=PURPOSE")]
     pub(crate) wrappers: Vec<String>,
-    /// Ask the registry: npm runs on a copy of the lock file, without scripts, configuration or variables.
+    /// Ask the registry: npm, cargo-audit and osv-scanner run on a copy of the lock file, without scripts, configuration
+    /// or variables.
     #[arg(long)]
     pub(crate) online: bool,
     /// The registry that --online asks [default: npm's own].

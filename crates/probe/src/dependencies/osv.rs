@@ -69,10 +69,16 @@ fn concerned(advisory: &Value, packages: &[Package]) -> Vec<Advisory> {
             severity: if severity.is_empty() { "moderate".to_owned() } else { severity },
             title: text("/summary").chars().take(120).collect(),
             reference: text("/id").chars().take(60).collect(),
-            fixable: events(affected).any(|event| event.get("fixed").is_some()),
+            fixable: is_fixed(affected),
+            manager: if of("/package/ecosystem") == "npm" { "npm" } else { "cargo" }.to_owned(),
         });
     }
     found
+}
+
+/// Whether a version without the weakness exists.
+pub(super) fn is_fixed(affected: &Value) -> bool {
+    events(affected).any(|event| event.get("fixed").is_some())
 }
 
 fn events(affected: &Value) -> impl Iterator<Item = &Value> {

@@ -1,8 +1,8 @@
 //! An expired session is handled gracefully.
 
 use crate::check::{Case, Check, Item, Ruled, Section, Severity};
-use crate::facts::Unknown;
 use crate::facts::routes::Interceptor;
+use crate::facts::{Fact, Unknown};
 
 pub(super) const CHECK: Check = Check {
     id: "auth/session-expiry",
@@ -42,10 +42,7 @@ fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
 
 /// What runs before every route and protects it by Clerk's own call.
 fn protected<'a>(case: &Case<'a>) -> Option<(&'a str, &'a str)> {
-    let routes = match &case.facts.routes {
-        crate::facts::Fact::Known(routes) => routes,
-        crate::facts::Fact::Unknown(_) => return None,
-    };
+    let Fact::Known(routes) = &case.facts.routes else { return None };
     routes.interceptors.iter().find_map(|Interceptor { file, shown, .. }| {
         let call = shown.identity.as_deref().filter(|call| call.ends_with(".protect"))?;
         Some((file.as_str(), call))

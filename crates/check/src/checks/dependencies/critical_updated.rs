@@ -14,5 +14,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(case: &Case<'_>) -> Result<Vec<Ruled>, Unknown> {
-    super::advisories(case, |advisory| advisory.fixable && matches!(advisory.severity.as_str(), "high" | "critical"))
+    // What nobody has rated may be critical.
+    let grave = |severity: &str| matches!(severity, "high" | "critical" | "unrated");
+    super::advisories(case, |advisory| advisory.fixable && grave(&advisory.severity))
 }
