@@ -1,17 +1,22 @@
 //! How long each page of the dashboard and the weekly report take, over a store with a million rows.
 //!
-//! `cargo bench -p palisade-watch --bench pages` makes the store in a file of SQLite, in a folder that is gone at the end.
-//! PostgreSQL too where `PALISADE_BENCH_POSTGRES` names an empty database: `postgres://user@host/name`.
+//! `cargo bench -p palisade-watch --bench pages` makes the store in a file of SQLite, in a folder that is gone at the end, and
+//! copies it into a PostgreSQL of its own where that is installed.
 
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "a measurement")]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a measurement")]
 
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use palisade_detect::Rules;
 use palisade_event::{Code, Decision, EventTime, Kind, Outcome, Seen, Source};
+use palisade_testkit::Postgres;
 use palisade_watch::dashboard::{About, Dashboard, Insight, Reply, Request, Visitor};
 use palisade_watch::store::{Commit, Place, Rows, Store, Window};
+use rusqlite::types::ValueRef;
 
 const ROWS: u64 = 1_000_000;
 /// Fourteen days, so that a week has one before it.
@@ -33,32 +38,93 @@ const PAGES: [&str; 8] = [
 fn main() {
     let folder = std::env::temp_dir().join(format!("palisade-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
-    let mut places = vec![("SQLite", Place::from(folder.join("store.db")))];
-    if let Ok(url) = std::env::var("PALISADE_BENCH_POSTGRES") {
-        places.push(("PostgreSQL", url.parse().expect("never fails")));
-    }
-    for (name, place) in places {
-        measure(name, &place);
+    let file = folder.join("store.db");
+    let place = Place::from(file.clone());
+    let began = Instant::now();
+    let mut store = Store::open(&place).expect("a store");
+    fill(&mut store);
+    println!("SQLite: {ROWS} rows, made in {:.0?}", began.elapsed());
+    measure(&mut store, &place);
+    match Postgres::start() {
+        Ok(server) => {
+            let url = server.database("bench");
+            let place = Place::Postgres(url.clone());
+            let mut store = Store::open(&place).expect("a store");
+            let began = Instant::now();
+            copy(&file, &folder.join("table"), &url);
+            println!("PostgreSQL: the same rows, copied in {:.0?}", began.elapsed());
+            measure(&mut store, &place);
+        }
+        Err(reason) => println!("not over PostgreSQL: {reason}"),
     }
     let _ = std::fs::remove_dir_all(&folder);
 }
 
-fn measure(name: &str, place: &Place) {
-    let began = Instant::now();
-    let mut store = Store::open(place).expect("a store");
-    fill(&mut store);
+fn measure(store: &mut Store, place: &Place) {
     let window = Window::before(now(), 15 * 1440 * MINUTE);
-    let rows: usize = store.cells(window, 60).expect("cells").len();
-    println!("{name}: {ROWS} rows ({rows} different cells of an hour), made in {:.0?}", began.elapsed());
+    println!("{} different cells of an hour", store.cells(window, 60).expect("cells").len());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let rules = Arc::new(Rules::parse(&[]).expect("no rules").0);
     let about = About { app: "bench".into(), folder: "/nonexistent".into(), rules, insight: Arc::<Insight>::default() };
     let dashboard = Dashboard::start(place.clone(), about).expect("pages");
+    println!("| page | queries | ms |\n|---|---|---|");
     for page in PAGES {
+        let before = dashboard.asked();
         let mut times: Vec<Duration> = (0..RUNS).map(|_| runtime.block_on(asked(&dashboard, page))).collect();
         times.sort_unstable();
-        println!("| {page} | {:.1} ms |", times.get(RUNS / 2).copied().unwrap_or_default().as_secs_f64() * 1000.0);
+        let queries = (dashboard.asked() - before) / RUNS as u64;
+        let median = times.get(RUNS / 2).copied().unwrap_or_default();
+        println!("| `{page}` | {queries} | {:.1} |", median.as_secs_f64() * 1000.0);
     }
+}
+
+/// What the file holds into the same tables of an empty store, by COPY from a file that the server reads.
+fn copy(from: &Path, through: &Path, url: &str) {
+    let connection = rusqlite::Connection::open(from).expect("the file");
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' \
+                  AND name <> 'palisade_version'";
+    let mut tables = connection.prepare(tables).expect("a query");
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).expect("names").flatten().collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for table in tables {
+        let columns = written(&connection, &table, through);
+        let path = through.display();
+        // Looked through once, as the server itself does some time after so many rows.
+        let copy = [format!("COPY {table} ({columns}) FROM '{path}'"), format!("VACUUM ANALYZE {table}")];
+        runtime.block_on(async {
+            let (client, link) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
+            tokio::spawn(link);
+            for statement in &copy {
+                client.batch_execute(statement).await.expect("copied");
+            }
+        });
+    }
+}
+
+/// Writes a table in PostgreSQL's text format; says its columns.
+fn written(connection: &rusqlite::Connection, table: &str, path: &Path) -> String {
+    let mut out = BufWriter::new(File::create(path).expect("a file"));
+    let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).expect("a table");
+    let columns = statement.column_names().collect::<Vec<_>>().join(", ");
+    let count = statement.column_count();
+    let mut rows = statement.query([]).expect("rows");
+    while let Some(row) = rows.next().expect("a row") {
+        for at in 0..count {
+            let end = if at + 1 < count { '\t' } else { '\n' };
+            match row.get_ref(at).expect("a value") {
+                ValueRef::Integer(number) => write!(out, "{number}{end}"),
+                ValueRef::Text(text) => {
+                    let text = String::from_utf8_lossy(text).replace('\\', "\\\\");
+                    write!(out, "{}{end}", text.replace('\t', "\\t").replace('\n', "\\n"))
+                }
+                ValueRef::Null => write!(out, "\\N{end}"),
+                ValueRef::Real(_) | ValueRef::Blob(_) => panic!("{table} holds what is not written"),
+            }
+            .expect("written");
+        }
+    }
+    out.flush().expect("written");
+    columns
 }
 
 async fn asked(dashboard: &Dashboard, target: &str) -> Duration {

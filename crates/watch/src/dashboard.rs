@@ -136,6 +136,12 @@ impl Dashboard {
         matches!(path, "/sign-in" | "/style.css" | "/script.js" | "/icon.svg")
     }
 
+    /// How many statements the pages have asked of the store so far.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.reader.asked()
+    }
+
     /// The answer. Must be asked on a tokio runtime; never blocks it.
     pub async fn answer(&self, request: Request) -> Reply {
         let asset = |media, text: &'static str| Reply::Page {

@@ -20,6 +20,9 @@ mod place;
 mod retain;
 mod rows;
 mod schema;
+mod sums;
+
+use std::collections::BTreeMap;
 
 use palisade_event::{EventTime, Incident};
 
@@ -35,6 +38,7 @@ pub use outbox::{Deal, Letter, LetterFilter, LetterState, MAX_UNCLEAR, Outcome, 
 pub use place::Place;
 pub use retain::Retention;
 pub use rows::{Lane, MAX_ROWS, Rows};
+use sums::Sums;
 
 /// A connection to the store.
 #[derive(Debug)]
@@ -73,23 +77,11 @@ ON CONFLICT (minute, hash) DO UPDATE SET
     first = CASE WHEN excluded.first < event.first THEN excluded.first ELSE event.first END,
     last = CASE WHEN excluded.last > event.last THEN excluded.last ELSE event.last END";
 
-/// Adds the rows that count least to the row of their status. ?4 is how many stay.
+/// Takes away the rows that count least. ?4 is how many stay.
 const FOLD: &str = "\
-INSERT INTO event (minute, hash, lane, status, code, decision, kind, route, client, account, what, country, count, \
-first, last, line)
-SELECT CAST(?1 AS BIGINT), -(1 + lane * 65536 + status), lane, status, '', '', '', '', '', '', 'other', '', \
-CAST(sum(count) AS BIGINT), min(first), max(last), ''
-FROM (SELECT lane, status, count, first, last FROM event WHERE minute = ?1 AND lane = ?2 AND hash >= 0 \
-ORDER BY count DESC, hash LIMIT CAST(?3 AS BIGINT) OFFSET CAST(?4 AS BIGINT)) AS folded
-GROUP BY lane, status
-ON CONFLICT (minute, hash) DO UPDATE SET
-    count = event.count + excluded.count,
-    first = CASE WHEN excluded.first < event.first THEN excluded.first ELSE event.first END,
-    last = CASE WHEN excluded.last > event.last THEN excluded.last ELSE event.last END";
-
-const DROP_FOLDED: &str = "\
 DELETE FROM event WHERE minute = ?1 AND hash IN (SELECT hash FROM event WHERE minute = ?1 AND lane = ?2 AND hash >= 0 \
-ORDER BY count DESC, hash LIMIT CAST(?3 AS BIGINT) OFFSET CAST(?4 AS BIGINT))";
+ORDER BY count DESC, hash LIMIT CAST(?3 AS BIGINT) OFFSET CAST(?4 AS BIGINT))
+RETURNING minute, hash, lane, status, code, decision, kind, route, client, account, what, country, count, first, last";
 
 // === impl Store ===
 
@@ -105,6 +97,12 @@ impl Store {
         };
         schema::migrate(&mut engine)?;
         Ok(Store { engine })
+    }
+
+    /// How many statements this connection has run.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.engine.asked()
     }
 
     /// Keeps all of it, or nothing. `now` is the time of the store's own stamps.
@@ -159,41 +157,56 @@ fn write(engine: &mut Engine, commit: &Commit, now: EventTime) -> Result<(), Sto
     let marks: Vec<_> = marks.iter().map(|(name, body)| vec![name.as_str().into(), body.clone().into()]).collect();
     engine.each(INSERT_SESSION, &rows.sessions())?;
     engine.each(UPSERT_EVENT, &events)?;
-    fold(engine, &rows.minutes())?;
+    let mut sums = Sums::default();
+    events.iter().for_each(|row| sums.add(row));
+    fold(engine, &rows.minutes(), &mut sums)?;
     engine.each(incidents::UPSERT, &incidents)?;
     if *quiet {
         let keys: Vec<_> = incidents.into_iter().map(|mut values| vec![values.swap_remove(0)]).collect();
         engine.each(outbox::QUIET, &keys)?;
     }
-    engine.each(UPSERT_MARK, &marks)
+    engine.each(UPSERT_MARK, &marks)?;
+    sums.write(engine)
 }
 
 /// Folds the rows of minutes that have too many. The latest minute is still open, as far as the rows tell, and so is the
 /// one before it, while the next commit counts in it.
-fn fold(engine: &mut Engine, minutes: &[u32]) -> Result<(), StoreFault> {
+fn fold(engine: &mut Engine, minutes: &[u32], sums: &mut Sums) -> Result<(), StoreFault> {
     let latest = engine.number("SELECT max(minute) FROM event", &[])?;
     for minute in minutes.iter().map(|minute| i64::from(*minute)) {
         let (limit, stay) = if minute + 1 < latest { (TOP_ROWS, TOP_ROWS) } else { (OPEN_ROWS, TOP_ROWS) };
         for lane in Lane::ALL {
-            fold_lane(engine, minute, lane, limit, stay)?;
+            fold_lane(engine, (minute, lane), (limit, stay), sums)?;
         }
     }
     // A minute is over once a later one has rows; then it is folded once more, whoever wrote to it.
     for minute in [latest - 2, latest - 3] {
         for lane in Lane::ALL {
-            fold_lane(engine, minute, lane, TOP_ROWS, TOP_ROWS)?;
+            fold_lane(engine, (minute, lane), (TOP_ROWS, TOP_ROWS), sums)?;
         }
     }
     Ok(())
 }
 
-fn fold_lane(engine: &mut Engine, minute: i64, lane: Lane, limit: i64, stay: i64) -> Result<(), StoreFault> {
+/// Of a lane and minute with more rows than `limit`, as many as `stay` do; the others become one for each status.
+fn fold_lane(
+    engine: &mut Engine,
+    (minute, lane): (i64, Lane),
+    (limit, stay): (i64, i64),
+    sums: &mut Sums,
+) -> Result<(), StoreFault> {
     let sql = "SELECT count(*) FROM event WHERE minute = ?1 AND lane = ?2 AND hash >= 0";
-    let lane = lane.number();
-    if engine.number(sql, &[minute.into(), lane.into()])? > limit {
-        let places: [Value; 4] = [minute.into(), lane.into(), i64::MAX.into(), stay.into()];
-        engine.execute(FOLD, &places)?;
-        engine.execute(DROP_FOLDED, &places)?;
+    if engine.number(sql, &[minute.into(), lane.number().into()])? <= limit {
+        return Ok(());
     }
-    Ok(())
+    let places: [Value; 4] = [minute.into(), lane.number().into(), i64::MAX.into(), stay.into()];
+    let mut others = BTreeMap::new();
+    for row in engine.query(FOLD, &places)? {
+        let tally = rows::Tally { count: row.count(12), first: row.count(13), last: row.count(14) };
+        others.entry(row.number(3)).and_modify(|other: &mut rows::Tally| other.add(tally)).or_insert(tally);
+        sums.take(&row.0);
+    }
+    let others: Vec<_> = others.into_iter().map(|(status, tally)| rows::other(minute, lane, status, tally)).collect();
+    others.iter().for_each(|row| sums.add(row));
+    engine.each(UPSERT_EVENT, &others)
 }

@@ -10,6 +10,7 @@
 #[path = "store/outbox.rs"]
 mod outbox;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -20,7 +21,7 @@ use palisade_event::{
 };
 use palisade_testkit::{Postgres, eventually};
 use palisade_watch::store::{
-    By, Commit, EventFilter, IncidentFilter, Keeper, Place, Retention, Rows, Store, Told, Trouble,
+    By, Commit, EventFilter, IncidentFilter, Keeper, Place, Retention, Rows, Store, Told, Trouble, Window,
 };
 
 const MINUTE: u64 = 60_000_000;
@@ -36,6 +37,7 @@ const OVER_BOTH: &[(&str, Test)] = &[
     ("again", the_same_incident_again_adds_nothing_and_more_of_it_counts_on),
     ("states", an_incident_is_acknowledged_resolved_and_held_while_it_flaps),
     ("retention", what_is_too_old_or_too_much_goes_and_the_oldest_first),
+    ("sums", sums_of_hours_and_days_are_what_the_rows_add_up_to),
     ("marks", marks_are_committed_with_what_they_stand_for_and_two_may_write),
     ("untold", outbox::an_incident_is_new_until_a_message_about_it_is_kept),
     ("letters", outbox::messages_go_out_in_order_and_none_a_third_time),
@@ -243,6 +245,56 @@ fn what_is_too_old_or_too_much_goes_and_the_oldest_first(place: &Place) {
     let oldest = EventFilter { until: Some(at(START + 30 * hour)), ..EventFilter::default() };
     assert_eq!(store.total(&oldest).expect("a sum"), 0);
     assert_eq!(store.incidents(&IncidentFilter::default()).expect("a list").len(), 1);
+}
+
+fn sums_of_hours_and_days_are_what_the_rows_add_up_to(place: &Place) {
+    let mut store = Store::open(place).expect("a store");
+    let hour = 60 * MINUTE;
+    for start in [0, 20, 30, 54].map(|hours| START + hours * hour) {
+        // More rows than stay of a minute that is over.
+        let status = |client| if client % 3 == 0 { 403 } else { 429 };
+        let flood = (0..1500).map(|client| refusal(start + u64::from(client), client, status(client)));
+        store.commit(&rows(flood), at(start)).expect("committed");
+        for later in 1..4 {
+            store.commit(&rows([refusal(start + later * MINUTE, 1, 429)]), at(start)).expect("the minute is over");
+        }
+        summed(&mut store, Window { from: at(START), until: at(START + 56 * hour) });
+    }
+    summed(&mut store, Window { from: at(START + MINUTE), until: at(START + 54 * hour + 2 * MINUTE) });
+    let all = Window { from: at(START), until: at(START + 56 * hour) };
+    let cells = store.cells(all, 60).expect("cells");
+    assert!(cells.iter().any(palisade_watch::store::Cell::is_other), "some are folded");
+    // Within a day: what is left of it is summed up again.
+    let short = Retention { events: Duration::from_secs(36 * 3600), ..Retention::default() };
+    store.retain(&short, at(START + 60 * hour)).expect("forgotten");
+    assert_eq!(summed(&mut store, all), 2 * 1503);
+}
+
+/// That whole hours and days have the counts of their minutes and hours; gives the sum.
+fn summed(store: &mut Store, window: Window) -> u64 {
+    let hour = 60 * MINUTE;
+    let mut cells = |minutes| {
+        let mut sums = BTreeMap::new();
+        for cell in store.cells(window, minutes).expect("cells") {
+            let key = (cell.time.micros() / hour, cell.status, cell.code, cell.kind, cell.what, cell.country);
+            *sums.entry(key).or_insert(0) += cell.count;
+        }
+        sums
+    };
+    let (hours, minutes) = (cells(60), cells(1));
+    assert_eq!(hours, minutes);
+    let mut routes = |windows: Vec<Window>| {
+        let mut sums = BTreeMap::new();
+        for share in windows.into_iter().flat_map(|window| store.routes(window).expect("routes")) {
+            *sums.entry((share.name, share.status)).or_insert(0) += share.count;
+        }
+        sums
+    };
+    let parts = (window.from.micros()..window.until.micros()).step_by(usize::try_from(hour).expect("fits"));
+    let parts = parts.map(|from| Window { from: at(from), until: at((from + hour).min(window.until.micros())) });
+    let (whole, parts) = (routes(vec![window]), routes(parts.collect()));
+    assert_eq!(whole, parts);
+    hours.values().sum()
 }
 
 fn marks_are_committed_with_what_they_stand_for_and_two_may_write(place: &Place) {

@@ -29,7 +29,7 @@ struct Weeks {
 pub(super) fn report(store: &mut Store, app: &str, window: Window, made: EventTime) -> Result<Report, StoreFault> {
     let before = window.previous();
     let weeks = Weeks { window, now: store.cells(window, 60)?, before: store.cells(before, 60)? };
-    let (clients, routes) = (store.clients(window)?, store.routes(window)?);
+    let (notable, limited, routes) = (store.notable(window)?, store.limited(window, TOP)?, store.routes(window)?);
     let (active, active_all) = store.active(window)?;
     let since = IncidentFilter { since: before.from, ..IncidentFilter::default() };
     let mut incidents = store.incidents(&since)?;
@@ -41,8 +41,8 @@ pub(super) fn report(store: &mut Store, app: &str, window: Window, made: EventTi
         before,
         requests: weeks.trend(|cell| cell.status != 0),
         folded: weeks.now.iter().filter(|cell| cell.is_other()).map(|cell| cell.count).sum(),
-        auth: Auth { active, active_all, suspicious: suspicious(&clients), ..weeks.auth() },
-        limits: limits(&weeks, &clients, &routes),
+        auth: Auth { active, active_all, suspicious: suspicious(&notable), ..weeks.auth() },
+        limits: limits(&weeks, limited, &routes),
         csrf: weeks.csrf(),
         input: weeks.input(),
         errors: errors(&weeks, &routes),
@@ -162,17 +162,13 @@ fn suspicious(clients: &[Share]) -> Vec<Named> {
     list
 }
 
-fn limits(weeks: &Weeks, clients: &[Share], routes: &[Share]) -> Limits {
-    let over = |shares: &[Share]| {
-        top(shares.iter().filter(|share| share.status == 429).map(|share| (share.name.as_str(), share.count)))
-    };
-    let different =
-        crate::dashboard::ranked(clients.iter().filter(|share| share.status == 429).map(|it| (it.name.as_str(), 1)));
+fn limits(weeks: &Weeks, (clients, top_clients): (u64, Vec<Named>), routes: &[Share]) -> Limits {
+    let over = routes.iter().filter(|share| share.status == 429);
     Limits {
         violations: weeks.trend(|cell| cell.status == 429),
-        clients: different.len() as u64,
-        top_clients: over(clients),
-        top_routes: over(routes),
+        clients,
+        top_clients,
+        top_routes: top(over.map(|share| (share.name.as_str(), share.count))),
     }
 }
 

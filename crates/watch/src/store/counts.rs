@@ -1,5 +1,5 @@
-//! Questions about many events at once, for pages and reports: each is one pass over the index that holds all columns they
-//! ask for, so that the lines themselves are not read.
+//! Questions about many events at once, for pages and reports: each reads sums of whole hours or days where there are, and
+//! is one pass over the index that holds all columns it asks for where not: the lines themselves are not read.
 
 use palisade_event::EventTime;
 
@@ -36,14 +36,14 @@ pub struct Cell {
     pub count: u64,
 }
 
-/// Events of one client or route that differ in nothing but time and country.
+/// Events of one client that differ in nothing but time, route and country; or of one route and status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     /// The client or the route.
     pub name: String,
     /// The status.
     pub status: u16,
-    /// The code, or empty.
+    /// The code, or empty; of routes always empty, as are those below.
     pub code: String,
     /// The kind of the route, or empty.
     pub kind: String,
@@ -98,6 +98,16 @@ impl Window {
         let minute = |time: EventTime| Value::from(time.micros() / MINUTE);
         [minute(self.from), minute(self.until)]
     }
+
+    /// First and last minute, as of [`Window::minutes`], and between them the whole stretches of so many minutes, by number,
+    /// with the minutes at which they begin and end. Without a whole one, all is before them.
+    fn whole(self, minutes: u64) -> [Value; 6] {
+        let (from, until) = (self.from.micros() / MINUTE, self.until.micros() / MINUTE);
+        let (first, end) = (from.div_ceil(minutes), until / minutes);
+        let [begin, stop, first, end] =
+            if first < end { [first * minutes, end * minutes, first, end] } else { [until, until, 0, 0] };
+        [from, until, first, end, begin, stop].map(Value::from)
+    }
 }
 
 // === impl Store ===
@@ -108,12 +118,34 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn cells(&mut self, window: Window, minutes: u32) -> Result<Vec<Cell>, StoreFault> {
+        if minutes == 60 {
+            return self.hours(window);
+        }
         let [from, until] = window.minutes();
         let rows = self.engine.query(
             "SELECT minute / CAST(?3 AS BIGINT) * CAST(?3 AS BIGINT), status, code, kind, what, country, \
              CAST(sum(count) AS BIGINT) FROM event WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?2 AS BIGINT) \
              GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 7 DESC, 1, 2, 3, 4, 5, 6 LIMIT CAST(?4 AS BIGINT)",
             &[from, until, i64::from(minutes.max(1)).into(), (MAX_CELLS as u64).into()],
+        )?;
+        Ok(rows.iter().map(Cell::of).collect())
+    }
+
+    /// By the sums of whole hours, and by the rows of what is before and after them: no hour is in two parts.
+    fn hours(&mut self, window: Window) -> Result<Vec<Cell>, StoreFault> {
+        let mut values = window.whole(60).to_vec();
+        values.push((MAX_CELLS as u64).into());
+        let rows = self.engine.query(
+            "SELECT hour * 60, status, code, kind, what, country, count FROM event_hour \
+             WHERE hour >= CAST(?3 AS BIGINT) AND hour < CAST(?4 AS BIGINT) \
+             UNION ALL \
+             SELECT minute / 60 * 60, status, code, kind, what, country, CAST(sum(count) AS BIGINT) FROM event \
+             WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?5 AS BIGINT) GROUP BY 1, 2, 3, 4, 5, 6 \
+             UNION ALL \
+             SELECT minute / 60 * 60, status, code, kind, what, country, CAST(sum(count) AS BIGINT) FROM event \
+             WHERE minute >= CAST(?6 AS BIGINT) AND minute < CAST(?2 AS BIGINT) GROUP BY 1, 2, 3, 4, 5, 6 \
+             ORDER BY 7 DESC, 1, 2, 3, 4, 5, 6 LIMIT CAST(?7 AS BIGINT)",
+            &values,
         )?;
         Ok(rows.iter().map(Cell::of).collect())
     }
@@ -131,17 +163,55 @@ impl Store {
         )
     }
 
-    /// What there was on each route.
+    /// Of [`Store::clients`], what happened by a word or a lockout: neither is so of most refusals.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn notable(&mut self, window: Window) -> Result<Vec<Share>, StoreFault> {
+        self.shares(
+            window,
+            "SELECT client, status, code, kind, what, CAST(sum(count) AS BIGINT) FROM event \
+             WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?2 AS BIGINT) AND client <> '' \
+             AND (what <> '' OR code = 'login-locked') \
+             GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 1, 2, 3, 4, 5 LIMIT CAST(?3 AS BIGINT)",
+        )
+    }
+
+    /// How many clients asked too often (429), and those that did most, with their counts.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn limited(&mut self, window: Window, limit: usize) -> Result<(u64, Vec<(String, u64)>), StoreFault> {
+        let [from, until] = window.minutes();
+        // The plus keeps to the index of all columns: the one by status leads to every row.
+        let rows = self.engine.query(
+            "SELECT client, CAST(sum(count) AS BIGINT), CAST(count(*) OVER () AS BIGINT) FROM event \
+             WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?2 AS BIGINT) AND client <> '' AND +status = 429 \
+             GROUP BY client ORDER BY 2 DESC, 1 LIMIT CAST(?3 AS BIGINT)",
+            &[from, until, (limit as u64).into()],
+        )?;
+        let all = rows.first().map_or(0, |row| row.count(2));
+        Ok((all, rows.iter().map(|row| (row.text(0), row.count(1))).collect()))
+    }
+
+    /// What there was on each route, by status.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub fn routes(&mut self, window: Window) -> Result<Vec<Share>, StoreFault> {
-        self.shares(
-            window,
-            "SELECT route, status, code, kind, '', CAST(sum(count) AS BIGINT) FROM event \
-             WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?2 AS BIGINT) AND route <> '' \
-             GROUP BY 1, 2, 3, 4 ORDER BY 6 DESC, 1, 2, 3, 4 LIMIT CAST(?3 AS BIGINT)",
-        )
+        let mut values = window.whole(1440).to_vec();
+        values.push((MAX_CELLS as u64).into());
+        let rows = self.engine.query(
+            "SELECT route, status, '', '', '', CAST(sum(count) AS BIGINT) FROM (\
+             SELECT route, status, count FROM event_day WHERE day >= CAST(?3 AS BIGINT) AND day < CAST(?4 AS BIGINT) \
+             UNION ALL SELECT route, status, count FROM event \
+             WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?5 AS BIGINT) \
+             UNION ALL SELECT route, status, count FROM event \
+             WHERE minute >= CAST(?6 AS BIGINT) AND minute < CAST(?2 AS BIGINT)) AS parts \
+             WHERE route <> '' GROUP BY route, status ORDER BY 6 DESC, 1, 2 LIMIT CAST(?7 AS BIGINT)",
+            &values,
+        )?;
+        Ok(rows.iter().map(Share::of).collect())
     }
 
     fn shares(&mut self, window: Window, sql: &'static str) -> Result<Vec<Share>, StoreFault> {

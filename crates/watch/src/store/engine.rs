@@ -13,7 +13,7 @@ use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// What a column holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Value {
     Number(i64),
     Text(String),
@@ -27,7 +27,14 @@ pub(crate) struct Row(pub(crate) Vec<Value>);
 
 /// A connection.
 #[derive(Debug)]
-pub(crate) enum Engine {
+pub(crate) struct Engine {
+    base: Base,
+    /// Statements that were run, those of [`Engine::each`] once for each row.
+    asked: u64,
+}
+
+#[derive(Debug)]
+enum Base {
     Sqlite(Sqlite),
     Postgres(Box<Postgres>),
 }
@@ -36,42 +43,46 @@ pub(crate) enum Engine {
 
 impl Engine {
     pub(crate) fn sqlite(path: &Path, max_pages: Option<u32>) -> Result<Engine, StoreFault> {
-        Sqlite::open(path, max_pages).map(Engine::Sqlite)
+        Ok(Engine { base: Base::Sqlite(Sqlite::open(path, max_pages)?), asked: 0 })
     }
 
     pub(crate) fn postgres(url: &str) -> Result<Engine, StoreFault> {
-        Postgres::open(url).map(|postgres| Engine::Postgres(Box::new(postgres)))
+        Ok(Engine { base: Base::Postgres(Box::new(Postgres::open(url)?)), asked: 0 })
     }
 
     /// Runs statements without values, as they stand in a migration.
     pub(crate) fn script(&mut self, text: &str) -> Result<(), StoreFault> {
-        match self {
-            Engine::Sqlite(sqlite) => sqlite.script(text),
-            Engine::Postgres(postgres) => postgres.script(&text.replace("BLOB", "BYTEA")),
+        self.asked += 1;
+        match &mut self.base {
+            Base::Sqlite(sqlite) => sqlite.script(text),
+            Base::Postgres(postgres) => postgres.script(&text.replace("BLOB", "BYTEA")),
         }
     }
 
     /// Runs a statement; says how many rows it changed.
     pub(crate) fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StoreFault> {
-        match self {
-            Engine::Sqlite(sqlite) => sqlite.execute(sql, values),
-            Engine::Postgres(postgres) => postgres.execute(sql, values),
+        self.asked += 1;
+        match &mut self.base {
+            Base::Sqlite(sqlite) => sqlite.execute(sql, values),
+            Base::Postgres(postgres) => postgres.execute(sql, values),
         }
     }
 
     /// Runs a statement once for each of `rows`, in their order.
     pub(crate) fn each(&mut self, sql: &'static str, rows: &[Vec<Value>]) -> Result<(), StoreFault> {
-        match self {
-            Engine::Sqlite(sqlite) => rows.iter().try_for_each(|row| sqlite.execute(sql, row).map(|_| ())),
-            Engine::Postgres(postgres) => postgres.each(sql, rows),
+        self.asked += rows.len() as u64;
+        match &mut self.base {
+            Base::Sqlite(sqlite) => rows.iter().try_for_each(|row| sqlite.execute(sql, row).map(|_| ())),
+            Base::Postgres(postgres) => postgres.each(sql, rows),
         }
     }
 
     /// What a query finds.
     pub(crate) fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StoreFault> {
-        match self {
-            Engine::Sqlite(sqlite) => sqlite.query(sql, values),
-            Engine::Postgres(postgres) => postgres.query(sql, values),
+        self.asked += 1;
+        match &mut self.base {
+            Base::Sqlite(sqlite) => sqlite.query(sql, values),
+            Base::Postgres(postgres) => postgres.query(sql, values),
         }
     }
 
@@ -86,9 +97,9 @@ impl Engine {
         work: impl FnOnce(&mut Engine) -> Result<T, StoreFault>,
     ) -> Result<T, StoreFault> {
         // SQLite takes its lock here, while waiting for it is still possible; a reader that turns writer cannot wait.
-        self.script(match self {
-            Engine::Sqlite(_) => "BEGIN IMMEDIATE",
-            Engine::Postgres(_) => "BEGIN",
+        self.script(match self.base {
+            Base::Sqlite(_) => "BEGIN IMMEDIATE",
+            Base::Postgres(_) => "BEGIN",
         })?;
         let done = work(self).and_then(|done| self.script("COMMIT").map(|()| done));
         if done.is_err() {
@@ -98,8 +109,12 @@ impl Engine {
         done
     }
 
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked
+    }
+
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self, Engine::Postgres(_))
+        matches!(self.base, Base::Postgres(_))
     }
 }
 

@@ -7,11 +7,12 @@ use palisade_event::EventTime;
 use super::Store;
 use super::engine::Value;
 use super::fault::StoreFault;
+use super::sums::forget;
 
 /// How much of the past is kept. The oldest goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Age of events.
+    /// Age of events; they go by whole hours.
     pub events: Duration,
     /// Bytes of events, about: texts and a fixed share for the rest of a row.
     pub bytes: u64,
@@ -47,12 +48,12 @@ impl Store {
             let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
             i64::try_from(now.micros().saturating_sub(age)).unwrap_or(i64::MAX)
         };
-        let minute = before(events) / i64::try_from(MINUTE).unwrap_or(1);
-        let mut gone = self.engine.execute("DELETE FROM event WHERE minute < ?1", &[minute.into()])?;
+        let minute = before(events) / i64::try_from(MINUTE).unwrap_or(1) / 60 * 60;
+        let mut gone = forget(&mut self.engine, minute)?;
         let day = [Value::from(minute / 1440)];
         self.engine.execute("DELETE FROM session WHERE day < CAST(?1 AS BIGINT)", &day)?;
         if let Some(minute) = self.too_much(*bytes)? {
-            gone += self.engine.execute("DELETE FROM event WHERE minute < ?1", &[minute.into()])?;
+            gone += forget(&mut self.engine, minute)?;
         }
         gone += self.engine.execute("DELETE FROM incident WHERE last < ?1", &[before(incidents).into()])?;
         gone += self.engine.execute(

@@ -46,10 +46,10 @@ struct Row {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Tally {
-    count: u64,
-    first: u64,
-    last: u64,
+pub(super) struct Tally {
+    pub(super) count: u64,
+    pub(super) first: u64,
+    pub(super) last: u64,
 }
 
 /// Kinds of events between two commits.
@@ -199,6 +199,12 @@ impl Rows {
     }
 }
 
+/// The values of such a row.
+pub(super) fn other(minute: i64, lane: Lane, status: i64, tally: Tally) -> Vec<Value> {
+    let (minute, status) = (u32::try_from(minute).unwrap_or_default(), u16::try_from(status).unwrap_or_default());
+    Row::other(lane, status, tally).values(minute, other_hash(lane, status))
+}
+
 /// The row of what found no room: no hash of a row is negative.
 pub(crate) fn other_hash(lane: Lane, status: u16) -> i64 {
     -(1 + (lane.number() << 16) + i64::from(status))
@@ -277,7 +283,7 @@ pub(crate) const OTHER: &str = "other";
 // === impl Tally ===
 
 impl Tally {
-    fn add(&mut self, tally: Tally) {
+    pub(super) fn add(&mut self, tally: Tally) {
         self.count = self.count.saturating_add(tally.count);
         self.first = self.first.min(tally.first);
         self.last = self.last.max(tally.last);

@@ -94,6 +94,28 @@ CREATE TABLE block (
 ALTER TABLE incident ADD COLUMN simulated BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX event_client ON event (client, minute) WHERE client <> '';
 ",
+    "
+CREATE TABLE event_hour (
+    hour BIGINT NOT NULL,
+    status BIGINT NOT NULL,
+    code TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    what TEXT NOT NULL,
+    country TEXT NOT NULL,
+    count BIGINT NOT NULL,
+    PRIMARY KEY (hour, status, code, kind, what, country)
+);
+INSERT INTO event_hour SELECT minute / 60, status, code, kind, what, country, CAST(sum(count) AS BIGINT) FROM event
+    GROUP BY 1, 2, 3, 4, 5, 6;
+CREATE TABLE event_day (
+    day BIGINT NOT NULL,
+    route TEXT NOT NULL,
+    status BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    PRIMARY KEY (day, route, status)
+);
+INSERT INTO event_day SELECT minute / 1440, route, status, CAST(sum(count) AS BIGINT) FROM event GROUP BY 1, 2, 3;
+",
 ];
 
 const VERSION: &str = "SELECT max(version) FROM palisade_version";
