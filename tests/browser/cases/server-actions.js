@@ -72,7 +72,8 @@ export default (world) =>
         await page.fill('#amount', '12');
         await page.click('button:has-text("Restock")');
         const effects = await eventually('the action to run', async () => {
-          const done = await world.shop.effects();
+          // Asking leaves a line of its own each time.
+          const done = (await world.shop.effects()).filter(({ effect }) => effect !== 'test-rate-limit');
           return done.length > 0 && done;
         });
         assert.deepEqual(effects, [{ effect: 'restock', amount: '12' }]);
