@@ -362,6 +362,7 @@ pub fn event_line(data: &[u8]) {
         fields: None,
         report: Some(&agent),
         attributable: false,
+        run: Some(1),
         count: 1,
     };
     let mut line = Vec::new();
