@@ -30,6 +30,8 @@ fn health_needs_no_token_and_metrics_do() {
     let bearer = format!("Bearer {ADMIN_TOKEN}");
     let token: &[(&str, &str)] = &[("Authorization", &bearer)];
     let in_address = format!("/metrics?token={ADMIN_TOKEN}");
+    // Operators are answered before the first thread serves.
+    eventually("the gate is ready", || ask(gate.admin, "/readyz", &[]).status == 200);
     for (target, fields, status) in [
         ("/healthz", &[][..], 200),
         ("/readyz", &[], 200),
