@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use folder::{Folder, text};
 use http::Running;
+use palisade_testkit::free_address;
 use serde_json::Value;
 
 const SECRETS: [(&str, &str); 2] =
@@ -210,8 +211,7 @@ fn an_address_of_shared_state_that_is_none_is_named_without_its_password() {
 fn serve_starts_without_its_shared_state_and_says_so() {
     let folder = Folder::new("state-out");
     folder.file("palisade.toml", &format!("{POLICY}\n[state]\nredis = \"REDIS_URL\"\n"));
-    // Nobody listens where somebody just did.
-    let nowhere = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let nowhere = free_address();
     let app = app();
     let arguments =
         ["serve", "--env", "development", "--listen", "127.0.0.1:0", "--upstream", &format!("http://{app}")];

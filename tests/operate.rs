@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use app::{App, Folder, HOST, TOKEN, serve};
 use http::{Running, send};
+use palisade_testkit::free_address;
 
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -308,8 +309,8 @@ fn systemd_hands_over_the_socket_and_is_told_when_it_is_served() {
     folder.file("palisade.toml", &policy(app.address, ""));
     let told = UnixDatagram::bind(folder.0.join("notify")).expect("socket");
     told.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
-    // The port is found by taking one and giving it back: systemd-socket-activate takes no 0.
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("port");
+    // systemd-socket-activate takes no 0.
+    let port = free_address();
     let mut command = Command::new(activate);
     command.current_dir(&folder.0).env_clear().envs(app::SECRETS).env("PALISADE_ADMIN", "127.0.0.1:0");
     command.env("NOTIFY_SOCKET", folder.0.join("notify"));

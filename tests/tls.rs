@@ -8,13 +8,13 @@ mod app;
 #[path = "support/http.rs"]
 mod http;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use app::{App, Folder, HOST, serve};
 use http::{Running, send};
-use palisade_testkit::{Postgres, Redis};
+use palisade_testkit::{Postgres, Redis, free_address};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 const OTHER: &str = "other.example";
@@ -47,10 +47,6 @@ impl Authority {
     }
 }
 
-fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
-}
-
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !done() {
@@ -78,7 +74,7 @@ const SAYS: [&str; 2] = ["-w", "%{http_version} %{http_code}"];
 #[test]
 fn a_gate_serves_https_by_name_redirects_http_and_takes_a_new_certificate() {
     let folder = Folder::new("tls");
-    let (app, authority, redirect) = (App::start(), Authority::new(&folder), free_port());
+    let (app, authority, redirect) = (App::start(), Authority::new(&folder), free_address());
     authority.issue(&folder, "shop", HOST);
     authority.issue(&folder, "other", OTHER);
     folder.file(
@@ -133,7 +129,7 @@ fn shared_state_behind_tls_is_asked_only_where_its_certificate_is_trusted() {
         return;
     }
     let folder = Folder::new("rediss");
-    let (app, authority, tls) = (App::start(), Authority::new(&folder), free_port());
+    let (app, authority, tls) = (App::start(), Authority::new(&folder), free_address());
     authority.issue(&folder, "redis", "127.0.0.1");
     let path = |name: &str| folder.0.join(name).display().to_string();
     let (port, cert, key, ca) = (tls.port().to_string(), path("redis.pem"), path("redis.key"), path("ca.pem"));

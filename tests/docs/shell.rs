@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+
+use palisade_testkit::free_port;
 
 use super::app::{App, Folder};
 use super::page::{Script, place};
@@ -47,10 +48,7 @@ pub(crate) struct Shell {
 impl Shell {
     pub(crate) fn new(name: &str) -> Shell {
         let (folder, app) = (Folder::new(&format!("docs-{name}")), App::start());
-        let free = || {
-            let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-            format!(":{}", port.port())
-        };
+        let free = || format!(":{}", free_port());
         let places = BTreeMap::from([
             (":3000", format!(":{}", app.address.port())),
             (":8080", free()),

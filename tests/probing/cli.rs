@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use palisade_testkit::{Upstream, shop};
+use palisade_testkit::{Upstream, free_address, free_port, shop};
 use serde_json::Value;
 
 use crate::app::{self, App, Folder};
@@ -155,7 +155,7 @@ fn d6_what_an_application_tells_of_its_failures_the_gate_does_not() {
     assert_eq!(code(&alone), 1);
 
     let folder = Folder::new("probing-errors");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let port = free_port();
     let policy = format!(
         "[app]\nname = \"shop\"\nupstream = \"{}\"\npublic_origin = \"http://127.0.0.1:{port}\"\n",
         app.origin()
@@ -271,7 +271,7 @@ fn c7_the_six_tests_of_the_guide_are_run_on_the_running_site() {
 
 /// A gate on an address that is known before it starts, as a policy must name it.
 fn gate_at(folder: &Folder, app: &App) -> Running {
-    let listen = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("address");
+    let listen = free_address();
     let (upstream, origin) = (app.address, format!("http://{listen}"));
     folder.file(
         "palisade.toml",

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use palisade_testkit::{eventually, free_port};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
 
@@ -73,8 +73,7 @@ impl Certificates {
 
     /// nginx with some lines of its own.
     fn nginx(&self, certificate: &str, lines: &str) -> Server {
-        // Nothing else takes the port between: it is asked for again at once.
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("address").port();
+        let port = free_port();
         let folder = self.folder.display();
         let text = format!(
             "daemon off; master_process off; error_log stderr; pid {folder}/nginx-{port}.pid; events {{}}\n\
@@ -88,7 +87,7 @@ impl Certificates {
         let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
         let mut command = Command::new(program);
         let child = command.arg("-c").arg(&file).stderr(Stdio::null()).spawn().expect("nginx");
-        palisade_testkit::eventually("nginx listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        eventually("nginx listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         Server { child, port }
     }
 

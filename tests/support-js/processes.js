@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 
@@ -69,14 +70,19 @@ export class Process {
   }
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port for a program that takes no 0. It is below those that Linux chooses itself, from 32,768 on: the kernel would give it
+ * to somebody else before the program asks for it.
+ */
 export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const server = net.createServer().listen(randomInt(10_240, 32_768), '127.0.0.1');
+    const port = await once(server, 'listening').then(() => server.address().port, () => null);
+    if (port === null) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Calls `attempt` until it returns something truthy; fails with `what` after the time. */

@@ -9,14 +9,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use palisade_event::Kind;
 use palisade_policy::{Clients, Limit, Method, Route, Undeclared};
-use palisade_testkit::{Client, Exchange, HOST, Response, RunningGate, Upstream, builder, eventually, route};
+use palisade_testkit::{
+    Client, Exchange, HOST, Response, RunningGate, Upstream, builder, eventually, free_address, route,
+};
 
 // === nginx ===
 
@@ -35,7 +37,7 @@ impl Nginx {
         fs::create_dir_all(&prefix).expect("a temporary folder");
         // Another process may take a port between its choice and its use.
         for _ in 0..10 {
-            let address = free_port();
+            let address = free_address();
             fs::write(prefix.join("nginx.conf"), configuration(gate, address)).expect("the configuration is written");
             let mut child = start(&prefix);
             let mut ended = false;
@@ -58,10 +60,6 @@ impl Drop for Nginx {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.prefix);
     }
-}
-
-fn free_port() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port")
 }
 
 fn start(prefix: &Path) -> Child {

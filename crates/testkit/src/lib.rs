@@ -14,6 +14,7 @@ mod env;
 mod gate;
 mod message;
 pub mod mmdb;
+mod port;
 mod postgres;
 mod redis;
 mod shop;
@@ -27,6 +28,7 @@ pub use gate::{
     shared_state,
 };
 pub use message::{Head, Response, header};
+pub use port::{free_address, free_port};
 pub use postgres::Postgres;
 pub use redis::{Redis, Reply};
 pub use shop::{SHOP_OTHER, SHOP_SECRET, SHOP_TOKEN, shop};

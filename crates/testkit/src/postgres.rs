@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::redis::free_port;
+use crate::free_port;
 
 /// A server of one's own. Debian's package `postgresql` has the programs.
 #[derive(Debug)]

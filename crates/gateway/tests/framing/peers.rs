@@ -1,12 +1,12 @@
 //! nginx and HAProxy as plain reverse proxies, if they are installed: `apt-get install nginx-light haproxy`.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use palisade_policy::Origin;
-use palisade_testkit::{HOST, eventually};
+use palisade_testkit::{HOST, eventually, free_address};
 
 /// A proxy of this test's own. Killed, by its own process id, when dropped.
 pub(crate) struct Peer {
@@ -72,23 +72,12 @@ impl Peer {
     fn start(name: &str, version: &str, command: impl Fn(&std::path::Path, SocketAddr) -> Command) -> Peer {
         let folder = std::env::temp_dir().join(format!("palisade-framing-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a temporary folder");
-        // Another process may take a port between its choice and its use.
-        for _ in 0..10 {
-            let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-            let address = free.expect("a port");
-            let mut command = command(&folder, address);
-            let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            let mut child = silent.spawn().expect("it starts");
-            let mut ended = false;
-            eventually("it listens, or ends", || {
-                ended = child.try_wait().expect("its state").is_some();
-                ended || TcpStream::connect(address).is_ok()
-            });
-            if !ended {
-                return Peer { address, version: version.to_owned(), child, folder };
-            }
-        }
-        panic!("{name} does not start");
+        let address = free_address();
+        let mut command = command(&folder, address);
+        let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = silent.spawn().expect("it starts");
+        eventually(name, || TcpStream::connect(address).is_ok());
+        Peer { address, version: version.to_owned(), child, folder }
     }
 }
 
