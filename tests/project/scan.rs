@@ -167,3 +167,41 @@ fn links_and_pipes_are_not_followed() {
     assert!(findings(&value).is_empty(), "{out}");
     assert_eq!(value["coverage"]["skipped"]["links"], 2);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_a_link_or_a_strangers_store_among_gits_objects_is_neither_waited_for_nor_followed() {
+    let other = Folder::with(
+        "other-store",
+        &[("key.ts", &format!("const k = 'sk_{}_{}';\n", "live", "9fK2mXq7Lr4Tz8BvWc3Dn6Hj"))],
+    );
+    let folder = Folder::with("store", &[("a.ts", "export {};\n")]);
+    for folder in [&other, &folder] {
+        folder.git(&["init", "-q"]);
+        folder.git(&["add", "-A"]);
+        folder.git(&["commit", "-qm", "one"]);
+    }
+    let (value, out) = scan(&folder, &["--history"]);
+    assert!(findings(&value).is_empty(), "{out}");
+    let objects = folder.path().join(".git/objects");
+    let refused = |why: &str| {
+        let output = folder.run(&["secrets", "scan", "--history"]);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(why), "{why}: {said}");
+    };
+    // Git waits for whoever writes into each of these.
+    for name in ["ab/01234567890123456789012345678901234567", "info/alternates", "pack/multi-pack-index"] {
+        let pipe = objects.join(name);
+        std::fs::create_dir_all(pipe.parent().expect("a folder")).expect("folder");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+        assert!(made.success());
+        refused(if name == "info/alternates" { "alternates" } else { name });
+        std::fs::remove_file(&pipe).expect("removed");
+    }
+    let theirs = other.path().join(".git/objects");
+    std::fs::write(objects.join("info/alternates"), format!("{}\n", theirs.display())).expect("file");
+    refused("alternates");
+    std::fs::remove_dir_all(&objects).expect("removed");
+    std::os::unix::fs::symlink(theirs, &objects).expect("link");
+    refused("`objects` is a link");
+}

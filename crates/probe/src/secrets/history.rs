@@ -2,7 +2,8 @@
 //!
 //! The objects are read by `git cat-file`, which knows packs and deltas; it is given a repository of our own that is empty,
 //! and the project's objects beside it. So nothing that the project configures is read: no hook, filter, pager,
-//! monitor or promised remote can run (SECURITY 22). Names of files are looked up only where something was found.
+//! monitor or promised remote can run (SECURITY 22). What lies among the objects is looked at first: git would wait for a pipe
+//! there, and read whatever a link or `alternates` leads to. Names of files are looked up only where something was found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
@@ -51,6 +52,7 @@ pub(super) fn scan(
     known: &[Leak],
 ) -> Result<(Vec<Leak>, Coverage), String> {
     let git = git_folder(root).ok_or("there is no .git folder here")?;
+    sound(&git.join("objects"))?;
     let empty = Empty::make(&git).map_err(|error| format!("no folder for git to work in: {error}"))?;
     let mut pass = Pass::default();
     pass.coverage.shallow = git.join("shallow").exists();
@@ -87,6 +89,34 @@ fn git_folder(root: &Path) -> Option<PathBuf> {
     }
     let common = text(&inner.join("commondir"))?;
     Some(inner.join(common.trim()))
+}
+
+/// Whether a store holds folders and files alone, and is whole.
+fn sound(objects: &Path) -> Result<(), String> {
+    let odd = |path: &Path| {
+        let name = path.strip_prefix(objects).ok().filter(|name| !name.as_os_str().is_empty());
+        let name = name.map_or_else(|| "objects".to_owned(), |name| name.display().to_string());
+        format!("git's store is not read: `{}` is a link or no file", name.escape_default())
+    };
+    if objects.join("info/alternates").symlink_metadata().is_ok() {
+        return Err("a part of git's objects lies in another repository (alternates); scan there".to_owned());
+    }
+    if !objects.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        return Err(odd(objects));
+    }
+    let mut folders = vec![objects.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|error| format!("git's store: {error}"))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| format!("git's store: {error}"))?;
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() => {}
+                _ => return Err(odd(&entry.path())),
+            }
+        }
+    }
+    Ok(())
 }
 
 // === impl Empty ===
