@@ -7,7 +7,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use palisade_policy::Overrides;
+use palisade_policy::{Origin, Overrides};
 use palisade_probe::Root;
 use palisade_probe::routes::{self, Names};
 use serde_json::json;
@@ -43,6 +43,10 @@ pub(crate) fn run(args: &Init, format: Format) -> anyhow::Result<Exit> {
     let name = name(&root);
     let place = render::Place { name: &name, upstream: args.upstream.as_deref().unwrap_or(UPSTREAM) };
     let text = render::policy(&proposal, &place);
+    if let Some(typed) = args.upstream.as_deref().filter(|typed| Origin::parse(typed).is_none_or(|origin| origin.https))
+    {
+        bail!("--upstream: {typed} is not where an app listens: write it like {UPSTREAM}");
+    }
     check(&text)?;
     if format == Format::Json {
         output::result(&serde_json::to_string_pretty(&data(&proposal, &text))?);
@@ -52,7 +56,7 @@ pub(crate) fn run(args: &Init, format: Format) -> anyhow::Result<Exit> {
     } else {
         told(&proposal);
     }
-    write(args, &root, &text)
+    write(args, &root, &text, &proposal)
 }
 
 /// The policy that would be written is valid; anything else is a fault of ours, said before a file is touched.
@@ -76,6 +80,7 @@ fn name(root: &Root) -> String {
     let manifest = root.text("package.json", LARGEST).ok();
     let manifest: Option<serde_json::Value> = manifest.and_then(|text| serde_json::from_str(&text).ok());
     let named = manifest.as_ref().and_then(|value| value.get("name")?.as_str()).map(str::to_owned);
+    let named = named.or_else(|| crate_name(&root.text("Cargo.toml", LARGEST).ok()?));
     let folder = || root.path().file_name().map(|name| name.to_string_lossy().into_owned());
     let name = named.or_else(folder).unwrap_or_default();
     let plain: String =
@@ -84,11 +89,27 @@ fn name(root: &Root) -> String {
     if plain.is_empty() { "app".to_owned() } else { plain }
 }
 
+/// `name` of the table `[package]`.
+fn crate_name(manifest: &str) -> Option<String> {
+    let mut lines = manifest.lines().map(str::trim).skip_while(|line| *line != "[package]").skip(1);
+    let name = lines.by_ref().take_while(|line| !line.starts_with('[')).find_map(|line| line.strip_prefix("name"))?;
+    Some(name.trim_start().strip_prefix('=')?.trim().trim_matches('"').to_owned())
+}
+
 /// For people: what was found, and what the gate will not see.
 fn told(proposal: &Proposal) {
-    let services =
-        if proposal.services.is_empty() { "no service that is known".to_owned() } else { proposal.services.join(", ") };
-    output::note(&format!("Found {} routes to declare; {services}.", proposal.routes.len()));
+    let services = match proposal.services.as_slice() {
+        [] => String::new(),
+        services => format!("; services: {}", services.join(", ")),
+    };
+    match proposal.routes.len() {
+        0 => output::note(&format!(
+            "Found no route to declare{services}. Next.js, Convex, axum and OpenAPI documents are understood; other apps write \
+             their routes into palisade.toml (`palisade advise POST /path` proposes an entry)."
+        )),
+        1 => output::note(&format!("Found 1 route to declare{services}.")),
+        count => output::note(&format!("Found {count} routes to declare{services}.")),
+    }
     for route in &proposal.routes {
         let methods = if route.methods.is_empty() { String::new() } else { format!(" {}", route.methods.join(", ")) };
         output::note(&format!("  {}{methods}: {} - {}", route.path, route.kind, route.because));
@@ -120,7 +141,7 @@ fn data(proposal: &Proposal, text: &str) -> serde_json::Value {
     })
 }
 
-fn write(args: &Init, root: &Root, text: &str) -> anyhow::Result<Exit> {
+fn write(args: &Init, root: &Root, text: &str, proposal: &Proposal) -> anyhow::Result<Exit> {
     if root.has(POLICY) && !args.overwrite {
         let asked = "palisade.toml is there already. Replace it?";
         if args.yes || !agreed(asked)? {
@@ -136,11 +157,25 @@ fn write(args: &Init, root: &Root, text: &str) -> anyhow::Result<Exit> {
     output::note("Wrote palisade.toml");
     ignore(root)?;
     secrets(root)?;
-    output::note(
-        "Next:\n  palisade policy check\n  palisade serve --env development --env-file .env.local\n  palisade check\n\
-         It observes and refuses nothing. When its events show no would-deny that you did not expect, change one line: mode = \"enforce\".",
-    );
+    output::note(&next(args, root, proposal));
     Ok(Exit::Fine)
+}
+
+/// What to do next, by commands that work in the folder in which they are typed.
+fn next(args: &Init, root: &Root, proposal: &Proposal) -> String {
+    let (here, folder) = (args.root == Path::new("."), args.root.display());
+    let go = if here { String::new() } else { format!("  cd {folder}\n") };
+    let upstream = args.upstream.as_deref().unwrap_or(UPSTREAM);
+    // An app in a folder of the project has its variables there, Clerk's keys among them.
+    let own = format!("{}/.env.local", proposal.directory);
+    let more =
+        if !proposal.directory.is_empty() && root.has(&own) { format!(" --env-file {own}") } else { String::new() };
+    format!(
+        "Next, with the app running at {upstream} (elsewhere: change `upstream`):\n{go}  palisade policy check\n  \
+         palisade serve --env development --env-file .env.local{more}\n  palisade check\n\
+         Visit the app at http://127.0.0.1:8080. The gate observes and refuses nothing. When its events show no \
+         would-refuse that you did not expect, change one line: mode = \"enforce\"."
+    )
 }
 
 /// Asks a person; without a terminal the answer is no, and how to say yes is told.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{EnvironmentArgs, PolicyFile, StoreArgs};
+use super::{EnvironmentArgs, PolicyFile, StoreArgs, given};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AlertCommand {
@@ -42,7 +42,7 @@ pub(crate) struct AlertList {
     #[arg(long, value_name = "STATE", value_parser = ["waiting", "delivered", "dead"])]
     pub(crate) state: Option<String>,
     /// So many.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = given::count)]
     pub(crate) limit: usize,
 }
 
@@ -61,6 +61,7 @@ pub(crate) struct AlertRetry {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BlocksCommand {
     /// Who is shut out, until when, and why.
+    #[command(after_help = "Example:\n  palisade blocks list --json")]
     List(BlocksList),
     /// Shut a client out: one IPv4 address, a /64 or a /48 of IPv6. A running `serve` takes it up within a second.
     #[command(after_help = "\
@@ -96,7 +97,7 @@ pub(crate) struct BlocksAdd {
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) because: String,
     /// Who says so.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "somebody")]
     pub(crate) by: String,
     /// The policy file, for its trusted proxies, which are never shut out.
     #[arg(long, value_name = "FILE", default_value = "palisade.toml")]

@@ -11,7 +11,7 @@ use palisade_check::maintenance::{Day, Period};
     after_help = "\
 Examples:
   palisade maintenance                                 what is due, overdue, done
-  palisade maintenance run weekly                      do what commands can do of the week's tasks, and write it down
+  palisade maintenance run weekly                      do and record what commands can do
   palisade maintenance run monthly --live https://staging.shop.example
   palisade maintenance done quarterly/penetration-test --by ann --note 'report of 12 November, 2 findings mended'
   palisade maintenance calendar > security.ics
@@ -31,10 +31,18 @@ pub(crate) struct Maintenance {
 #[derive(Debug, Subcommand)]
 pub(crate) enum MaintenanceCommand {
     /// Run what commands can do of a period's open tasks, and write down what they found.
+    #[command(after_help = "\
+Examples:
+  palisade maintenance run daily --by ann
+  palisade maintenance run monthly --live https://staging.shop.example --dry-run")]
     Run(MaintenanceRun),
     /// Write down that a person did a task.
+    #[command(after_help = "\
+Example:
+  palisade maintenance done quarterly/review-policies --by ann --note 'read in full'")]
     Done(MaintenanceDone),
     /// The schedule as a calendar (iCalendar), on stdout.
+    #[command(after_help = "Example:\n  palisade maintenance calendar > security.ics")]
     Calendar(RecordArgs),
 }
 
@@ -55,7 +63,7 @@ pub(crate) struct MaintenanceRun {
     #[arg(value_enum)]
     pub(crate) period: PeriodName,
     /// Who runs them.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "somebody")]
     pub(crate) by: String,
     /// The site of yours that the probes of this run may ask.
     #[arg(long, value_name = "URL")]

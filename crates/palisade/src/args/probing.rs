@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+/// What a webhook may be signed by.
+const SCHEMES: [&str; 8] = ["stripe", "svix", "clerk", "standard", "standard-webhooks", "github", "slack", "vercel"];
+
 /// What to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
@@ -52,8 +55,8 @@ pub(crate) struct Probe {
     /// The method of the route [default: POST for csrf, input and webhook, else GET].
     #[arg(short = 'X', long, value_name = "METHOD")]
     pub(crate) method: Option<String>,
-    /// The signature scheme of a webhook: stripe, svix, standard-webhooks, github, slack, vercel.
-    #[arg(long, value_name = "SCHEME")]
+    /// The signature scheme of a webhook.
+    #[arg(long, value_name = "SCHEME", value_parser = SCHEMES)]
     pub(crate) scheme: Option<String>,
     /// The policy file, for its routes [default: palisade.toml, for `all`, where it is there].
     #[arg(long, value_name = "FILE")]

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use palisade_watch::store::Place;
 
-use super::{GeoArgs, RulesFiles};
+use super::{GeoArgs, RulesFiles, given};
 
 /// Where events and incidents are kept.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct StoreArgs {
     /// Where events and incidents are kept: a file of SQLite, or postgres://user@host/name [default: palisade.db, in
     /// $STATE_DIRECTORY if that is set].
-    #[arg(long, value_name = "PLACE", env = "PALISADE_STORE", hide_env_values = true)]
+    #[arg(long, value_name = "PLACE", env = "PALISADE_STORE", hide_env_values = true, value_parser = given::store)]
     pub(crate) store: Option<String>,
 }
 
@@ -33,11 +33,11 @@ pub(crate) struct Watch {
     #[arg(long = "log", value_name = "FILE", required_unless_present_any = ["intake", "stream"])]
     pub(crate) logs: Vec<PathBuf>,
     /// Where Vercel's drains, Clerk's webhooks and applications report; loopback only.
-    #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE", conflicts_with = "stream")]
+    #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE", hide_env_values = true, conflicts_with = "stream", value_parser = given::address)]
     pub(crate) intake: Option<SocketAddr>,
     /// The stream to which gates send (`serve --stream`), on the server of `--redis`. Of several detectors one reads it, and
     /// another takes over when it ends; they share a store.
-    #[arg(long, value_name = "NAME", env = "PALISADE_STREAM", conflicts_with = "logs")]
+    #[arg(long, value_name = "NAME", env = "PALISADE_STREAM", hide_env_values = true, conflicts_with = "logs")]
     pub(crate) stream: Option<String>,
     /// The variable that holds the URL of the stream's server.
     #[arg(long, value_name = "VARIABLE", default_value = "REDIS_URL", requires = "stream")]
@@ -48,7 +48,7 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
     /// A path to which sign-ins are sent, where no policy says so; may be repeated.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = given::path)]
     pub(crate) login: Vec<String>,
     /// The policy file, for routes, kinds and trusted proxies.
     #[arg(long, value_name = "FILE")]
@@ -77,10 +77,10 @@ pub(crate) struct Events {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// With that status only.
-    #[arg(long, value_name = "STATUS")]
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
     pub(crate) status: Option<u16>,
     /// With that code of refusal only, such as csrf-token-invalid.
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = given::code)]
     pub(crate) code: Option<String>,
     /// Of that client only: an IPv4 address, or 2001:db8::/64.
     #[arg(long, value_name = "CLIENT")]
@@ -98,7 +98,7 @@ pub(crate) struct Events {
     #[arg(long, value_enum)]
     pub(crate) top: Option<TopBy>,
     /// So many lines.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = given::count)]
     pub(crate) limit: usize,
 }
 
@@ -174,7 +174,7 @@ pub(crate) struct IncidentsList {
     #[arg(long, value_name = "WHEN", default_value = "7d")]
     pub(crate) since: String,
     /// So many.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = given::count)]
     pub(crate) limit: usize,
 }
 
@@ -192,7 +192,7 @@ pub(crate) struct IncidentDone {
     #[arg(required = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
     /// Who says so.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "somebody")]
     pub(crate) by: String,
     /// Why, in a few words.
     #[arg(long, value_name = "TEXT", default_value = "")]
