@@ -216,6 +216,10 @@ fn d8_everything_at_once_asks_by_the_policys_routes() {
     let fine = ids(&report, &["pass"]).len();
     assert!(fine > 60, "{report}");
     assert_eq!(ids(&report, &["fail"]), Vec::<String>::new());
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let written = std::fs::read_to_string(readme).expect("the README");
+    let told = format!("{fine} hold, {} warns, none fails", ids(&report, &["warn"]).len());
+    assert!(written.contains(&told), "the README does not say of the demo: {told}");
     println!("probe all on the demo: {fine} pass in {:?}", started.elapsed());
 }
 

@@ -104,8 +104,8 @@ pub(super) const TABLES: &[Table] = &[
             key(
                 "public_origin",
                 Texts,
-                "in development that of the listener",
-                "what visitors type, or the name of a variable with it, such as `VERCEL_URL`",
+                "in development that of the listener; on Vercel, from its variables",
+                "what visitors type, every domain; or the name of a variable, such as `VERCEL_URL` (a deployment's own address, not your domain)",
             ),
             key(
                 "services",
