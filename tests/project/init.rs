@@ -152,7 +152,7 @@ fn what_init_says_next_works_for_an_app_in_a_monorepo() {
 }
 
 #[test]
-fn a_guess_that_could_lock_people_out_is_pointed_at_and_a_wanted_issuer_is_named_plainly() {
+fn what_init_cannot_know_is_pointed_at() {
     let asks = "import { getServerSession } from \"next-auth\";\nexport async function DELETE() { if (!(await getServerSession())) return new Response(null, { status: 401 }); }";
     let folder = Folder::with(
         "guesses",
@@ -167,6 +167,15 @@ fn a_guess_that_could_lock_people_out_is_pointed_at_and_a_wanted_issuer_is_named
     let posts = found["routes"].as_array().expect("routes").iter().find(|route| route["path"] == "/api/posts/{id}");
     let because = posts.expect("posts")["because"].as_str().expect("because").to_owned();
     assert!(because.contains("with it, this is `protected-write`") && !because.contains("if anyone may"), "{because}");
+    let hook = "export default async function handler(req, res) { stripe.webhooks.constructEvent(req.body, req.headers['stripe-signature'], process.env.STRIPE_WEBHOOK_SECRET); res.json({}); }";
+    let pages = Folder::with(
+        "pages",
+        &[("package.json", "{\"dependencies\":{\"next\":\"13\",\"stripe\":\"12\"}}"), ("pages/api/stripe.js", hook)],
+    );
+    let (_, found) = pages.json(&["init", "--json"]);
+    let kinds: Vec<_> = found["routes"].as_array().expect("routes").iter().map(|route| &route["kind"]).collect();
+    assert_eq!(kinds, ["webhook"], "nobody reads a webhook: {found}");
+    assert!(found["notes"].to_string().contains("taken to answer every method"), "{found}");
     let nothing = Folder::with("cargo", &[("Cargo.toml", "[package]\nname = \"notes-api\"\n")]);
     let output = nothing.run(&["init", "--yes"]);
     assert!(text(&output.stderr).contains("Found no route to declare"), "{}", text(&output.stderr));

@@ -84,9 +84,9 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Look at a project, propose its palisade.toml, make development secrets.
     Init(Init),
-    /// The gate in front of `[app].upstream`.
+    /// Run the gate: a reverse proxy in front of the app at `[app] upstream`.
     Serve(Serve),
-    /// Look into a policy file.
+    /// Check a policy file, explain a request by it, and print its reference.
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,
@@ -95,46 +95,46 @@ pub(crate) enum Command {
     Advise(Advise),
     /// Follow logs as they grow, find attacks in them, and keep what was found.
     Watch(Watch),
-    /// What was counted, by status, code, client, route and time.
+    /// List or count events, by status, code, client, route and time.
     Events(Events),
-    /// What was found, and what became of it.
+    /// Incidents that were found: list, show, acknowledge, resolve.
     Incidents {
         #[command(subcommand)]
         command: IncidentsCommand,
     },
-    /// Who is shut out.
+    /// Clients that are blocked: list, add, remove, export.
     Blocks {
         #[command(subcommand)]
         command: BlocksCommand,
     },
-    /// Channels: try one, see what was sent, send again what was given up.
+    /// Alerts: test a channel, list messages, send again those that were given up.
     Alert {
         #[command(subcommand)]
         command: AlertCommand,
     },
     /// A week in numbers, beside the week before: sign-ins, limits, CSRF, input, errors, incidents.
     Report(Report),
-    /// Look for attacks in old logs: what `watch` would have said. Writes and notifies nothing.
+    /// Look for attacks in old logs. Notifies nobody; keeps nothing without --write.
     Replay(Replay),
     /// Ask a running site whether its protections hold: yours, or this machine's.
     Probe(Box<Probe>),
-    /// The rules of detection.
+    /// Detection rules: list, test, explain.
     Rules {
         #[command(subcommand)]
         command: RulesCommand,
     },
-    /// The checklist before a deployment, from evidence.
+    /// Go through the pre-deployment checklist, each item by evidence.
     Check(Box<Check>),
-    /// The guide's daily, weekly, monthly and quarterly tasks: due, overdue, done with evidence.
+    /// Recurring security tasks, daily to quarterly: due, overdue, done with evidence.
     Maintenance(Maintenance),
     /// Advise, explain and check for coding assistants, over stdio; it only reads.
     Mcp(Mcp),
-    /// Look at the variables of an environment.
+    /// Check the variables of an environment, and write their fingerprints.
     Env {
         #[command(subcommand)]
         command: EnvCommand,
     },
-    /// Make secrets, rotate them, see how old they are, find those that lie about.
+    /// Make and rotate secrets, see how old they are, scan for secrets in files, history and bundles.
     Secrets {
         #[command(subcommand)]
         command: SecretsCommand,
@@ -289,7 +289,7 @@ Example, for an assistant that reads .mcp.json:
 
 It speaks the Model Context Protocol on stdin and stdout, in the project's folder.")]
 pub(crate) struct Mcp {
-    /// Tell what strangers wrote, too: cut, printable, and marked.
+    /// Include text that strangers wrote: at most 80 printable characters of each, marked as untrusted.
     #[arg(long)]
     pub(crate) include_untrusted: bool,
 }
@@ -304,10 +304,10 @@ pub(crate) struct Demo {
     /// Where the gate listens.
     #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN", hide_env_values = true, default_value = "127.0.0.1:8080", value_parser = given::address)]
     pub(crate) listen: SocketAddr,
-    /// Where operators are answered [default: 127.0.0.1:9180, or a free port].
+    /// Where the dashboard, /healthz, /readyz and /metrics are [default: 127.0.0.1:9180, or a free port].
     #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN", hide_env_values = true, value_parser = given::address)]
     pub(crate) admin: Option<SocketAddr>,
-    /// Attack it, for some seconds, from made-up clients: something for the detector to find.
+    /// Attack it for up to 20 seconds, from made-up clients, so that the detector finds something.
     #[arg(long)]
     pub(crate) attack: bool,
     #[command(flatten)]
@@ -340,11 +340,10 @@ pub(crate) struct Serve {
     /// Where the app is; overrides `[app].upstream`.
     #[arg(long, value_name = "URL", env = "PALISADE_UPSTREAM", hide_env_values = true)]
     pub(crate) upstream: Option<String>,
-    /// Where operators are answered: the dashboard, /healthz, /readyz, /metrics; off loopback only with TLS of its own; or
-    /// `off` [default: 127.0.0.1:9180].
+    /// Where the dashboard, /healthz, /readyz and /metrics are; off loopback only with `[listen] tls`; or `off` [default: 127.0.0.1:9180].
     #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN", hide_env_values = true)]
     pub(crate) admin: Option<String>,
-    /// Where Vercel's drains, Clerk's webhooks and applications report; loopback only [default: off].
+    /// Where Vercel's drains, Clerk's webhooks and applications send reports; loopback only [default: off].
     #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE", hide_env_values = true)]
     pub(crate) intake: Option<String>,
     #[command(flatten)]
@@ -359,7 +358,7 @@ pub(crate) struct Serve {
     /// Threads [default: one for each core].
     #[arg(long, value_name = "N", value_parser = given::count)]
     pub(crate) threads: Option<usize>,
-    /// Validate everything that serving needs, and end: 0, or 2 with every problem.
+    /// Check everything that serving needs, and exit: 0, or 2 with every problem.
     #[arg(long)]
     pub(crate) check: bool,
 }
@@ -376,7 +375,7 @@ pub(crate) struct EnvironmentArgs {
     /// development, staging or production; else PALISADE_ENV, VERCEL_ENV, NODE_ENV; else production.
     #[arg(long = "env", value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Variables from a file, beneath those of the process; may be repeated, the first that sets a name wins.
+    /// Variables from a file; those of the process win, then the first file that sets a name; may be repeated.
     #[arg(long = "env-file", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -414,7 +413,7 @@ pub(crate) struct Advise {
     pub(crate) method: Option<String>,
     /// The path.
     pub(crate) path: Option<String>,
-    /// The decision matrix: every kind with its defaults, and the guide's own route types.
+    /// The decision matrix: every kind with its defaults, and the route types of the operations guide (docs/handbook.md).
     #[arg(long)]
     pub(crate) matrix: bool,
     /// The policy file; without one, the defaults.

@@ -86,7 +86,7 @@ pub(crate) struct Check {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckCommand {
-    /// Confirm what no program can see, in palisade.attestations.json, until a day.
+    /// Confirm an item that no program can see, until a day; written to palisade.attestations.json.
     #[command(after_help = "\
 Example:
   palisade check attest env/secret-manager --by ann --until 2027-03-31 --note 'Vercel'")]

@@ -74,16 +74,16 @@ pub(crate) struct Probe {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "The running site")]
 pub(crate) struct LiveArgs {
-    /// A host that you own; may be repeated.
+    /// A host off this machine that you own and want probed; may be repeated.
     #[arg(long = "i-own", value_name = "HOST")]
     pub(crate) owned: Vec<String>,
-    /// Say what would be sent, and send nothing.
+    /// Show what would be sent, and send nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// A body that the route accepts.
+    /// A body that the route accepts, such as JSON.
     #[arg(long, value_name = "TEXT")]
     pub(crate) body: Option<String>,
-    /// A field of every request; may be repeated.
+    /// A header of every request; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
     /// Where a CSRF token is fetched.
@@ -107,7 +107,7 @@ pub(crate) struct LiveArgs {
     /// Seconds that one experiment may take, waiting included.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub(crate) time: u16,
-    /// Roots of certificates that are trusted beside those of browsers, PEM.
+    /// More root certificates to trust, PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 }

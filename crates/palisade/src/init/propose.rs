@@ -101,10 +101,12 @@ fn entries_of(endpoint: &Endpoint, identity: bool) -> Vec<Proposed> {
     if endpoint.surface == Surface::Page {
         return page(endpoint, identity).into_iter().collect();
     }
+    // A handler of `pages/api` answers every method as far as its source is read; a provider posts.
+    let posted = endpoint.surface == Surface::ApiRoute && endpoint.shown.signature.is_some();
     let (reads, changes): (Vec<&String>, Vec<&String>) = endpoint
         .methods
         .iter()
-        .filter(|method| *method != "OPTIONS")
+        .filter(|method| *method != "OPTIONS" && (!posted || *method == "POST"))
         .partition(|method| matches!(method.as_str(), "GET" | "HEAD"));
     let groups = [reads, changes].into_iter().filter(|methods| !methods.is_empty());
     groups.map(|methods| entry(endpoint, methods, identity)).collect()
@@ -301,6 +303,12 @@ fn unseen(routes: &Routes, services: &[&str]) -> Vec<String> {
 
 fn notes(routes: &Routes, identity: bool) -> Vec<String> {
     let mut notes = Vec::new();
+    if routes.endpoints.iter().any(|endpoint| endpoint.surface == Surface::ApiRoute) {
+        notes.push(
+            "a handler of pages/api is taken to answer every method: delete from `methods` those that yours refuses"
+                .to_owned(),
+        );
+    }
     if routes.apps.len() > 1 {
         let apps: Vec<String> =
             routes.apps.iter().take(8).map(|app| if app.is_empty() { ".".to_owned() } else { app.clone() }).collect();
