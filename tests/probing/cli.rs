@@ -348,7 +348,7 @@ fn a_probe_writes_what_a_check_writes() {
     };
     let sarif: Value = serde_json::from_str(&report("sarif")).expect("JSON");
     assert_eq!(sarif["version"], "2.1.0");
-    assert!(report("junit").contains("<testsuites name=\"palisade check\""));
+    assert!(report("junit").contains("<testsuites name=\"palisade probe\""));
     assert!(report("html").contains(&format!("<h1>What {} answers</h1>", url.trim_end_matches('/'))));
     let heading = report("markdown").lines().next().map(str::to_owned);
     assert!(heading.as_deref().is_some_and(|line| line.starts_with("## Palisade probe: ")), "{heading:?}");

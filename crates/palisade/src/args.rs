@@ -6,6 +6,8 @@ mod given;
 mod maintaining;
 mod probing;
 mod project;
+#[cfg(test)]
+mod tests;
 mod watching;
 
 use std::net::SocketAddr;
@@ -461,25 +463,5 @@ impl Args {
             FormatName::Markdown => ReportFormat::Markdown,
             FormatName::Nginx | FormatName::Nft => return None,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        use clap::CommandFactory as _;
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn json_is_short_for_the_format() {
-        let parse = |args: &[&str]| Args::try_parse_from(args).expect("args").format();
-        assert_eq!(parse(&["palisade", "advise", "--matrix", "--json"]), Some(Format::Json));
-        assert_eq!(parse(&["palisade", "--format", "json", "advise", "--matrix"]), Some(Format::Json));
-        assert_eq!(parse(&["palisade", "advise", "GET", "/"]), Some(Format::Human));
-        assert_eq!(parse(&["palisade", "advise", "GET", "/", "--format", "sarif"]), None);
     }
 }

@@ -13,7 +13,7 @@ Examples:
   palisade maintenance                                 what is due, overdue, done
   palisade maintenance run weekly                      do and record what commands can do
   palisade maintenance run monthly --live https://staging.shop.example
-  palisade maintenance done quarterly/penetration-test --by ann --note 'report of 12 November, 2 findings mended'
+  palisade maintenance done quarterly/penetration-test --by ann --note 'report of 12 Nov'
   palisade maintenance calendar > security.ics
 
 Days are those of UTC. Exit codes: 0 nothing is overdue, 1 something is, 2 could not run."

@@ -39,7 +39,7 @@ Examples:
   palisade probe rate-limit http://127.0.0.1:8080/api/test-rate-limit
   palisade probe csrf http://127.0.0.1:8080/api/example-protected --body '{\"title\":\"Hello\"}'
   palisade probe all https://shop.example --i-own shop.example --policy palisade.toml
-  palisade probe webhook http://127.0.0.1:8080/api/webhooks/stripe --scheme stripe --secret-env STRIPE_WEBHOOK_SECRET
+  palisade probe webhook http://127.0.0.1:8080/api/stripe --scheme stripe --secret-env STRIPE_WEBHOOK_SECRET
 
 Probe what is yours: this machine is free, any other host wants --i-own HOST.
 Exit codes: 0 fine, 1 findings, 2 nothing could be asked, 64 usage.")]
