@@ -63,7 +63,10 @@ fn the_shop_gets_a_policy_that_holds_without_a_hand_on_it() {
     assert!(ignored.lines().any(|line| line == "palisade.db*"), "{ignored}");
     let secrets = folder.read(".env.local");
     assert!(
-        secrets.starts_with(clerk) && secrets.contains("\nCSRF_SECRET=") && secrets.contains("\nSESSION_SECRET="),
+        secrets.starts_with(clerk)
+            && ["CSRF_SECRET", "SESSION_SECRET", "PALISADE_ADMIN_TOKEN"]
+                .iter()
+                .all(|name| secrets.contains(&format!("\n{name}="))),
         "{secrets}"
     );
     assert!(
@@ -176,6 +179,14 @@ fn what_init_cannot_know_is_pointed_at() {
     let kinds: Vec<_> = found["routes"].as_array().expect("routes").iter().map(|route| &route["kind"]).collect();
     assert_eq!(kinds, ["webhook"], "nobody reads a webhook: {found}");
     assert!(found["notes"].to_string().contains("taken to answer every method"), "{found}");
+    // What the gate would not start without is named before it is started, and no more than that.
+    let said = text(&pages.run(&["init", "--yes"]).stderr);
+    assert!(said.contains("  STRIPE_WEBHOOK_SECRET is not set") && !said.contains("CSRF_SECRET is not"), "{said}");
+    pages.file(".env", "STRIPE_WEBHOOK_SECRET=whsec_9fK2mXq7Lr4Tz8BvWc3Dn6HjPw5Rs1Ty\n");
+    let said = text(&pages.run(&["init", "--yes", "--overwrite"]).stderr);
+    assert!(!said.contains("is not set") && said.contains("--env-file .env.local --env-file .env\n"), "{said}");
+    let args = ["serve", "--check", "--env", "development", "--env-file", ".env.local", "--env-file", ".env"];
+    assert_eq!(pages.run(&args).status.code(), Some(0), "{}", text(&pages.run(&args).stderr));
     let nothing = Folder::with("cargo", &[("Cargo.toml", "[package]\nname = \"notes-api\"\n")]);
     let output = nothing.run(&["init", "--yes"]);
     assert!(text(&output.stderr).contains("Found no route to declare"), "{}", text(&output.stderr));

@@ -7,12 +7,12 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use palisade_policy::{Origin, Overrides};
+use palisade_policy::{Origin, Overrides, environment_problems};
 use palisade_probe::Root;
 use palisade_probe::routes::{self, Names};
 use serde_json::json;
 
-use crate::args::Init;
+use crate::args::{EnvironmentArgs, Init};
 use crate::load;
 use crate::output::{self, Exit, Format};
 use propose::Proposal;
@@ -29,8 +29,8 @@ const IGNORED: [(&str, &[&str]); 2] = [
     ("palisade.db*", &["palisade.db*", "/palisade.db*"]),
 ];
 
-/// Palisade's own secrets, made here for development.
-const SECRETS: [&str; 2] = ["CSRF_SECRET", "SESSION_SECRET"];
+/// Palisade's own secrets, made here for development; the last opens the dashboard.
+const SECRETS: [&str; 3] = ["CSRF_SECRET", "SESSION_SECRET", palisade_policy::ADMIN_TOKEN];
 
 pub(crate) fn run(args: &Init, format: Format) -> anyhow::Result<Exit> {
     let root = Root::new(&args.root).with_context(|| format!("{} is no folder", args.root.display()))?;
@@ -163,19 +163,46 @@ fn write(args: &Init, root: &Root, text: &str, proposal: &Proposal) -> anyhow::R
 
 /// What to do next, by commands that work in the folder in which they are typed.
 fn next(args: &Init, root: &Root, proposal: &Proposal) -> String {
-    let (here, folder) = (args.root == Path::new("."), args.root.display());
-    let go = if here { String::new() } else { format!("  cd {folder}\n") };
+    let go = if args.root == Path::new(".") { String::new() } else { format!("  cd {}\n", args.root.display()) };
     let upstream = args.upstream.as_deref().unwrap_or(UPSTREAM);
-    // An app in a folder of the project has its variables there, Clerk's keys among them.
-    let own = format!("{}/.env.local", proposal.directory);
-    let more =
-        if !proposal.directory.is_empty() && root.has(&own) { format!(" --env-file {own}") } else { String::new() };
+    let files = env_files(root, proposal);
+    let named: String = files.iter().map(|file| format!(" --env-file {file}")).collect();
+    let missing: String = missing(root, &files).iter().map(|what| format!("  {what}\n")).collect();
+    let missing = if missing.is_empty() {
+        missing
+    } else {
+        format!("Before the gate can start, put what the app has, or should have, into .env.local:\n{missing}")
+    };
     format!(
-        "Next, with the app running at {upstream} (elsewhere: change `upstream`):\n{go}  palisade policy check\n  \
-         palisade serve --env development --env-file .env.local{more}\n  palisade check\n\
-         Visit the app at http://127.0.0.1:8080. The gate observes and refuses nothing. When its events show no \
+        "{missing}Next, with the app running at {upstream} (elsewhere: change `upstream`):\n{go}  palisade policy check\n  \
+         palisade serve --env development{named}\n  palisade check\n\
+         Visit the app at http://127.0.0.1:8080, and the dashboard at http://127.0.0.1:9180 with the PALISADE_ADMIN_TOKEN that \
+         .env.local holds. The gate observes and refuses nothing. When its events show no \
          would-refuse that you did not expect, change one line: mode = \"enforce\"."
     )
+}
+
+/// The files with the variables of development that are there, in the order in which Next.js reads them. An app in a folder
+/// of the project has its own there.
+fn env_files(root: &Root, proposal: &Proposal) -> Vec<String> {
+    let folders = [Some(String::new()), Some(format!("{}/", proposal.directory)).filter(|folder| folder != "/")];
+    let names = [".env.development.local", ".env.local", ".env.development", ".env"];
+    let all = folders.iter().flatten().flat_map(|folder| names.map(|name| format!("{folder}{name}")));
+    all.filter(|file| root.has(file)).collect()
+}
+
+/// What `serve` would miss in these files.
+fn missing(root: &Root, files: &[String]) -> Vec<String> {
+    let files = files.iter().map(|file| root.path().join(file)).collect();
+    let surroundings = load::surroundings(&EnvironmentArgs { name: Some("development".to_owned()), files });
+    // Where they cannot be read, `serve` says so itself.
+    let Some((surroundings, file)) = surroundings.ok().zip(load::policy(&root.path().join(POLICY)).ok()) else {
+        return Vec::new();
+    };
+    let Ok(built) = file.build(&surroundings, Overrides::default()) else { return Vec::new() };
+    let seconds = i64::try_from(crate::stored::now().micros() / 1_000_000).unwrap_or(i64::MAX);
+    let found = environment_problems(&built.policy, &surroundings.variables, seconds);
+    found.iter().filter(|problem| problem.code == "variable-missing").map(|problem| problem.message.clone()).collect()
 }
 
 /// Asks a person; without a terminal the answer is no, and how to say yes is told.

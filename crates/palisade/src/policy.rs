@@ -43,7 +43,9 @@ pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
             match routes {
                 Some(1) => output::result(&format!("{} is valid: 1 route", args.policy.display())),
                 Some(routes) => output::result(&format!("{} is valid: {routes} routes", args.policy.display())),
-                None => output::problem(&format!("{} problems in {}", found.len(), args.policy.display())),
+                None => {
+                    output::problem(&format!("{} is not valid; mend the above and check again", args.policy.display()))
+                }
             }
         }
     }
