@@ -72,6 +72,10 @@ fn read(root: &Root, names: &Names) -> Routes {
         if package.needs.contains("next") {
             frameworks.insert(Stack::NextJs);
             let next::Found { endpoints, interceptors } = next::read(&sources, &package.folder);
+            // A library may ask for Next.js as well, and is no app.
+            if !endpoints.is_empty() {
+                routes.apps.push(package.folder.clone());
+            }
             routes.endpoints.extend(endpoints);
             routes.interceptors.extend(interceptors);
         }

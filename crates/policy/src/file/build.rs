@@ -121,6 +121,15 @@ impl Draft {
         let Overrides { upstream, listen, admin, intake } = overrides;
         let app = &mut self.builder.app;
         match upstream.as_deref().map(|text| (text, Origin::parse(text))) {
+            Some((text, Some(origin))) if origin.https => {
+                let what = format!("--upstream: {}: the gate speaks plain http to its upstreams", shortened(text));
+                problems.error(
+                    Place::key("(outside)", "--upstream"),
+                    "upstream-https",
+                    what,
+                    "write it like http://127.0.0.1:3000",
+                );
+            }
             Some((_, Some(origin))) => app.upstreams = vec![origin.into()],
             Some((text, None)) => outside(problems, "--upstream", text, "write it like http://127.0.0.1:3000"),
             None => {}
