@@ -95,6 +95,16 @@ fn read_part(text: &[u8]) -> Result<Part<'_>, BadMultipart> {
         let essence = value.split(';').next().unwrap_or_default();
         essence.trim().to_ascii_lowercase()
     });
+    // busboy takes a part for a file by its name or by this type, and an empty name for none; others go by the name alone.
+    let raw = content_type.as_deref() == Some("application/octet-stream");
+    let clear = match filename.as_deref() {
+        Some("") => raw && content.is_empty(),
+        Some(_) => true,
+        None => !raw,
+    };
+    if !clear {
+        return Err(BadMultipart);
+    }
     Ok(Part { name: name.ok_or(BadMultipart)?, filename, content_type, content })
 }
 
@@ -156,6 +166,9 @@ mod tests {
         assert_eq!(parts[0], ("a".to_owned(), None, None, "1".to_owned()));
         let name = Some("a;b %22 c.PNG".to_owned());
         assert_eq!(parts[1], ("f".to_owned(), name, Some("image/png".to_owned()), "\x01\r\n-\r\n--b".to_owned()));
+        let none =
+            "Content-Disposition: form-data; name=\"f\"; filename=\"\"\r\nContent-Type: application/octet-stream";
+        assert!(read(&format!("--B\r\n{none}\r\n\r\n\r\n--B--")).is_some(), "no file was chosen");
         assert_eq!(read("--B--"), Some(Vec::new()));
         assert!(read(&format!("{FIELD}\r\n--B--")).is_some());
         let typed = |charset: &str| {
@@ -197,6 +210,11 @@ mod tests {
             part("Content-Disposition: form-data; name=\"a\"\r\nContent-Type: text/plain; charset=utf-16le"),
             part("Content-Disposition: form-data; name=\"a\"\r\nContent-Type: text/plain; charset=\"x;charset=utf-8\""),
             part(&format!("Content-Disposition: form-data; name=\"{}\"", "a".repeat(4096))),
+            part("Content-Disposition: form-data; name=\"a\"; filename=\"\""),
+            part("Content-Disposition: form-data; name=\"a\"; filename=\"\"\r\nContent-Type: application/octet-stream"),
+            part("Content-Disposition: form-data; name=\"a\"; filename=\"\"\r\nContent-Type: text/plain")
+                .replace("x\r", "\r"),
+            part("Content-Disposition: form-data; name=\"a\"\r\nContent-Type: application/octet-stream"),
         ] {
             assert_eq!(read(&body), None, "{body:?}");
         }

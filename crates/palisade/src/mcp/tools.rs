@@ -151,9 +151,19 @@ pub(super) fn call(request: &CallToolRequestParams, include_untrusted: bool) -> 
             Ok(answer) => CallToolResult::structured((offer.told)(&answer, include_untrusted)),
             Err(_) => failed("the command's answer could not be read"),
         },
-        Ok(ended) => failed(ended.complaint()),
+        Ok(ended) => failed(&complaint(ended.complaint(), include_untrusted)),
         Err(why) => failed(&why),
     })
+}
+
+/// What is wrong. A diagnosis of the policy repeats its text: then its code is told.
+fn complaint(why: &str, include_untrusted: bool) -> String {
+    let code = why.split_once("]: ").map(|(code, _)| code);
+    match code.filter(|code| code.starts_with("error[") || code.starts_with("warning[")) {
+        Some(code) if !include_untrusted => format!("{code}]: `palisade policy check` says where"),
+        Some(_) => printable(why, UNTRUSTED_CHARS),
+        None => why.to_owned(),
+    }
 }
 
 fn failed(why: &str) -> CallToolResult {
