@@ -69,6 +69,8 @@ fn the_shop_gets_a_policy_that_holds_without_a_hand_on_it() {
                 .all(|name| secrets.contains(&format!("\n{name}="))),
         "{secrets}"
     );
+    let about = std::fs::metadata(folder.path().join(".env.local")).expect("file");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o077, 0, "others can read the secrets");
     assert!(
         !said.contains(secrets.lines().last().and_then(|line| line.split_once('=')).expect("a secret").1),
         "a secret is shown"

@@ -153,7 +153,7 @@ fn write(args: &Init, root: &Root, text: &str, proposal: &Proposal) -> anyhow::R
         output::note("Nothing was written.");
         return Ok(Exit::Fine);
     }
-    save(&root.path().join(POLICY), text.as_bytes(), 0o644)?;
+    save(&root.path().join(POLICY), text.as_bytes(), 0o644, 0o777)?;
     output::note("Wrote palisade.toml");
     ignore(root)?;
     secrets(root)?;
@@ -228,7 +228,7 @@ fn ignore(root: &Root) -> anyhow::Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    save(&root.path().join(".gitignore"), appended(&before, &missing.join("\n")).as_bytes(), 0o644)?;
+    save(&root.path().join(".gitignore"), appended(&before, &missing.join("\n")).as_bytes(), 0o644, 0o777)?;
     output::note(&format!("Added to .gitignore: {}", missing.join(", ")));
     Ok(())
 }
@@ -252,7 +252,7 @@ fn secrets(root: &Root) -> anyhow::Result<()> {
         return Ok(());
     }
     let lines: Vec<String> = missing.iter().map(|name| format!("{name}={}", crate::secrets::secret())).collect();
-    save(&root.path().join(".env.local"), appended(&before, &lines.join("\n")).as_bytes(), 0o600)?;
+    save(&root.path().join(".env.local"), appended(&before, &lines.join("\n")).as_bytes(), 0o600, 0o700)?;
     output::note(&format!("Wrote development secrets to .env.local: {}", missing.join(", ")));
     Ok(())
 }
@@ -271,11 +271,12 @@ fn appended(before: &str, lines: &str) -> String {
     format!("{before}{gap}{lines}\n")
 }
 
-/// Writes beside and renames, so that a crash leaves the old file; what is new gets `mode`.
-fn save(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+/// Writes beside and renames, so that a crash leaves the old file; what is new gets `mode`, what is there keeps its own as far as
+/// `kept` goes.
+fn save(path: &Path, bytes: &[u8], mode: u32, kept: u32) -> anyhow::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let cannot = || format!("{} cannot be written", path.display());
-    let mode = std::fs::metadata(path).map_or(mode, |about| about.permissions().mode() & 0o777);
+    let mode = std::fs::metadata(path).map_or(mode, |about| about.permissions().mode() & kept);
     let beside = path.with_file_name(format!(".palisade-{}", std::process::id()));
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).with_context(cannot)?;
