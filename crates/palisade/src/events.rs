@@ -85,7 +85,7 @@ fn shown(row: &EventRow) -> String {
     // What an observing gate let pass has a code all the same.
     let observed = if row.decision == "would-refuse" { &row.decision } else { "" };
     let (time, what) = (plain(row.last), [observed, &row.code, &row.what, &row.account]);
-    let what: Vec<_> = what.into_iter().filter(|text| !text.is_empty()).map(|text| dash(text)).collect();
+    let what: Vec<_> = what.into_iter().filter(|text| !text.is_empty()).map(dash).collect();
     format!("{time}  {:>6} x {}  {:<20} {route}  {}", row.count, row.status, dash(&row.client), what.join(" "))
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
                 Some(1) => output::result(&format!("{} is valid: 1 route", args.policy.display())),
                 Some(routes) => output::result(&format!("{} is valid: {routes} routes", args.policy.display())),
                 None => {
-                    output::problem(&format!("{} is not valid; mend the above and check again", args.policy.display()))
+                    output::problem(&format!("{} is not valid; mend the above and check again", args.policy.display()));
                 }
             }
         }
@@ -105,35 +105,38 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
                 "method": args.method, "path": args.path, "route": route, "stages": stages, "refusal": answer,
             }))?);
         }
-        Format::Human => {
-            output::result(&format!(
-                "{} {} -> {} ({})\n",
-                args.method,
-                args.path,
-                explanation.route.as_deref().unwrap_or("no route"),
-                explanation.kind.map_or("no kind", palisade_event::Kind::id)
-            ));
-            for (stage, ruling) in &explanation.rulings {
-                let (outcome, code) = outcome(*ruling);
-                let outcome = match code {
-                    Some(code) => format!("{outcome} {code}"),
-                    // Without a target that is served the stages behind it have nothing to go by.
-                    None if refusal.is_some_and(|(stage, _)| stage == Stage::Target) => "not asked".to_owned(),
-                    None => outcome.to_owned(),
-                };
-                output::result(&format!("{:<11} {outcome:<28} {}", stage.id(), setting(*stage)));
-            }
-            output::result(&match refusal {
-                Some((stage, code)) => {
-                    let observed =
-                        if observes { "; by mode = \"observe\" it passes, and the event says so" } else { "" };
-                    format!("\nrefused at {stage}: {} {code} (OWASP {}){observed}", code.status(), code.owasp())
-                }
-                None => "\nadmitted".to_owned(),
-            });
-        }
+        Format::Human => people(args, &explanation, setting, observes),
     }
     Ok(Exit::Fine)
+}
+
+/// The stages, a line each, and what would be answered.
+fn people(args: &Explain, explanation: &Explanation, setting: impl Fn(Stage) -> String, observes: bool) {
+    let refusal = explanation.refusal();
+    output::result(&format!(
+        "{} {} -> {} ({})\n",
+        args.method,
+        args.path,
+        explanation.route.as_deref().unwrap_or("no route"),
+        explanation.kind.map_or("no kind", palisade_event::Kind::id)
+    ));
+    for (stage, ruling) in &explanation.rulings {
+        let (outcome, code) = outcome(*ruling);
+        let outcome = match code {
+            Some(code) => format!("{outcome} {code}"),
+            // Without a target that is served the stages behind it have nothing to go by.
+            None if refusal.is_some_and(|(stage, _)| stage == Stage::Target) => "not asked".to_owned(),
+            None => outcome.to_owned(),
+        };
+        output::result(&format!("{:<11} {outcome:<28} {}", stage.id(), setting(*stage)));
+    }
+    let observed = if observes { "; by mode = \"observe\" it passes, and the event says so" } else { "" };
+    output::result(&match refusal {
+        Some((stage, code)) => {
+            format!("\nrefused at {stage}: {} {code} (OWASP {}){observed}", code.status(), code.owasp())
+        }
+        None => "\nadmitted".to_owned(),
+    });
 }
 
 fn explanation(policy: Policy, args: &Explain, surroundings: &load::Surroundings) -> anyhow::Result<Explanation> {

@@ -104,8 +104,8 @@ pub(super) const TABLES: &[Table] = &[
             key(
                 "public_origin",
                 Texts,
-                "in development that of the listener; on Vercel, from its variables",
-                "what visitors type, every domain; or the name of a variable, such as `VERCEL_URL` (a deployment's own address, not your domain)",
+                "on Vercel what its variables say; elsewhere **demanded**",
+                "every origin that visitors type, or the name of a variable with one; `VERCEL_URL` is the address of a deployment, not your domain, and may be missing beside others",
             ),
             key(
                 "services",
