@@ -60,13 +60,6 @@ pub fn collect(root: &Root, names: &Names) -> Routes {
     })
 }
 
-/// Whether a text can be read at all, for the fuzzer: nothing is told of it.
-#[doc(hidden)]
-#[must_use]
-pub fn parses(file: &str, text: &str) -> bool {
-    parse::module(file, text, &Names::default()).is_ok()
-}
-
 fn read(root: &Root, names: &Names) -> Routes {
     let seen = walk(root);
     let packages: Vec<Package> = seen.manifests.iter().filter_map(|file| package(root, file)).collect();
