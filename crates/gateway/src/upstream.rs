@@ -148,13 +148,13 @@ impl Upstreams {
         if let Some(tally) = member.tally() {
             tally.requests.add(1);
         }
-        let kept = begun.filter(|_| !trial).and_then(|now| Some((member.pool.take(now)?, now)));
-        let aged = kept.as_ref().is_some_and(|((_, idle), _)| *idle >= FRESH);
+        let kept = begun.filter(|_| !trial).and_then(|now| member.pool.take(now));
+        let aged = kept.as_ref().is_some_and(|(_, idle)| *idle >= FRESH);
         let again = aged && request.method().is_idempotent() && request.body().is_empty();
-        let (mut lease, now) = match kept {
-            Some(((connection, _), now)) => (member.pool.lease(connection, turn), now),
+        let (mut lease, now) = match (kept, begun) {
+            (Some((connection, _)), Some(begun)) => (member.pool.lease(connection, turn), begun),
             // Apart, so that the futures of most requests stay small.
-            None => match Box::pin(member.connect(turn, trial)).await {
+            _ => match Box::pin(member.connect(turn, trial)).await {
                 Ok(lease) => (lease, Instant::now()),
                 Err(_) => return Err(Failed::Again),
             },
