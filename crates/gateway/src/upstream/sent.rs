@@ -169,7 +169,7 @@ impl Sent {
             Some(Err(_)) => None,
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(piece) => self.take(piece),
-                Err(frame) => self.end(frame.into_trailers().ok()),
+                Err(frame) => self.end(frame.into_trailers().ok().as_ref()),
             },
         };
         if taken.is_none() {
@@ -200,7 +200,7 @@ impl Sent {
     }
 
     /// The body is over; less than its length is not all of it.
-    fn end(&mut self, trailers: Option<HeaderMap>) -> Option<()> {
+    fn end(&mut self, trailers: Option<&HeaderMap>) -> Option<()> {
         match self.framing {
             Framing::Sized(0) => {}
             Framing::Sized(_) => return None,
@@ -208,7 +208,7 @@ impl Sent {
                 self.lead.extend_from_slice(b"0\r\n");
                 let names = self.announced.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
                 let named = |name: &[u8]| names.split(|byte| *byte == b',').any(|one| one.trim_ascii() == name);
-                for (name, value) in trailers.iter().flatten().filter(|(name, _)| named(name.as_str().as_bytes())) {
+                for (name, value) in trailers.into_iter().flatten().filter(|(name, _)| named(name.as_str().as_bytes())) {
                     field(&mut self.lead, name.as_str(), value);
                 }
                 self.lead.extend_from_slice(b"\r\n");
