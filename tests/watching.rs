@@ -116,6 +116,38 @@ fn incidents_are_listed_shown_acknowledged_and_resolved() {
 }
 
 #[test]
+fn what_is_kept_is_told_in_the_words_of_ocsf() {
+    let folder = Folder::new("watch-ocsf");
+    folder.file("access.log", &(0..3000).map(line).collect::<String>());
+    let _ = output(&folder, &["watch", "--log", "access.log", "--once"]);
+    let lines = |args: &[&str]| -> Vec<Value> {
+        let all = [args, &["--since", "2000-01-01T00:00:00Z", "--limit", "10000", "--format", "ocsf"]].concat();
+        let told = text(&output(&folder, &all).stdout);
+        told.lines().map(|line| serde_json::from_str(line).expect("an object in each line")).collect()
+    };
+    let activities = lines(&["events"]);
+    assert!(activities.iter().all(|it| it["class_uid"] == 4002 && it["metadata"]["version"] == "1.1.0"));
+    let counted = |status: u64| -> u64 {
+        let of = activities.iter().filter(|it| it["http_response"]["code"] == status);
+        of.map(|it| it["count"].as_u64().expect("a count")).sum()
+    };
+    assert_eq!(
+        (counted(429), counted(200)),
+        (total(&folder, &["--status", "429"]), total(&folder, &["--status", "200"]))
+    );
+    let (findings, kept) = (lines(&["incidents", "list"]), incidents(&folder));
+    assert!(!kept.is_empty());
+    assert_eq!(findings.len(), kept.len());
+    for (finding, incident) in findings.iter().zip(&kept) {
+        assert_eq!((&finding["class_uid"], &finding["count"]), (&2004.into(), &incident["count"]));
+        assert_eq!(finding["finding_info"]["uid"], incident["key"]);
+        assert_eq!(finding["unmapped"]["evidence"], incident["evidence"]);
+    }
+    let wrong = output(&folder, &["events", "--top", "client", "--format", "ocsf"]);
+    assert_eq!(wrong.status.code(), Some(64));
+}
+
+#[test]
 fn a_kill_in_the_middle_loses_no_line_and_counts_none_twice() {
     let folder = Folder::new("watch-kill");
     let (log, lines) = (folder.0.join("access.log"), 60_000);

@@ -2,10 +2,35 @@
 
 use std::io::Write as _;
 
-use crate::{Decision, Incident, Outcome, Priority, Seen, State, Untrusted, Value};
+use crate::{Decision, EventTime, IncidentKey, Outcome, Priority, Seen, State, Untrusted, Value};
 
 /// The version of the schema that is written.
 pub const VERSION: &str = "1.1.0";
+
+/// An incident, as it is kept: what was told of it, and what people did since.
+#[derive(Debug)]
+pub struct Finding<'a> {
+    /// Names it.
+    pub key: IncidentKey,
+    /// The rule's id.
+    pub rule: &'a str,
+    /// What happens, in the rule's words.
+    pub title: &'a str,
+    /// How soon somebody should look.
+    pub priority: Priority,
+    /// Where it stands.
+    pub state: State,
+    /// The first event that counts.
+    pub first_seen: EventTime,
+    /// The last one so far.
+    pub last_seen: EventTime,
+    /// Requests that count.
+    pub count: u64,
+    /// What its events have in common: names of fields and their values.
+    pub group: Vec<(&'a str, &'a str)>,
+    /// Its evidence: one JSON object.
+    pub evidence: String,
+}
 
 /// Appends an event as an HTTP Activity (class 4002): one JSON object and a line feed.
 pub fn http_activity(seen: &Seen<'_>, line: &mut Vec<u8>) {
@@ -54,32 +79,32 @@ pub fn http_activity(seen: &Seen<'_>, line: &mut Vec<u8>) {
 
 /// Appends an incident as a Detection Finding (class 2004): one JSON object and a line feed. `now_millis` is when it is
 /// told, in milliseconds since the epoch.
-pub fn detection_finding(incident: &Incident, now_millis: u64, line: &mut Vec<u8>) {
-    let (activity, status) = match incident.state {
+pub fn detection_finding(finding: &Finding<'_>, now_millis: u64, line: &mut Vec<u8>) {
+    let (activity, status) = match finding.state {
         State::Open => (1, 1),
         State::Acknowledged => (2, 2),
         State::Resolved => (3, 4),
     };
-    let severity = match incident.priority {
+    let severity = match finding.priority {
         Priority::P1 => 5,
         Priority::P2 => 4,
         Priority::P3 => 2,
     };
     head(line, 2004, 2, activity, severity, now_millis);
     let quoted = |text| Untrusted::new(text).json();
-    let _ = write!(line, ",\"status_id\":{status},\"count\":{}", incident.count);
-    let _ = write!(line, ",\"finding_info\":{{\"uid\":\"{}\",\"title\":{}", incident.key, quoted(&incident.title));
-    let _ = write!(line, ",\"first_seen_time\":{}", incident.first_seen.micros() / 1000);
-    let _ = write!(line, ",\"last_seen_time\":{}", incident.last_seen.micros() / 1000);
-    let _ = write!(line, ",\"analytic\":{{\"type_id\":1,\"uid\":{}}}}}", quoted(&incident.rule));
+    let _ = write!(line, ",\"status_id\":{status},\"count\":{}", finding.count);
+    let _ = write!(line, ",\"finding_info\":{{\"uid\":\"{}\",\"title\":{}", finding.key, quoted(finding.title));
+    let _ = write!(line, ",\"first_seen_time\":{}", finding.first_seen.micros() / 1000);
+    let _ = write!(line, ",\"last_seen_time\":{}", finding.last_seen.micros() / 1000);
+    let _ = write!(line, ",\"analytic\":{{\"type_id\":1,\"uid\":{}}}}}", quoted(finding.rule));
     line.extend_from_slice(b",\"observables\":[");
-    for (at, (field, value)) in incident.group.iter().enumerate() {
+    for (at, (field, value)) in finding.group.iter().enumerate() {
         let comma = if at > 0 { "," } else { "" };
         // 0: a kind of observable that the schema has no number for.
-        let _ = write!(line, "{comma}{{\"name\":\"{}\",\"type_id\":0,\"value\":{}}}", field.name(), quoted(value));
+        let _ = write!(line, "{comma}{{\"name\":{},\"type_id\":0,\"value\":{}}}", quoted(field), quoted(value));
     }
     line.extend_from_slice(b"],\"unmapped\":{\"evidence\":");
-    incident.evidence.encode(line);
+    line.extend_from_slice(finding.evidence.as_bytes());
     line.extend_from_slice(b"}}\n");
 }
 
@@ -153,7 +178,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::incident;
 
     fn read(write: impl FnOnce(&mut Vec<u8>)) -> Value {
         let mut line = Vec::new();
@@ -199,11 +223,23 @@ mod tests {
 
     #[test]
     fn an_incident_is_a_detection_finding() {
-        let incident = Incident { state: State::Resolved, ..incident::tests::sample() };
-        let finding = read(|line| detection_finding(&incident, 5, line));
+        let kept = Finding {
+            key: IncidentKey::from_bits(7),
+            rule: "login-failures-client",
+            title: "Many failed sign-ins",
+            priority: Priority::P2,
+            state: State::Resolved,
+            first_seen: EventTime::from_micros(1_000),
+            last_seen: EventTime::from_micros(9_000),
+            count: 11,
+            group: vec![("client.key", "192.0.2.1"), ("url.path", "/<b>\n")],
+            evidence: r#"{"paths":[{"value":"/","count":11}]}"#.to_owned(),
+        };
+        let finding = read(|line| detection_finding(&kept, 5, line));
         assert_eq!(finding["type_uid"], 200_403);
         assert_eq!((&finding["severity_id"], &finding["status_id"]), (&json!(4), &json!(4)));
-        assert_eq!(finding["finding_info"]["uid"], incident.key.to_string());
+        assert_eq!(finding["finding_info"]["uid"], kept.key.to_string());
+        assert_eq!((&finding["count"], &finding["finding_info"]["last_seen_time"]), (&json!(11), &json!(9)));
         assert_eq!(finding["observables"][1]["value"], "/<b>\n");
         assert_eq!(finding["unmapped"]["evidence"]["paths"][0]["count"], 11);
     }

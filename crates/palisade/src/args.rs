@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// How results are written: human or json; by check and probe also sarif, junit, html, markdown; by report html or
-    /// markdown; by `blocks export` nginx or nft.
+    /// markdown; by `events` and `incidents` ocsf; by `blocks export` nginx or nft.
     #[arg(long, global = true, value_enum, hide_possible_values = true, default_value_t = FormatName::Human)]
     pub(crate) format: FormatName,
     /// Short for `--format json`.
@@ -78,6 +78,9 @@ pub(crate) enum FormatName {
     /// A script of nftables, for `blocks export`.
     #[value(hide = true)]
     Nft,
+    /// A line of the Open Cybersecurity Schema Framework for each, by `events` and `incidents`.
+    #[value(hide = true)]
+    Ocsf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -435,6 +438,10 @@ impl Args {
             (Command::Check(_) | Command::Probe(_), _) => {
                 ("human, json, sarif, junit, html or markdown", report.is_some())
             }
+            (Command::Events(Events { top: None, .. }), _)
+            | (Command::Incidents { command: IncidentsCommand::List(_) | IncidentsCommand::Show(_) }, _) => {
+                ("human, json or ocsf", self.format == FormatName::Ocsf || self.format().is_some())
+            }
             // It says itself which it wants, also where none was named.
             (Command::Blocks { command: BlocksCommand::Export(_) }, _) => return None,
             _ => ("human or json", self.format().is_some()),
@@ -461,7 +468,7 @@ impl Args {
             FormatName::Junit => ReportFormat::Junit,
             FormatName::Html => ReportFormat::Html,
             FormatName::Markdown => ReportFormat::Markdown,
-            FormatName::Nginx | FormatName::Nft => return None,
+            FormatName::Nginx | FormatName::Nft | FormatName::Ocsf => return None,
         })
     }
 }

@@ -1,14 +1,14 @@
 //! `events`: what the store has counted, by status, code, client, route and time.
 
-use palisade_event::Untrusted;
+use palisade_event::{Untrusted, ocsf};
 use palisade_watch::store::{By, EventFilter, EventRow};
 use serde_json::{Value, json};
 
-use crate::args::{Events, TopBy};
+use crate::args::{Events, FormatName, TopBy};
 use crate::output::{self, Exit, Format};
 use crate::stored::{self, exact, moment, plain};
 
-pub(crate) fn run(args: &Events, format: Format) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Events, format: Format, named: FormatName) -> anyhow::Result<Exit> {
     let now = stored::now();
     let filter = EventFilter {
         since: moment(&args.since, now)?,
@@ -38,6 +38,10 @@ pub(crate) fn run(args: &Events, format: Format) -> anyhow::Result<Exit> {
         return Ok(Exit::Fine);
     }
     let rows = store.events(&filter, args.limit)?;
+    if named == FormatName::Ocsf {
+        rows.iter().rev().for_each(|row| output::result(&as_activity(row)));
+        return Ok(Exit::Fine);
+    }
     match format {
         Format::Json => {
             let events: Vec<_> = rows.iter().map(as_json).collect();
@@ -76,6 +80,19 @@ fn as_json(row: &EventRow) -> Value {
         "user": text(account), "what": text(what), "country": text(country), "lane": lane,
         "sample": serde_json::from_str::<Value>(line).unwrap_or_default(),
     })
+}
+
+/// An HTTP Activity that stands for all events of the row.
+fn as_activity(row: &EventRow) -> String {
+    // Where many kinds were counted as one, there is no sample.
+    let bare = json!({ "timestamp": exact(row.last), "http.response.status_code": row.status }).to_string();
+    let decoded = palisade_event::decode(row.line.as_bytes());
+    let mut line = Vec::new();
+    if let Ok(mut seen) = decoded.or_else(|_| palisade_event::decode(bare.as_bytes())) {
+        (seen.time, seen.count) = (row.last, u32::try_from(row.count).unwrap_or(u32::MAX));
+        ocsf::http_activity(&seen, &mut line);
+    }
+    String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
 }
 
 fn shown(row: &EventRow) -> String {

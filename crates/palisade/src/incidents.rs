@@ -1,21 +1,21 @@
 //! `incidents list|show|ack|resolve`, and how an incident is told to people.
 
 use anyhow::{Context as _, bail};
-use palisade_event::{EventTime, Incident, IncidentKey, Priority, State, Untrusted};
+use palisade_event::{EventTime, Incident, IncidentKey, Priority, State, Untrusted, ocsf};
 use palisade_watch::store::{IncidentFilter, Kept, Store};
 use serde_json::{Value, json};
 
-use crate::args::{IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList};
+use crate::args::{FormatName, IncidentDone, IncidentNamed, IncidentsCommand, IncidentsList};
 use crate::output::{self, Exit, Format};
 use crate::stored::{self, exact, moment, plain};
 
 /// The longest text of a stranger that is shown in a line, in characters.
 const SHOWN: usize = 60;
 
-pub(crate) fn run(command: &IncidentsCommand, format: Format) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: &IncidentsCommand, format: Format, named: FormatName) -> anyhow::Result<Exit> {
     match command {
-        IncidentsCommand::List(args) => list(args, format),
-        IncidentsCommand::Show(args) => show(args, format),
+        IncidentsCommand::List(args) => list(args, format, named),
+        IncidentsCommand::Show(args) => show(args, format, named),
         IncidentsCommand::Ack(args) => done(args, format, Store::acknowledge),
         IncidentsCommand::Resolve(args) => done(args, format, Store::resolve),
     }
@@ -34,7 +34,7 @@ pub(crate) fn line(incident: &Incident) -> String {
     format!("{time}  {priority}  {key}  {rule}: {title}; {count} events  {}", group.join(" "))
 }
 
-fn list(args: &IncidentsList, format: Format) -> anyhow::Result<Exit> {
+fn list(args: &IncidentsList, format: Format, named: FormatName) -> anyhow::Result<Exit> {
     let filter = IncidentFilter {
         state: args.state.as_deref().and_then(State::from_id),
         priority: args.priority.as_deref().and_then(Priority::from_id),
@@ -43,6 +43,10 @@ fn list(args: &IncidentsList, format: Format) -> anyhow::Result<Exit> {
         limit: args.limit,
     };
     let found = stored::open(&args.store)?.incidents(&filter)?;
+    if named == FormatName::Ocsf {
+        found.iter().for_each(|kept| output::result(&as_finding(kept)));
+        return Ok(Exit::Fine);
+    }
     match format {
         Format::Json => {
             let incidents: Vec<_> = found.iter().map(as_json).collect();
@@ -56,11 +60,12 @@ fn list(args: &IncidentsList, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn show(args: &IncidentNamed, format: Format) -> anyhow::Result<Exit> {
+fn show(args: &IncidentNamed, format: Format, named: FormatName) -> anyhow::Result<Exit> {
     let mut store = stored::open(&args.store)?;
     let key = find(&mut store, &args.key)?;
     let kept = store.incident(key)?.with_context(|| format!("there is no incident {key}"))?;
     match format {
+        _ if named == FormatName::Ocsf => output::result(&as_finding(&kept)),
         Format::Json => output::result(&serde_json::to_string_pretty(&as_json(&kept))?),
         Format::Human => output::result(&whole(&kept)),
     }
@@ -113,6 +118,26 @@ fn as_json(kept: &Kept) -> Value {
         object.insert("note".to_owned(), json!(kept.note));
     }
     value
+}
+
+fn as_finding(kept: &Kept) -> String {
+    let told: Value = serde_json::from_str(&kept.body).unwrap_or_default();
+    let group = told.get("group").and_then(Value::as_object).into_iter().flatten();
+    let finding = ocsf::Finding {
+        key: kept.key,
+        rule: &kept.rule,
+        title: told.get("title").and_then(Value::as_str).unwrap_or_default(),
+        priority: kept.priority,
+        state: kept.state,
+        first_seen: kept.first_seen,
+        last_seen: kept.last_seen,
+        count: kept.count,
+        group: group.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect(),
+        evidence: told.get("evidence").cloned().unwrap_or_else(|| json!({})).to_string(),
+    };
+    let mut line = Vec::new();
+    ocsf::detection_finding(&finding, stored::now().micros() / 1000, &mut line);
+    String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
 }
 
 fn row(kept: &Kept) -> String {

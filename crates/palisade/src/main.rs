@@ -98,8 +98,8 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         }
         Command::Probe(wanted) => probe::run(&wanted, report),
         Command::Watch(wanted) => watch::run(&wanted, format),
-        Command::Events(wanted) => events::run(&wanted, format),
-        Command::Incidents { command } => incidents::run(&command, format),
+        Command::Events(wanted) => events::run(&wanted, format, named),
+        Command::Incidents { command } => incidents::run(&command, format, named),
         Command::Report(wanted) => report::run(&wanted, report),
         Command::Replay(wanted) => replay::run(&wanted, format),
         Command::Rules { command: RulesCommand::List(files) } => rules::list(&files, format),

@@ -71,6 +71,7 @@ Examples:
   palisade events --status 429 --since 7d
   palisade events --client 203.0.113.7 --json
   palisade events --top client --code rate-limited --since 24h
+  palisade events --since 24h --format ocsf > events.jsonl
 
 Equal events of a minute are one line with a count. What passes is counted by route and status, without clients.")]
 pub(crate) struct Events {
