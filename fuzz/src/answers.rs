@@ -1,6 +1,6 @@
 //! What an application answers.
 
-use bytes::{Buf as _, BytesMut};
+use bytes::BytesMut;
 use http::{HeaderMap, StatusCode, header};
 
 use crate::reply::{Head, Malformed, Search};
@@ -51,7 +51,7 @@ fn read(bytes: &[u8], piece: usize, bare: bool) -> Option<Made> {
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                 break;
             }
-            read.advance(length);
+            Head::read(&read.split_to(length).freeze(), true, HeaderMap::new()).ok()?;
             search = Search::default();
         }
         // What was looked at whole is looked at from its beginning, which tells the same.

@@ -2,8 +2,8 @@
 
 use std::task::{Context, Poll};
 
-use bytes::{Buf as _, BytesMut};
-use http::{Method, Request, StatusCode};
+use bytes::BytesMut;
+use http::{HeaderMap, Method, Request, StatusCode};
 use palisade_guard::Fault;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -111,13 +111,13 @@ impl<'e> Exchange<'e> {
         self.answered = true;
         while !self.read.is_empty() {
             let Some(length) = self.search.look(&self.read)? else { return Ok(None) };
-            let status = Head::status(&self.read)?;
+            let head = self.read.split_to(length).freeze();
+            let status = Head::status(&head)?;
             if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-                self.read.advance(length);
+                Head::read(&head, true, HeaderMap::new())?;
                 self.search = Search::default();
                 continue;
             }
-            let head = self.read.split_to(length).freeze();
             let bare = *self.request.method() == Method::HEAD;
             let head = Head::read(&head, bare, std::mem::take(self.request.headers_mut()))?;
             let reusable = head.kept && self.sends != Sends::Refused;

@@ -260,11 +260,14 @@ impl Follows {
     }
 }
 
-/// From where to where the value that begins there has no SP or HTAB around it (RFC 9110 section 5.5).
+/// From where to where the value that begins there has no SP or HTAB around it (RFC 9110 section 5.5). Other white space is
+/// for nobody to drop: CR alone is refused with the value.
 fn trimmed(line: &[u8], from: usize) -> (usize, usize) {
     let value = line.get(from..).unwrap_or_default();
-    let start = line.len() - value.trim_ascii_start().len();
-    (start, start + value.trim_ascii().len())
+    let solid = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(solid).unwrap_or(value.len());
+    let end = value.iter().rposition(solid).map_or(start, |last| last + 1);
+    (from + start, from + end)
 }
 
 fn digits(value: &[u8]) -> Option<u64> {
