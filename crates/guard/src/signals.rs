@@ -52,13 +52,13 @@ pub(crate) fn of_content(content: &Content<'_>) -> u8 {
 pub fn signals_of_path(path: &str) -> u8 {
     let bytes = path.as_bytes();
     let mut bits = if bytes.len() > LONG_PATH { Signal::ExcessiveLength.bit() } else { 0 };
-    let (mut odd, mut last) = (false, 0);
-    for byte in bytes.iter().copied() {
+    let (mut odd, mut known, mut last) = (false, false, 0);
+    for (at, byte) in bytes.iter().copied().enumerate() {
         odd |= is(&IN_PATHS, byte) | (byte == b'.' && last == b'.');
+        known |= byte == b'/' && exploit::segment(bytes.get(at + 1..).unwrap_or_default());
         last = byte;
     }
-    let known = |at: usize| exploit::segment(bytes.get(at + 1..).unwrap_or_default());
-    if memchr::memchr_iter(b'/', bytes).any(known) {
+    if known {
         bits |= Signal::KnownExploit.bit();
     }
     if odd {
