@@ -52,11 +52,14 @@ pub(crate) fn of_content(content: &Content<'_>) -> u8 {
 pub fn signals_of_path(path: &str) -> u8 {
     let bytes = path.as_bytes();
     let mut bits = if bytes.len() > LONG_PATH { Signal::ExcessiveLength.bit() } else { 0 };
-    let (mut odd, mut known, mut last) = (false, false, 0);
-    for (at, byte) in bytes.iter().copied().enumerate() {
-        odd |= is(&IN_PATHS, byte) | (byte == b'.' && last == b'.');
-        known |= byte == b'/' && exploit::segment(bytes.get(at + 1..).unwrap_or_default());
-        last = byte;
+    let (mut odd, mut known) = (false, false);
+    for (at, byte) in bytes.iter().enumerate() {
+        let rest = || bytes.get(at + 1..).unwrap_or_default();
+        match byte {
+            b'/' => known |= exploit::segment(rest()),
+            b'.' => odd |= rest().first() == Some(&b'.'),
+            byte => odd |= is(&IN_PATHS, *byte),
+        }
     }
     if known {
         bits |= Signal::KnownExploit.bit();

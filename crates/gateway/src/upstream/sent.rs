@@ -208,7 +208,8 @@ impl Sent {
                 self.lead.extend_from_slice(b"0\r\n");
                 let names = self.announced.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
                 let named = |name: &[u8]| names.split(|byte| *byte == b',').any(|one| one.trim_ascii() == name);
-                for (name, value) in trailers.into_iter().flatten().filter(|(name, _)| named(name.as_str().as_bytes())) {
+                for (name, value) in trailers.into_iter().flatten().filter(|(name, _)| named(name.as_str().as_bytes()))
+                {
                     field(&mut self.lead, name.as_str(), value);
                 }
                 self.lead.extend_from_slice(b"\r\n");

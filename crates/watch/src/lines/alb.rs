@@ -3,7 +3,7 @@
 use memchr::memchr;
 use palisade_event::{BadLine, EventTime, Seen, Source};
 
-use super::text::{address, given, number, quoted, request, seconds, status};
+use super::text::{Escapes, address, given, number, quoted, request, seconds, status};
 
 /// Fields up to the user agent, which every version has.
 const MIN_FIELDS: usize = 14;
@@ -42,7 +42,7 @@ pub(super) fn read(line: &str) -> Result<Seen<'_>, BadLine> {
     }
     let time = EventTime::from_rfc3339(time).ok_or(BadLine::NoTime)?;
     let mut seen = Seen::at(time, Source::Alb);
-    request(&mut seen, line);
+    request(&mut seen, line, Escapes::of(line));
     seen.status = status(elb_status.as_bytes());
     seen.user_agent = given(agent);
     seen.host = given(domain);

@@ -14,7 +14,7 @@ use palisade_policy::Clients;
 
 use super::clf::{Clock, WIDTH};
 use super::clients;
-use super::text::{address, given, number, quoted, request, status, word};
+use super::text::{Escapes, address, number, request, status, word};
 
 /// Fills in an event of nothing: it is large, and told millions of times.
 pub(super) fn read<'a>(seen: &mut Seen<'a>, line: &'a str, known: &Clients, clock: &mut Clock) -> Result<(), BadLine> {
@@ -28,11 +28,12 @@ pub(super) fn read<'a>(seen: &mut Seen<'a>, line: &'a str, known: &Clients, cloc
     let (who, time) = head.split_at_checked(head.len().wrapping_sub(WIDTH)).ok_or(BadLine::Shape)?;
     let who = who.strip_suffix(" [").ok_or(BadLine::Shape)?;
     seen.time = clock.read(time.as_bytes()).ok_or(BadLine::NoTime)?;
-    let peer = asked_by(seen, who)?;
-    let (line, rest) = quoted(rest).ok_or(BadLine::Shape)?;
-    request(seen, line);
+    let escapes = Escapes::of(line);
+    let peer = asked_by(seen, who, escapes)?;
+    let (asked, rest) = escapes.quoted(rest).ok_or(BadLine::Shape)?;
+    request(seen, asked, escapes);
     let rest = numbers(seen, rest.strip_prefix(' ').ok_or(BadLine::Shape)?)?;
-    let forwarded = tail(seen, rest);
+    let forwarded = tail(seen, rest, escapes);
     if let Some(peer) = peer {
         seen.set_client(clients::client(known, peer, forwarded.map(str::as_bytes)));
     }
@@ -40,7 +41,7 @@ pub(super) fn read<'a>(seen: &mut Seen<'a>, line: &'a str, known: &Clients, cloc
 }
 
 /// `192.0.2.1 - frank`, or with a virtual host first.
-fn asked_by<'a>(seen: &mut Seen<'a>, who: &'a str) -> Result<Option<std::net::IpAddr>, BadLine> {
+fn asked_by<'a>(seen: &mut Seen<'a>, who: &'a str, escapes: Escapes) -> Result<Option<std::net::IpAddr>, BadLine> {
     let (first, rest) = word(who).ok_or(BadLine::Shape)?;
     let mut peer = address(first.as_bytes());
     let mut rest = rest;
@@ -48,13 +49,13 @@ fn asked_by<'a>(seen: &mut Seen<'a>, who: &'a str) -> Result<Option<std::net::Ip
         let (second, after) = word(rest).ok_or(BadLine::Shape)?;
         if let Some(found) = address(second.as_bytes()) {
             peer = Some(found);
-            seen.host = given(first);
+            seen.host = escapes.given(first);
             rest = after;
         }
     }
     // The identity of RFC 1413, which nobody has.
     let (_, user) = word(rest).ok_or(BadLine::Shape)?;
-    seen.user = given(user);
+    seen.user = escapes.given(user);
     Ok(peer)
 }
 
@@ -77,11 +78,11 @@ fn numbers<'a>(seen: &mut Seen<'_>, text: &'a str) -> Result<&'a str, BadLine> {
 
 /// Referrer and user agent, and a forwarding header if a quoted list of addresses follows. The common format ends
 /// before them.
-fn tail<'a>(seen: &mut Seen<'a>, rest: &'a str) -> Option<&'a str> {
-    let (referrer, rest) = quoted(rest.strip_prefix(' ')?)?;
-    seen.referrer = given(referrer);
-    let (agent, rest) = quoted(rest.strip_prefix(' ')?)?;
-    seen.user_agent = given(agent);
-    let (forwarded, _) = quoted(rest.strip_prefix(' ')?)?;
+fn tail<'a>(seen: &mut Seen<'a>, rest: &'a str, escapes: Escapes) -> Option<&'a str> {
+    let (referrer, rest) = escapes.quoted(rest.strip_prefix(' ')?)?;
+    seen.referrer = escapes.given(referrer);
+    let (agent, rest) = escapes.quoted(rest.strip_prefix(' ')?)?;
+    seen.user_agent = escapes.given(agent);
+    let (forwarded, _) = escapes.quoted(rest.strip_prefix(' ')?)?;
     Some(forwarded)
 }

@@ -269,6 +269,21 @@ fn formats() -> Vec<Format> {
 
 proptest! {
     #[test]
+    fn addresses_are_read_as_the_standard_library_reads_them(text in "[0-9.]{1,16}|([0-9]{1,3}\\.){3}[0-9]{1,3}") {
+        let known = text.parse::<std::net::Ipv4Addr>().ok();
+        prop_assert_eq!(text::address(text.as_bytes()), known.map(std::net::IpAddr::V4), "{}", text);
+    }
+
+    #[test]
+    fn a_line_without_a_backslash_is_read_as_with_one(path in "/[a-z?&=\".]{0,20}", agent in "[a-z\" -]{0,20}") {
+        let line = |before: &str, user: &str| {
+            format!("{before} - {user} [22/Nov/2026:07:15:00 +0000] \"GET {path} HTTP/1.1\" 404 612 \"-\" \"{agent}\"")
+        };
+        let read = |text: &str| all(&Format::Combined, &Enrich::default(), text).remove(0).map(|seen| Seen { user: None, ..seen });
+        prop_assert_eq!(read(&line("192.0.2.1", "-")), read(&line("192.0.2.1", "a\\\\b")));
+    }
+
+    #[test]
     fn any_bytes_are_an_event_or_counted(line in prop::collection::vec(any::<u8>(), 0..300)) {
         for format in formats() {
             let mut told = 0;

@@ -12,9 +12,43 @@ pub(super) fn utf8(bytes: &[u8]) -> Cow<'_, str> {
     str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
+/// Whether a line holds a backslash: nearly none does, and then no part of it is searched for one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Escapes(bool);
+
+impl Escapes {
+    pub(super) fn of(line: &str) -> Escapes {
+        Escapes(memchr(b'\\', line.as_bytes()).is_some())
+    }
+
+    /// As [`plain`].
+    pub(super) fn plain(self, written: &str) -> Cow<'_, str> {
+        if self.0 { plain(written) } else { Cow::Borrowed(written) }
+    }
+
+    /// As [`given`].
+    pub(super) fn given(self, text: &str) -> Option<Cow<'_, str>> {
+        is_given(text).then(|| self.plain(text))
+    }
+
+    /// As [`quoted`].
+    pub(super) fn quoted(self, text: &str) -> Option<(&str, &str)> {
+        if self.0 {
+            return quoted(text);
+        }
+        let inside = text.strip_prefix('"')?;
+        let at = memchr(b'"', inside.as_bytes())?;
+        Some((inside.get(..at)?, inside.get(at + 1..)?))
+    }
+}
+
 /// As [`plain`], and nothing for what loggers write where there is nothing.
 pub(super) fn given(text: &str) -> Option<Cow<'_, str>> {
-    (!text.is_empty() && text != "-").then(|| plain(text))
+    is_given(text).then(|| plain(text))
+}
+
+fn is_given(text: &str) -> bool {
+    !text.is_empty() && text != "-"
 }
 
 /// Text as loggers escape it: `\x22`, `\"`, `\\`, `\u0022`, `\n`.
@@ -94,7 +128,7 @@ pub(super) fn word(text: &str) -> Option<(&str, &str)> {
 }
 
 /// `GET /a?b HTTP/1.1` into method, path and query. What is none (`-`, binary noise) sets nothing.
-pub(super) fn request<'a>(seen: &mut Seen<'a>, line: &'a str) {
+pub(super) fn request<'a>(seen: &mut Seen<'a>, line: &'a str, escapes: Escapes) {
     let Some((method, rest)) = word(line) else { return };
     // Without a protocol it is HTTP/0.9, which ends at the target.
     let end = memrchr(b' ', rest.as_bytes());
@@ -105,7 +139,7 @@ pub(super) fn request<'a>(seen: &mut Seen<'a>, line: &'a str) {
         return;
     }
     seen.method = Some(Cow::Borrowed(method));
-    target(seen, plain(named));
+    target(seen, escapes.plain(named));
 }
 
 /// A request target: its path and query; of `http://host/path` what follows the host.
@@ -157,21 +191,27 @@ pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
 
 /// Four numbers without leading zeros, as nearly every line begins.
 fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
-    let (mut octets, mut at) = ([0_u8; 4], 0);
-    let mut number: Option<u16> = None;
-    for byte in text {
-        match (byte, number) {
-            (b'0'..=b'9', None) => number = Some(u16::from(byte - b'0')),
-            (b'0'..=b'9', Some(before @ 1..=25)) => number = Some(before * 10 + u16::from(byte - b'0')),
-            (b'.', Some(done)) if at < 3 => {
-                *octets.get_mut(at)? = u8::try_from(done).ok()?;
-                (at, number) = (at + 1, None);
-            }
-            _ => return None,
-        }
-    }
-    *octets.get_mut(3).filter(|_| at == 3)? = u8::try_from(number?).ok()?;
-    Some(Ipv4Addr::from(octets))
+    let (a, rest) = octet(text)?;
+    let (b, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (c, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (d, rest) = octet(rest.strip_prefix(b".")?)?;
+    rest.is_empty().then(|| Ipv4Addr::new(a, b, c, d))
+}
+
+/// One to three digits that are below 256 and begin with no needless zero, and what follows.
+fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |byte: &u8| Some(u16::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
+    let (first, rest) = text.split_first()?;
+    let first = digit(first)?;
+    let Some((second, after)) = rest.split_first().and_then(|(byte, after)| Some((digit(byte)?, after))) else {
+        return Some((u8::try_from(first).ok()?, rest));
+    };
+    let two = first * 10 + second;
+    let (number, rest) = match after.split_first().and_then(|(byte, last)| Some((digit(byte)?, last))) {
+        Some((third, last)) => (two * 10 + third, last),
+        None => (two, after),
+    };
+    (first > 0).then_some((u8::try_from(number).ok()?, rest))
 }
 
 /// A whole number, at most 18 digits, nothing else.

@@ -2,7 +2,7 @@ use palisade_event::{EventTime, Field, Seen};
 
 use super::Said;
 use crate::lines::clf::Clock;
-use crate::lines::text::{given, number, plain, request, seconds, status, target};
+use crate::lines::text::{Escapes, given, number, plain, request, seconds, status, target};
 
 /// A variable of nginx, as far as it says something of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Variable {
             Variable::Peer | Variable::Other => {}
             Variable::Forwarded => said.forwarded = said.forwarded.or(Some(value)),
             Variable::User => seen.user = given(value),
-            Variable::Request => request(seen, value),
+            Variable::Request => request(seen, value, Escapes::of(value)),
             Variable::Method => seen.method = given(value),
             Variable::Target => target(seen, plain(value)),
             Variable::Path => {
