@@ -193,7 +193,7 @@ impl World {
             .expect("request");
         let peer = Peer { address: Ipv4Addr::new(198, 51, 100, 1).into() };
         let app = async |request: Request<Guarded<Full<Bytes>>>| -> Result<Response<Full<Bytes>>, Fault> {
-            let subject = request.extensions().get::<palisade_tower::Identity>().map(|who| who.subject().to_owned());
+            let subject = request.body().identity().map(|who| who.subject().to_owned());
             let mut response = Response::new(Full::new(Bytes::new()));
             if let Some(subject) = subject {
                 response.headers_mut().insert("x-who", subject.parse().expect("value"));

@@ -19,6 +19,11 @@ macro_rules! fields {
             pub(crate) const fn key(self) -> &'static str {
                 match self { $(Field::$name => concat!(",\"", $text, "\":"),)+ }
             }
+
+            /// As [`Field::key`], and the quote that opens a text.
+            pub(crate) const fn opening(self) -> &'static str {
+                match self { $(Field::$name => concat!(",\"", $text, "\":\""),)+ }
+            }
         }
     };
 }

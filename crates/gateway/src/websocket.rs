@@ -15,7 +15,7 @@ use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use palisade_event::ClientKey;
-use palisade_guard::{Fault, Identity, MonoMicros, Plan};
+use palisade_guard::{Fault, MonoMicros, Plan};
 use palisade_tower::Guarded;
 use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
@@ -55,9 +55,9 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 impl Leave {
     /// Leave for the client of an admitted handshake: for an hour, or as long as its token is good.
-    pub(crate) fn of<B>(request: &Request<B>, client: IpAddr, plan: Arc<Plan>) -> Leave {
+    pub(crate) fn of<B>(request: &Request<Guarded<B>>, client: IpAddr, plan: Arc<Plan>) -> Leave {
         let now = palisade_backend::now();
-        let token = request.extensions().get::<Identity>().map(|identity| identity.life(now.wall));
+        let token = request.body().identity().map(|identity| identity.life(now.wall));
         let life = token.map_or(LIFE, |life| life.min(LIFE));
         let micros = u64::try_from(life.as_micros()).unwrap_or(u64::MAX);
         Leave { plan, client: ClientKey::of(client), until: MonoMicros(now.mono.0.saturating_add(micros)) }

@@ -108,7 +108,7 @@ impl Admitted {
         let upgrade = exchange.asks.upgrade.then(|| head.headers.get(header::UPGRADE).cloned()).flatten();
         let told = exchange.vouched.is_some().then(|| outer(&head.headers));
         headers::strip_request(&mut head.headers);
-        if exchange.asks.cookies {
+        if exchange.asks.holds(Asks::OURS) {
             cookie::strip(&mut head.headers);
         }
         if let Some(told) = told {
@@ -244,7 +244,7 @@ fn forwarded(exchange: &Exchange, head: &mut request::Parts) {
         head.headers.insert(X_FORWARDED_FOR, address);
     }
     if let Some(host) = exchange.plan.authorities.get(usize::from(exchange.host)) {
-        if !head.headers.contains_key(header::HOST) {
+        if !exchange.asks.holds(Asks::HOST) {
             head.headers.insert(header::HOST, host.clone());
         }
         head.headers.insert(X_FORWARDED_HOST, host.clone());

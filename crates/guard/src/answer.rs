@@ -1,5 +1,6 @@
 //! Everything the gate says by itself: refusals, faults, tokens, preflights. The one place where a response is made.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use http::{HeaderValue, Response, StatusCode, response};
 use palisade_event::{Code, Decision, Stage, Tag};
 use palisade_policy::Methods;
 
+use crate::dress;
 use crate::env::Env;
 use crate::exchange::Exchange;
 use crate::finish;
@@ -63,6 +65,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const VARY: HeaderValue = HeaderValue::from_static("Accept, Sec-Fetch-Mode, Sec-Fetch-Site, Cookie");
 const PREFLIGHT_VARY: HeaderValue =
     HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+/// A problem is seldom longer, in bytes.
+const PROBLEM_ROOM: usize = 512;
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
 // === impl Answer ===
@@ -128,15 +132,14 @@ impl Answer {
 
 fn refusal(exchange: &Exchange, denial: &Denial) -> (response::Parts, Bytes) {
     let text = text(exchange, denial.code, denial.retry_after);
-    let mut head = own(exchange, denial.code.status());
+    let mut head = own(exchange, denial.code.status(), true);
     head.headers.insert(header::CONTENT_TYPE, text.content_type);
     if let Some(seconds) = denial.retry_after {
-        head.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        head.headers.insert(header::RETRY_AFTER, finish::number(seconds.into()));
     }
     if denial.code == Code::MethodNotAllowed {
         head.headers.insert(header::ALLOW, allow(denial.allow));
     }
-    finish::rate_fields(exchange, &mut head.headers);
     finish::cors_fields(exchange, &mut head.headers);
     (head, text.body)
 }
@@ -161,7 +164,7 @@ fn sign_in(exchange: &Exchange, denial: &Denial) -> (response::Parts, Bytes) {
 /// The same target under https, on the host that was asked for if it is one of ours, else on the first: never one that
 /// a stranger wrote. Over plain http a promise of https (HSTS) means nothing (RFC 6797 section 7.2).
 fn to_https(exchange: &Exchange) -> response::Parts {
-    let mut head = own(exchange, 308);
+    let mut head = own(exchange, 308, false);
     head.headers.remove(header::STRICT_TRANSPORT_SECURITY);
     let origins = &exchange.plan.hosts;
     let asked = exchange.origin().filter(|origin| origin.https);
@@ -188,10 +191,10 @@ fn percent(text: &str) -> String {
     out
 }
 
-/// The head of every answer of ours: hardened, and never kept by a cache.
-fn own(exchange: &Exchange, status: u16) -> response::Parts {
+/// The head of every answer of ours: hardened, and never kept by a cache. Where a limit counts it, that is told if `told`.
+fn own(exchange: &Exchange, status: u16, told: bool) -> response::Parts {
     let mut head = empty_head(status);
-    finish::harden(exchange, &mut head.headers, Brought::NOTHING);
+    dress::put_on(exchange, &mut head.headers, Brought::NOTHING, told);
     head.headers.insert(header::CACHE_CONTROL, NO_STORE);
     head.headers.insert(header::VARY, VARY);
     head.headers.insert(header::CONTENT_SECURITY_POLICY, html::csp(exchange.asks.navigates));
@@ -223,19 +226,18 @@ pub(crate) fn text(exchange: &Exchange, code: Code, retry_after: Option<u32>) ->
 /// RFC 9457, with the operations guide's own fields beside.
 fn problem(exchange: &Exchange, code: Code, message: &str, retry_after: Option<u32>) -> String {
     let kind = if code == Code::RateLimited { QUOTA_EXCEEDED } else { "about:blank" };
-    let mut json = format!(
-        "{{\"type\":\"{kind}\",\"title\":\"{}\",\"status\":{},\"code\":\"{code}\",\"error\":\"{}\",\"message\":",
-        code.title(),
-        code.status(),
-        code.error(),
-    );
+    // In one piece: refusals must be cheap, and `format!` costs more than the text is long.
+    let mut json = String::with_capacity(PROBLEM_ROOM);
+    json.extend(["{\"type\":\"", kind, "\",\"title\":\"", code.title(), "\",\"status\":"]);
+    let _ = write!(json, "{}", code.status());
+    json.extend([",\"code\":\"", code.id(), "\",\"error\":\"", code.error(), "\",\"message\":"]);
     quote(&mut json, message);
-    let _ = write!(json, ",\"requestId\":\"{}\"", exchange.id);
+    json.extend([",\"requestId\":\"", exchange.id.as_str(), "\""]);
     if let Some(seconds) = retry_after {
         let _ = write!(json, ",\"retryAfter\":{seconds}");
     }
     if let (Code::RateLimited, Some(plan)) = (code, exchange.route()) {
-        let _ = write!(json, ",\"violated-policies\":[\"{}\"]", plan.route.kind);
+        json.extend([",\"violated-policies\":[\"", plan.route.kind.id(), "\"]"]);
     }
     if let (Code::ValidationFailed, Some(violations)) = (code, &exchange.violations) {
         details(&mut json, violations);
@@ -262,9 +264,9 @@ fn details(json: &mut String, violations: &[Violation]) {
     json.push('}');
 }
 
-fn message(exchange: &Exchange, code: Code, retry_after: Option<u32>) -> String {
+fn message(exchange: &Exchange, code: Code, retry_after: Option<u32>) -> Cow<'static, str> {
     let csrf = &exchange.plan.policy.csrf;
-    let mut text = match code {
+    let text = match code {
         Code::CsrfTokenMissing => format!(
             "This request needs a CSRF token: fetch one from {} and send it in the {} header or the {} form field.",
             csrf.path, csrf.header, csrf.field
@@ -275,13 +277,13 @@ fn message(exchange: &Exchange, code: Code, retry_after: Option<u32>) -> String 
         Code::RateLimited => {
             format!("Too many requests. Try again in {} seconds.", retry_after.unwrap_or(1))
         }
-        _ => sentence(code).to_owned(),
+        Code::HostUnknown if exchange.plan.detailed => {
+            let known: Vec<String> = exchange.plan.hosts.iter().map(ToString::to_string).collect();
+            format!("{} This gate answers for {}.", sentence(code), known.join(", "))
+        }
+        _ => return Cow::Borrowed(sentence(code)),
     };
-    if exchange.plan.detailed && code == Code::HostUnknown {
-        let known: Vec<String> = exchange.plan.hosts.iter().map(ToString::to_string).collect();
-        let _ = write!(text, " This gate answers for {}.", known.join(", "));
-    }
-    text
+    Cow::Owned(text)
 }
 
 /// What a person is told. It says nothing of how the gate or the application is built.
@@ -331,18 +333,16 @@ fn token(exchange: &mut Exchange, env: &Env<'_>) -> (response::Parts, Bytes) {
     let session = exchange.renew_session(env);
     exchange.tag(Tag::CsrfTokenIssued);
     let token = Token::mint(&session, exchange.binding(), &exchange.plan.keys, env);
-    let mut head = own(exchange, 200);
+    let mut head = own(exchange, 200, true);
     head.headers.insert(header::CONTENT_TYPE, JSON);
     head.headers.insert(header::SET_COOKIE, session_cookie(exchange, &session));
-    finish::rate_fields(exchange, &mut head.headers);
     (head, format!("{{\"csrfToken\":\"{token}\"}}").into())
 }
 
 /// What a provider hears that sends a message again whose answer it missed: nothing is left to do.
 fn acknowledgement(exchange: &Exchange) -> (response::Parts, Bytes) {
-    let mut head = own(exchange, 200);
+    let mut head = own(exchange, 200, true);
     head.headers.insert(header::CONTENT_TYPE, JSON);
-    finish::rate_fields(exchange, &mut head.headers);
     (head, Bytes::from_static(b"{\"received\":true}"))
 }
 
@@ -355,13 +355,13 @@ pub(crate) fn session_cookie(exchange: &Exchange, session: &Session) -> HeaderVa
 }
 
 fn options(exchange: &Exchange, methods: Methods) -> response::Parts {
-    let mut head = own(exchange, 204);
+    let mut head = own(exchange, 204, false);
     head.headers.insert(header::ALLOW, allow(methods));
     head
 }
 
 fn preflight(exchange: &Exchange) -> response::Parts {
-    let mut head = own(exchange, 204);
+    let mut head = own(exchange, 204, false);
     finish::cors_fields(exchange, &mut head.headers);
     if let Some(cors) = &exchange.plan.policy.cors {
         let mut insert = |name: HeaderName, value: &str| {
@@ -385,6 +385,11 @@ fn allow(methods: Methods) -> HeaderValue {
 /// Appends a JSON string.
 fn quote(json: &mut String, text: &str) {
     json.push('"');
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.bytes().all(plain) {
+        json.extend([text, "\""]);
+        return;
+    }
     for char in text.chars() {
         match char {
             '"' | '\\' => json.extend(['\\', char]),

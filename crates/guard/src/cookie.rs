@@ -51,13 +51,15 @@ fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Takes out of a request the cookies that are the gate's business alone. Most requests have none that looks like one.
+/// Takes out of a request the cookies that are the gate's business alone.
 pub(crate) fn strip(headers: &mut HeaderMap) {
-    let mut lines = headers.get_all(header::COOKIE).iter();
-    if lines.any(|line| pairs(line.as_bytes()).any(|pair| may_be_ours(trim(pair)))) {
-        strip_admin(headers);
-        strip_device(headers);
-    }
+    strip_admin(headers);
+    strip_device(headers);
+}
+
+/// Whether a line may hold a cookie of one of the gate's names. Most hold none that looks like one.
+pub(crate) fn may_hold_ours(line: &[u8]) -> bool {
+    pairs(line).any(|pair| may_be_ours(trim(pair)))
 }
 
 /// Takes the cookies of the gate's own dashboard out of a request: browsers send a cookie to every port of a host, and

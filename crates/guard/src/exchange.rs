@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method};
 use palisade_event::{ClientKey, Code, Stage, Tag};
 use palisade_policy::{Mode, Origin};
 
 use crate::client;
+use crate::cookie;
 use crate::csp::NONCE_CHARS;
 use crate::env::{Env, Now};
 use crate::id::RequestId;
@@ -119,7 +120,7 @@ pub(crate) struct Asks {
     pub(crate) prefetch: bool,
     /// Another site caused the request.
     pub(crate) foreign: bool,
-    /// Bits of what its head holds: [`Asks::EXPLOIT`] and the two after it. An exchange stays small.
+    /// Bits of what its head holds: [`Asks::EXPLOIT`] and those after it. An exchange stays small.
     pub(crate) holds: u8,
     /// The session is new to the browser.
     pub(crate) fresh_session: bool,
@@ -131,14 +132,14 @@ pub(crate) struct Asks {
 
 impl Exchange {
     pub(crate) fn begin(plan: Arc<Plan>, view: &View<'_>, env: &Env<'_>) -> Exchange {
-        let asks = Asks::of(view);
+        let (asks, agent) = Asks::of(view);
         let probed = asks.holds(Asks::RUN).then(|| run::of(view, &plan.keys.run, env.now.wall.seconds()));
         let client = client::client(&plan.policy.clients, view.peer, view.headers);
         Exchange {
             started: env.now,
             method: view.method.clone(),
             target: view.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
-            agent: view.headers.get(header::USER_AGENT).cloned(),
+            agent: agent.cloned(),
             id: RequestId::new(env),
             address: client.address,
             client: ClientKey::of(client.address),
@@ -246,21 +247,32 @@ impl Asks {
     pub(crate) const ACTION: u8 = 4;
     /// Something that says which run of probes it belongs to.
     pub(crate) const RUN: u8 = 8;
+    /// `Origin`, once or more.
+    pub(crate) const ORIGIN: u8 = 16;
+    /// `Host`, once or more.
+    pub(crate) const HOST: u8 = 32;
+    /// A cookie whose name may be one of the gate's.
+    pub(crate) const OURS: u8 = 64;
 
     pub(crate) fn holds(&self, bit: u8) -> bool {
         self.holds & bit != 0
     }
 
-    /// One pass over the head: looking each name up would hash it again and again.
-    fn of(view: &View<'_>) -> Asks {
-        let (mut dest, mut mode, mut site, mut accept) = (None, None, None, None);
+    /// One pass over the head: looking each name up would hash it again and again. With it comes the first `User-Agent`.
+    fn of<'a>(view: &View<'a>) -> (Asks, Option<&'a HeaderValue>) {
+        let (mut dest, mut mode, mut site, mut accept, mut agent) = (None, None, None, None, None);
         let mut partial = false;
         let mut asks = Asks::default();
         for (name, value) in view.headers {
             match name.as_str() {
+                "host" => asks.holds |= Asks::HOST,
+                "user-agent" => agent = agent.or(Some(value)),
                 "cookie" => {
                     asks.cookies = true;
                     asks.ambient = true;
+                    if !asks.holds(Asks::OURS) && cookie::may_hold_ours(value.as_bytes()) {
+                        asks.holds |= Asks::OURS;
+                    }
                 }
                 "authorization" => asks.ambient |= !value.as_bytes().starts_with(b"Bearer "),
                 "accept" => accept = Some(value),
@@ -271,7 +283,7 @@ impl Asks {
                     site = Some(value.as_bytes());
                     asks.holds |= Asks::PLACED;
                 }
-                "origin" => asks.holds |= Asks::PLACED,
+                "origin" => asks.holds |= Asks::PLACED | Asks::ORIGIN,
                 run::X_PALISADE_RUN => asks.holds |= Asks::RUN,
                 NEXT_ACTION => asks.holds |= Asks::ACTION,
                 // React Server Component requests ask for a part of a page, not for a document.
@@ -287,7 +299,7 @@ impl Asks {
         asks.prefetch &= loads && !partial;
         asks.navigates = mode == Some(b"navigate") || wants_html;
         asks.foreign = matches!(site, Some(b"cross-site" | b"same-site"));
-        asks
+        (asks, agent)
     }
 }
 

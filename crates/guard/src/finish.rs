@@ -9,15 +9,17 @@ use palisade_policy::{CspProfile, Environment, IdentityNeed};
 use crate::answer::{self, Text};
 use crate::cookie;
 use crate::csp::{self, Csp};
+use crate::dress;
 use crate::env::Env;
 use crate::exchange::{CsrfState, Exchange};
 use crate::headers::{self, Brought, TARGETED};
 use crate::html;
+use crate::plan::RatePlan;
 use crate::report;
 use crate::token::Token;
 use crate::written::Written;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -26,6 +28,8 @@ const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy")
 const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+/// What is told of a limit and differs from request to request.
+pub(crate) const COUNTED: [HeaderName; 3] = [RATELIMIT, X_RATELIMIT_REMAINING, X_RATELIMIT_RESET];
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -43,8 +47,6 @@ const FEATURES: &str =
 
 /// Shapes an application's response. What it returns replaces the body.
 pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env: &Env<'_>) -> Option<Text> {
-    // Room for all that is set below, taken once instead of by doubling.
-    head.headers.reserve(20);
     let upgraded = exchange.asks.upgrade && head.status == StatusCode::SWITCHING_PROTOCOLS;
     let brought = Brought::by(&head.headers);
     let told = if brought.has(Brought::TELLING) { report::read(exchange, &head.headers) } else { None };
@@ -55,7 +57,9 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
     if let Some(line) = told {
         head.headers.insert(report::NAME, line);
     }
-    harden(exchange, &mut head.headers, brought);
+    // What says nothing of caches is kept by none, so that its limit may be told.
+    let told = !brought.has(Brought::LASTING);
+    dress::put_on(exchange, &mut head.headers, brought, told);
     // What carries this visitor's nonce is nobody else's, however the application marks it.
     let shared = is_shared(head, brought) && !echoes_nonce(exchange, &head.headers);
     let page = exchange.route().is_some_and(|plan| plan.route.csp == CspProfile::Auto);
@@ -66,7 +70,7 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
         content_security(exchange, &mut head.headers, shared, brought);
     }
     cache(exchange, head, shared, brought);
-    if !reusable(head, brought) {
+    if !told && !reusable(head, brought) {
         rate_fields(exchange, &mut head.headers);
     }
     cors_fields(exchange, &mut head.headers);
@@ -78,7 +82,7 @@ pub(crate) fn upstream(exchange: &mut Exchange, head: &mut response::Parts, env:
 /// get 503 for a prefetch load the page when it is wanted.
 fn unfetched(exchange: &Exchange, head: &mut response::Parts) -> Text {
     head.headers.clear();
-    harden(exchange, &mut head.headers, Brought::NOTHING);
+    dress::put_on(exchange, &mut head.headers, Brought::NOTHING, false);
     head.headers.insert(header::CONTENT_SECURITY_POLICY, csp::DATA);
     head.headers.insert(header::CACHE_CONTROL, NO_STORE);
     head.status = StatusCode::SERVICE_UNAVAILABLE;
@@ -88,13 +92,18 @@ fn unfetched(exchange: &Exchange, head: &mut response::Parts) -> Text {
 /// The fields that every response carries, beside what it `brought`.
 pub(crate) fn harden(exchange: &Exchange, headers: &mut HeaderMap, brought: Brought) {
     headers.insert(X_REQUEST_ID, exchange.id.header());
+    protect(headers, brought, exchange.plan.hsts);
+}
+
+/// Those of them that are the same for every request.
+pub(crate) fn protect(headers: &mut HeaderMap, brought: Brought, hsts: bool) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(header::X_FRAME_OPTIONS, DENY);
     headers.insert(COOP, SAME_ORIGIN);
     headers.insert(CORP, SAME_ORIGIN);
     referrer(headers, brought);
     permissions(headers, brought);
-    transport(exchange, headers, brought);
+    transport(headers, brought, hsts);
 }
 
 /// Of several policies the last that a browser knows counts, so all of them must be as strict as ours.
@@ -145,13 +154,13 @@ fn is_features(text: &str) -> bool {
 }
 
 /// HSTS in production over https alone: elsewhere it would lock a developer's machine out of plain http.
-fn transport(exchange: &Exchange, headers: &mut HeaderMap, brought: Brought) {
+fn transport(headers: &mut HeaderMap, brought: Brought, hsts: bool) {
     let theirs = if brought.has(Brought::STRICT_TRANSPORT_SECURITY) {
         headers.remove(header::STRICT_TRANSPORT_SECURITY)
     } else {
         None
     };
-    if !exchange.plan.hsts {
+    if !hsts {
         return;
     }
     let told = theirs.as_ref().and_then(|value| value.to_str().ok());
@@ -299,20 +308,36 @@ pub(crate) fn set_cookie(headers: &mut HeaderMap, cookie: HeaderValue) {
 
 /// IETF draft-ietf-httpapi-ratelimit-headers-11, and the three older fields many clients read.
 pub(crate) fn rate_fields(exchange: &Exchange, headers: &mut HeaderMap) {
-    let (Some(charge), Some(rate)) = (exchange.charge, exchange.route().and_then(|plan| plan.rate.as_ref())) else {
-        return;
-    };
-    let kind = exchange.route().map_or(Kind::Page, |plan| plan.route.kind);
-    let (remaining, reset) = (charge.remaining, charge.reset_seconds);
-    headers.insert(RATELIMIT_POLICY, rate.policy_header.clone());
-    let left = Written::<64>::new().text("\"").text(kind.id()).text("\";r=").decimal(remaining.into());
-    if let Some(value) = left.text(";t=").decimal(reset.into()).header() {
-        headers.insert(RATELIMIT, value);
+    let rate = exchange.route().and_then(|plan| plan.rate.as_ref());
+    if let (Some(counted), Some(rate)) = (counted(exchange), rate) {
+        limit_fields(headers, rate);
+        for (name, value) in counted {
+            headers.insert(name, value);
+        }
     }
+}
+
+/// The fields of a limit that are the same for every request.
+pub(crate) fn limit_fields(headers: &mut HeaderMap, rate: &RatePlan) {
+    headers.insert(RATELIMIT_POLICY, rate.policy_header.clone());
     headers.insert(X_RATELIMIT_LIMIT, rate.limit_header.clone());
-    headers.insert(X_RATELIMIT_REMAINING, HeaderValue::from(remaining));
-    let when = exchange.started.wall.seconds() + u64::from(reset) + u64::from(reset > 0);
-    headers.insert(X_RATELIMIT_RESET, HeaderValue::from(when));
+}
+
+/// The fields of [`COUNTED`], if the request was counted.
+pub(crate) fn counted(exchange: &Exchange) -> Option<[(HeaderName, HeaderValue); 3]> {
+    let (charge, plan) = (exchange.charge?, exchange.route()?);
+    plan.rate.as_ref()?;
+    let (remaining, reset) = (u64::from(charge.remaining), u64::from(charge.reset_seconds));
+    let when = exchange.started.wall.seconds() + reset + u64::from(reset > 0);
+    let mut left = Written::<64>::new();
+    left.text("\"").text(plan.route.kind.id()).text("\";r=").decimal(remaining).text(";t=").decimal(reset);
+    let [ratelimit, left_over, back_at] = COUNTED;
+    Some([(ratelimit, left.header()?), (left_over, number(remaining)), (back_at, number(when))])
+}
+
+/// `HeaderValue::from` takes twice as long.
+pub(crate) fn number(value: u64) -> HeaderValue {
+    Written::<20>::new().decimal(value).header().unwrap_or_else(|| HeaderValue::from(value))
 }
 
 /// Lets a configured origin read the answer; removes what would let others.

@@ -124,6 +124,18 @@ impl Brought {
     /// Clerk says that the answer is one visitor's.
     pub(crate) const CLERK: Brought = Brought(1 << 11);
     pub(crate) const SERVER: Brought = Brought(1 << 12);
+    /// Another field that the gate sets on every response, or tells of limits by.
+    const SET: Brought = Brought(1 << 13);
+    /// One of those that every response wears, whoever set it.
+    pub(crate) const WORN: Brought = Brought(
+        Brought::SET.0
+            | Brought::REFERRER_POLICY.0
+            | Brought::PERMISSIONS_POLICY.0
+            | Brought::STRICT_TRANSPORT_SECURITY.0,
+    );
+    /// What may let a cache keep the response.
+    pub(crate) const LASTING: Brought =
+        Brought(Brought::CACHE_CONTROL.0 | Brought::EXPIRES.0 | Brought::TARGETED.0 | Brought::PRERENDERED.0);
 
     /// What is there.
     pub(crate) fn by(headers: &HeaderMap) -> Brought {
@@ -147,6 +159,16 @@ impl Brought {
             "strict-transport-security" => Brought::STRICT_TRANSPORT_SECURITY,
             "x-nextjs-cache" | "x-nextjs-prerender" => Brought::PRERENDERED,
             "x-clerk-auth-status" => Brought::CLERK,
+            "x-request-id"
+            | "x-content-type-options"
+            | "x-frame-options"
+            | "cross-origin-opener-policy"
+            | "cross-origin-resource-policy"
+            | "ratelimit"
+            | "ratelimit-policy"
+            | "x-ratelimit-limit"
+            | "x-ratelimit-remaining"
+            | "x-ratelimit-reset" => Brought::SET,
             // What most answers have, and nothing is to be done about.
             "date" | "content-type" | "content-length" | "etag" | "last-modified" | "vary" => Brought::NOTHING,
             _ if HOP_BY_HOP.contains(name) => Brought::HOP_BY_HOP,

@@ -19,6 +19,7 @@ mod blocks;
 mod client;
 mod cookie;
 mod csp;
+mod dress;
 mod env;
 mod exchange;
 mod explain;

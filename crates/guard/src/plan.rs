@@ -14,6 +14,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::action::ActionPlan;
 use crate::csp::Csp;
+use crate::dress::Dress;
 use crate::identity::{Issuer, Providers};
 use crate::keys::{Keys, Secrets};
 use crate::limiter::Limiter;
@@ -65,6 +66,8 @@ pub(crate) struct RoutePlan {
     pub(crate) login: Option<LoginPlan>,
     /// What it asks, for a guard behind this one.
     pub(crate) rules: String,
+    /// What its responses wear; without it, each field is set by itself.
+    pub(crate) dress: Option<Dress>,
 }
 
 /// The limit of a route, with its table.
@@ -170,7 +173,11 @@ impl Plan {
         let unwritable =
             |_| Diagnostics::from(Diagnostic::error("origin-malformed", "an authority no header may carry"));
         let claims = policy.identity.as_ref().map(|identity| format!("{:?}", identity.claims)).unwrap_or_default();
-        routes.iter_mut().for_each(|plan| plan.rules = vouched::rules(plan, &claims));
+        let hsts = https && policy.environment == Environment::Production;
+        for plan in &mut routes {
+            plan.rules = vouched::rules(plan, &claims);
+            plan.dress = Some(Dress::of(plan.rate.as_ref(), hsts));
+        }
         Ok(Plan {
             authorities: authorities.map_err(unwritable)?,
             hosts,
@@ -178,7 +185,7 @@ impl Plan {
             noise: state.limiter(NOISE_LIMIT),
             unrouted: unrouted(&policy),
             inside: false,
-            hsts: https && policy.environment == Environment::Production,
+            hsts,
             detailed: policy.environment == Environment::Development,
             state: Arc::clone(state),
             shared: policy.state.redis.is_some().then_some(policy.state.outage),
@@ -225,7 +232,17 @@ impl RoutePlan {
         let scope = format!("{} {}", route.methods, route.path);
         let rate = route.limit.map(|limit| RatePlan::new(limit, &scope, route.kind, state));
         let login = LoginPlan::of(&route, &scope, state);
-        RoutePlan { route, rate, own: false, action: false, signing: None, schema: None, login, rules: String::new() }
+        RoutePlan {
+            route,
+            rate,
+            own: false,
+            action: false,
+            signing: None,
+            schema: None,
+            login,
+            rules: String::new(),
+            dress: None,
+        }
     }
 
     /// A server action: its limit key is the action, never the path it was sent to.
@@ -241,6 +258,7 @@ impl RoutePlan {
             schema: None,
             login: None,
             rules: String::new(),
+            dress: None,
         }
     }
 

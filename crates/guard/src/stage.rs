@@ -28,7 +28,7 @@ use crate::vouched;
 
 /// Runs one stage. Exhaustive: a stage that exists is skipped only where a gate before this process has done the same.
 pub(crate) fn check(stage: Stage, exchange: &mut Exchange, view: &View<'_>, env: &Env<'_>) -> Flow {
-    if vouched::covers(exchange, stage) {
+    if exchange.vouched.is_some() && vouched::covers(exchange, stage) {
         if stage == Stage::CsrfToken {
             exchange.csrf = CsrfState::Unneeded;
         }

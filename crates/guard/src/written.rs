@@ -19,32 +19,40 @@ impl<const N: usize> Written<N> {
         Written { bytes: [0; N], len: 0, whole: true }
     }
 
-    pub(crate) fn text(mut self, text: &str) -> Self {
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         self.push(text.as_bytes());
         self
     }
 
-    pub(crate) fn decimal(mut self, value: u64) -> Self {
-        self.digits(value, 10);
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.push(bytes);
+        self
+    }
+
+    pub(crate) fn decimal(&mut self, value: u64) -> &mut Self {
+        self.digits::<10>(value);
         self
     }
 
     /// Lower case, without a prefix.
-    pub(crate) fn hexadecimal(mut self, value: u64) -> Self {
-        self.digits(value, 16);
+    pub(crate) fn hexadecimal(&mut self, value: u64) -> &mut Self {
+        self.digits::<16>(value);
         self
     }
 
-    pub(crate) fn address(mut self, address: IpAddr) -> Self {
+    pub(crate) fn address(&mut self, address: IpAddr) -> &mut Self {
         match address {
             IpAddr::V4(v4) => {
                 for (index, octet) in v4.octets().into_iter().enumerate() {
-                    let text = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
-                    let digits = 1 + usize::from(octet >= 10) + usize::from(octet >= 100);
                     if index > 0 {
                         self.push(b".");
                     }
-                    self.push(text.get(text.len() - digits..).unwrap_or_default());
+                    let [hundreds, tens, ones] = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
+                    match octet {
+                        0..=9 => self.push(&[ones]),
+                        10..=99 => self.push(&[tens, ones]),
+                        100.. => self.push(&[hundreds, tens, ones]),
+                    }
                 }
                 self
             }
@@ -52,7 +60,7 @@ impl<const N: usize> Written<N> {
         }
     }
 
-    /// ASCII or whole text alone, so that what is there is always text.
+    #[inline]
     fn push(&mut self, bytes: &[u8]) {
         match self.bytes.get_mut(self.len..self.len + bytes.len()) {
             Some(room) => {
@@ -63,14 +71,14 @@ impl<const N: usize> Written<N> {
         }
     }
 
-    fn digits(&mut self, mut value: u64, base: u64) {
+    fn digits<const BASE: u64>(&mut self, mut value: u64) {
         const DIGITS: [u8; 16] = *b"0123456789abcdef";
         let mut text = [b'0'; 20];
         let mut from = text.len();
         for place in text.iter_mut().rev() {
-            let digit = usize::try_from(value % base).unwrap_or_default();
+            let digit = usize::try_from(value % BASE).unwrap_or_default();
             *place = DIGITS.get(digit).copied().unwrap_or(b'0');
-            value /= base;
+            value /= BASE;
             from -= 1;
             if value == 0 {
                 break;
@@ -80,8 +88,8 @@ impl<const N: usize> Written<N> {
     }
 
     /// What is there so far.
-    pub(crate) fn as_str(&self) -> &str {
-        self.bytes.get(..self.len).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 
     /// The value, if all of it fitted and a header may carry it.
@@ -98,12 +106,12 @@ mod tests {
     #[test]
     fn numbers_and_addresses_are_written_as_the_standard_library_writes_them() {
         for value in [0, 9, 10, 4_294_967_296, u64::MAX] {
-            assert_eq!(Written::<64>::new().decimal(value).as_str(), value.to_string());
-            assert_eq!(Written::<64>::new().hexadecimal(value).as_str(), format!("{value:x}"));
+            assert_eq!(Written::<64>::new().decimal(value).as_bytes(), value.to_string().as_bytes());
+            assert_eq!(Written::<64>::new().hexadecimal(value).as_bytes(), format!("{value:x}").as_bytes());
         }
         for address in ["0.0.0.0", "198.51.100.7", "255.255.255.255", "2001:db8::1", "::ffff:1.2.3.4"] {
             let address: IpAddr = address.parse().expect("address");
-            assert_eq!(Written::<64>::new().address(address).as_str(), address.to_string());
+            assert_eq!(Written::<64>::new().address(address).as_bytes(), address.to_string().as_bytes());
         }
     }
 

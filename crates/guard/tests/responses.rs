@@ -73,6 +73,41 @@ fn a12_every_response_carries_the_protections_whoever_made_it() {
     }
 }
 
+/// A field of ours that the application brought makes the gate look at each one by itself; otherwise they are put on in
+/// one piece. Nobody can tell.
+#[test]
+fn what_a_response_wears_does_not_depend_on_how_it_is_put_on() {
+    let gate = gate();
+    let own = ["x-request-id", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+    for (target, status, cache) in [
+        ("/", 200, None),
+        ("/", 404, Some("private, no-cache")),
+        ("/", 200, Some("public, max-age=60")),
+        ("/files/a.css", 200, Some("max-age=60")),
+        ("/api/items", 200, None),
+        ("/api/items", 503, None),
+    ] {
+        let worn = |more: Option<(&'static str, &'static str)>| {
+            let theirs = [("content-type", "text/plain"), ("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-app", "1")];
+            let cache = cache.map(|cache| ("cache-control", cache));
+            let brought: Vec<_> = theirs.into_iter().chain(cache).chain(more).collect();
+            let outcome = gate.send_to(empty(get(target)), |_| answer(status, &brought));
+            let mut all = BTreeMap::<String, Vec<String>>::new();
+            for (name, value) in outcome.response.headers() {
+                let value = if own.contains(&name.as_str()) { "" } else { value.to_str().expect("text") };
+                all.entry(name.to_string()).or_default().push(value.to_owned());
+            }
+            (all, outcome.header("x-ratelimit-remaining").to_owned())
+        };
+        let (whole, left) = worn(None);
+        let (one_by_one, fewer) = worn(Some(("x-frame-options", "ALLOWALL")));
+        assert_eq!(whole, one_by_one, "{target} {status} {cache:?}");
+        assert_eq!(whole["set-cookie"], ["a=1", "b=2"]);
+        let numbers = [left, fewer].map(|text| text.parse::<u32>().ok());
+        assert_eq!(numbers[0].map(|left| left - 1), numbers[1], "{target} {status} {cache:?}");
+    }
+}
+
 #[test]
 fn a12_hsts_is_for_production_over_https_alone() {
     for (environment, origins, expect) in [

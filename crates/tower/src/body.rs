@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame, SizeHint};
-use palisade_guard::{BodyPlan, trailer_passes};
+use palisade_guard::{BodyPlan, Identity, trailer_passes};
 
 /// The body of an admitted request. Only the gate makes one, so a service that takes it cannot be reached around the
 /// gate. It ends with an error beyond the route's cap, and drops trailers unless the route takes them.
@@ -19,6 +19,7 @@ pub struct Guarded<B> {
     prefix: Bytes,
     rest: Option<B>,
     client: IpAddr,
+    identity: Option<Identity>,
     left: u64,
     trailers: bool,
     overrun: Overrun,
@@ -52,16 +53,19 @@ pub enum GateBody<B> {
 // === impl Guarded ===
 
 impl<B: Body<Data = Bytes>> Guarded<B> {
-    pub(crate) fn new(prefix: Bytes, rest: Option<B>, plan: BodyPlan) -> (Guarded<B>, Overrun) {
+    pub(crate) fn new(
+        prefix: Bytes,
+        rest: Option<B>,
+        plan: BodyPlan,
+        identity: Option<Identity>,
+    ) -> (Guarded<B>, Overrun) {
         // A body whose length is announced was measured by the guard; only the others can overrun.
         let bounded = rest.as_ref().and_then(|rest| rest.size_hint().upper());
         let fits = rest.is_none() || bounded.is_some_and(|more| more.saturating_add(prefix.len() as u64) <= plan.cap);
         let overrun = Overrun((!fits).then(Arc::default));
         let left = plan.cap.saturating_sub(prefix.len() as u64);
-        (
-            Guarded { prefix, rest, client: plan.client, left, trailers: plan.trailers, overrun: overrun.clone() },
-            overrun,
-        )
+        let BodyPlan { client, cap: _, trailers } = plan;
+        (Guarded { prefix, rest, client, identity, left, trailers, overrun: overrun.clone() }, overrun)
     }
 }
 
@@ -75,6 +79,7 @@ impl<B: Body> Guarded<B> {
             prefix: Bytes::new(),
             rest: None,
             client: self.client,
+            identity: self.identity.clone(),
             left: 0,
             trailers: false,
             overrun,
@@ -87,6 +92,12 @@ impl<B> Guarded<B> {
     #[must_use]
     pub fn client(&self) -> IpAddr {
         self.client
+    }
+
+    /// The verified caller, where the route looks at one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 
     /// Whether the route takes trailers: a server may have to announce them.

@@ -172,10 +172,7 @@ impl<K: Backend, A: Ambient> Gate<K, A> {
         let plan = admitted.forward(&mut head, &self.at(now));
         // Whatever a server or an outer layer left there is not the gate's word.
         head.extensions.remove::<Identity>();
-        if let Some(identity) = admitted.identity() {
-            head.extensions.insert(identity.clone());
-        }
-        let (guarded, overrun) = Guarded::new(prefix, body, plan);
+        let (guarded, overrun) = Guarded::new(prefix, body, plan, admitted.identity().cloned());
         (Request::from_parts(head, guarded), overrun)
     }
 

@@ -99,7 +99,10 @@ where
         finder.report(&gate, &request);
         Box::pin(async move {
             let peer = peer.unwrap_or(Peer { address: std::net::Ipv6Addr::UNSPECIFIED.into() });
-            let call = async |request| {
+            let call = async |mut request: Request<Guarded<B>>| {
+                if let Some(identity) = request.body().identity().cloned() {
+                    request.extensions_mut().insert(identity);
+                }
                 std::future::poll_fn(|context| inner.poll_ready(context)).await?;
                 inner.call(request).await
             };

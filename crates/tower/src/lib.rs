@@ -2,9 +2,10 @@
 //!
 //! [`Gate::handle`] takes a request through every stage of the guard and, if it is admitted, through a service; it
 //! needs no runtime and asks for no `Send`. [`GateLayer`] is the same as a tower layer. The guard's questions go to a
-//! [`Backend`], time and events to an [`Ambient`]. An app behind it finds the verified caller as [`Identity`] in the
-//! request's extensions, and answers errors with [`Problem`]; what it notices by itself it reports as a [`SecurityEvent`]
-//! or an [`Alert`], and [`validate_config`] names all that its environment lacks before it starts.
+//! [`Backend`], time and events to an [`Ambient`]. An app behind the layer finds the verified caller as [`Identity`] in
+//! the request's extensions, any other service in its body ([`Guarded::identity`]). It answers errors with [`Problem`];
+//! what it notices by itself it reports as a [`SecurityEvent`] or an [`Alert`], and [`validate_config`] names all that
+//! its environment lacks before it starts.
 
 mod ambient;
 mod body;

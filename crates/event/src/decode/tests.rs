@@ -248,3 +248,73 @@ proptest! {
         let _ = decode(&line);
     }
 }
+
+fn admitted<'a>(path: &'a str, agent: &'a str, user: Option<&'a str>, count: u32) -> Event<'a> {
+    let address = "198.51.100.7".parse().expect("address");
+    Event {
+        time_micros: TIME,
+        service: "shop",
+        decision: Decision::Admit,
+        stage: None,
+        code: None,
+        kind: Some(Kind::PublicRead),
+        route: Some("/api/items"),
+        method: "GET",
+        path,
+        status: 200,
+        client_address: address,
+        client: ClientKey::of(address),
+        request_id: "01J00000000000000000000000",
+        user_agent: Some(agent),
+        session: Some(7),
+        user,
+        outcome: None,
+        report: None,
+        duration_micros: 12,
+        tags: 0,
+        signals: 0,
+        fields: None,
+        attributable: user.is_some(),
+        run: None,
+        count,
+    }
+}
+
+fn by_the_long_way(line: &[u8]) -> Result<Seen<'_>, BadLine> {
+    walked(line)?.finish()
+}
+
+#[test]
+fn the_gates_own_lines_go_the_short_way() {
+    let mut line = Vec::new();
+    admitted("/api/items", "curl/8.1", None, 3).encode(&mut line);
+    assert_eq!(own::fields(&line, |_, _| {}), Some(()));
+    assert_eq!(own::fields(line.trim_ascii_end(), |_, _| {}), Some(()));
+    for other in [&b""[..], b"{", b"{}", b"{\"timestamp\":", b"{\"timestamp\":\"x\"", b"{\"timestamp\":1}x", b"[1]"] {
+        assert_eq!(own::fields(other, |_, _| {}), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_short_way_and_the_long_way_tell_the_same(
+        path in "/[a-z/é\"\\\\?=&]{0,12}",
+        agent in "\\PC{0,20}",
+        user in prop::option::of("[a-z0-9_]{1,8}"),
+        count in 1_u32..4,
+        at in any::<prop::sample::Index>(),
+        change in prop::sample::select(&b"{}[]\",:\\ 0-9.eft\n\xc3"[..]),
+        how in 0..4,
+    ) {
+        let mut line = Vec::new();
+        admitted(&path, &agent, user.as_deref(), count).encode(&mut line);
+        let at = at.index(line.len());
+        match how {
+            0 => {}
+            1 => line[at] = change,
+            2 => line.insert(at, change),
+            _ => line.truncate(at),
+        }
+        prop_assert_eq!(decode(&line), by_the_long_way(&line));
+    }
+}

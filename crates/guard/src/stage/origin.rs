@@ -80,7 +80,8 @@ fn bearer(exchange: &Exchange, headers: &HeaderMap) -> bool {
 }
 
 fn provenance(exchange: &Exchange, headers: &HeaderMap) -> Provenance {
-    let (Ok(site), Ok(origin)) = (single(headers, &SEC_FETCH_SITE), single(headers, &header::ORIGIN)) else {
+    let origin = if exchange.asks.holds(Asks::ORIGIN) { single(headers, &header::ORIGIN) } else { Ok(None) };
+    let (Ok(site), Ok(origin)) = (single(headers, &SEC_FETCH_SITE), origin) else {
         return Provenance::Malformed;
     };
     let ours = |origin: &str| exchange.origin().is_some_and(|host| host.matches(origin));

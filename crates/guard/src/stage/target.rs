@@ -140,7 +140,7 @@ fn host(exchange: &Exchange, view: &View<'_>) -> Result<u16, Denial> {
 
 /// Two session cookies of one name cannot be told apart: a sibling domain tossed one.
 fn session(exchange: &mut Exchange, headers: &HeaderMap) -> Result<(), Denial> {
-    if !exchange.asks.cookies {
+    if !exchange.asks.holds(Asks::OURS) {
         return Ok(());
     }
     match cookie(headers, exchange.cookie_name()) {
