@@ -438,10 +438,11 @@ impl Args {
             (Command::Check(_) | Command::Probe(_), _) => {
                 ("human, json, sarif, junit, html or markdown", report.is_some())
             }
-            (Command::Events(Events { top: None, .. }), _)
-            | (Command::Incidents { command: IncidentsCommand::List(_) | IncidentsCommand::Show(_) }, _) => {
-                ("human, json or ocsf", self.format == FormatName::Ocsf || self.format().is_some())
-            }
+            (
+                Command::Events(Events { top: None, .. })
+                | Command::Incidents { command: IncidentsCommand::List(_) | IncidentsCommand::Show(_) },
+                _,
+            ) => ("human, json or ocsf", self.format == FormatName::Ocsf || self.format().is_some()),
             // It says itself which it wants, also where none was named.
             (Command::Blocks { command: BlocksCommand::Export(_) }, _) => return None,
             _ => ("human or json", self.format().is_some()),
