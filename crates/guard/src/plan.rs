@@ -1,6 +1,5 @@
 //! A policy compiled for deciding: routes with their tables and prerendered header values.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -18,6 +17,7 @@ use crate::identity::{Issuer, Providers};
 use crate::keys::{Keys, Secrets};
 use crate::limiter::Limiter;
 use crate::login::LoginPlan;
+use crate::ordered::Ordered;
 use crate::schema::{self, NoSchemas, SchemaPlan};
 use crate::state::State;
 use crate::vouched;
@@ -36,7 +36,7 @@ pub struct Plan {
     /// The authority of each host, as `X-Forwarded-Host` says it.
     pub(crate) authorities: Vec<HeaderValue>,
     pub(crate) routes: Vec<RoutePlan>,
-    pub(crate) actions: BTreeMap<String, ActionPlan>,
+    pub(crate) actions: Ordered<String, ActionPlan>,
     pub(crate) csrf_route: u16,
     /// Counts refusals that are cheap to cause, so that they cannot fill the event channel.
     pub(crate) noise: Arc<Limiter>,
