@@ -135,13 +135,7 @@ impl Inbox {
 
 impl Room {
     fn new(capacity: usize) -> Room {
-        Room {
-            capacity,
-            watermark: 0,
-            known: Ordered::default(),
-            flying: Ordered::default(),
-            done: Ordered::default(),
-        }
+        Room { capacity, watermark: 0, known: Ordered::default(), flying: Ordered::default(), done: Ordered::default() }
     }
 
     fn reserve(&mut self, reserve: &Reserve, now: Now) -> Held {
@@ -189,7 +183,8 @@ impl Room {
 
     fn drop_ended(&mut self, now: MonoMicros) {
         for queue in [&mut self.flying, &mut self.done] {
-            while let Some((ends, message)) = queue.first().map(|(first, ())| *first).filter(|(ends, _)| *ends <= now.0) {
+            while let Some((ends, message)) = queue.first().map(|(first, ())| *first).filter(|(ends, _)| *ends <= now.0)
+            {
                 queue.remove(&(ends, message));
                 self.known.remove(&message);
             }

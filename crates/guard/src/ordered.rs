@@ -79,13 +79,16 @@ impl<K: Ord, V> Ordered<K, V> {
         let at = place(run, key).ok()?;
         let (_, value) = run.remove(at);
         self.length -= 1;
-        let left = run.len();
-        // Short ones are put together, so that there are never many more runs than it takes.
-        if left == 0 {
+        if run.is_empty() {
             self.runs.remove(which);
-        } else if self.runs.get(which + 1).is_some_and(|next| left + next.len() <= RUN / 2) {
-            let mut next = self.runs.remove(which + 1);
-            self.runs.get_mut(which)?.append(&mut next);
+        }
+        // Short ones are put together, so that there are never many more runs than it takes.
+        for at in [which, which.saturating_sub(1)] {
+            let length = |at: usize| self.runs.get(at).map_or(RUN, Vec::len);
+            if length(at) + length(at + 1) <= RUN / 2 {
+                let mut next = self.runs.remove(at + 1);
+                self.runs.get_mut(at)?.append(&mut next);
+            }
         }
         Some(value)
     }
@@ -188,8 +191,8 @@ mod tests {
     #[test]
     fn runs_that_were_emptied_do_not_stay() {
         let mut table: Ordered<u32, ()> = Ordered::default();
-        (0..10_000).for_each(|key| drop(table.insert(key, ())));
-        (0..10_000).filter(|key| key % 32 != 0).for_each(|key| drop(table.remove(&key)));
+        (0..10_000).for_each(|key| assert_eq!(table.insert(key, ()), None));
+        (0..10_000).filter(|key| key % 32 != 0).for_each(|key| assert_eq!(table.remove(&key), Some(())));
         assert!(table.len() == 313 && table.runs.len() < 40, "{} runs", table.runs.len());
     }
 }

@@ -6,8 +6,8 @@ use http::HeaderValue;
 use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_event::Kind;
 use palisade_policy::{
-    CsrfStrength, Environment, IdentityNeed, Limit, Method, Methods, Mode, Origin, Outage, Policy, Route, RouteId,
-    RouteSource,
+    CsrfStrength, Environment, Identity, IdentityNeed, Limit, Method, Methods, Mode, Origin, Outage, Policy, Route,
+    RouteId, RouteSource,
 };
 use siphasher::sip::SipHasher13;
 
@@ -169,7 +169,7 @@ impl Plan {
         let authorities: Result<_, _> = hosts.iter().map(authority).collect();
         let unwritable =
             |_| Diagnostics::from(Diagnostic::error("origin-malformed", "an authority no header may carry"));
-        let claims = policy.identity.as_ref().map(|identity| format!("{:?}", identity.claims)).unwrap_or_default();
+        let claims = policy.identity.as_ref().map(claims).unwrap_or_default();
         routes.iter_mut().for_each(|plan| plan.rules = vouched::rules(plan, &claims));
         Ok(Plan {
             authorities: authorities.map_err(unwritable)?,
@@ -316,6 +316,17 @@ pub(crate) fn scope_number(scope: &str) -> u32 {
     let mut hasher = SipHasher13::new();
     hasher.write(scope.as_bytes());
     (hasher.finish() >> 32) as u32
+}
+
+/// Texts as one, each behind its length: equal for the same texts alone. What `Debug` would write takes a tenth more of the
+/// WebAssembly module.
+pub(crate) fn counted<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    texts.into_iter().map(|text| format!("{}:{text}", text.len())).collect()
+}
+
+/// The claims that a policy names, for [`counted`].
+pub(crate) fn claims(identity: &Identity) -> String {
+    counted(identity.claims.iter().flat_map(|(name, place)| [name.as_str(), place]))
 }
 
 fn unrouted(policy: &Policy) -> Mode {

@@ -403,6 +403,6 @@ mod tests {
     #[test]
     fn a10_references_in_a_circle_end() {
         let schema = json!({ "$ref": "#", "allOf": [{ "$ref": "#/allOf/0" }] });
-        assert!(Shapes::of(&schema, &schema).0.is_empty());
+        assert!(Shapes::of(&schema, &schema).0.len() == 0);
     }
 }

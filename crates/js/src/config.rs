@@ -159,11 +159,7 @@ impl Config {
         for name in names {
             webhooks.insert(name.clone(), dated_secrets(variables, name).into_iter().map(dated).collect());
         }
-        Secrets {
-            csrf: live("CSRF_SECRET"),
-            session: live("SESSION_SECRET"),
-            webhooks,
-        }
+        Secrets { csrf: live("CSRF_SECRET"), session: live("SESSION_SECRET"), webhooks }
     }
 
     fn providers(&self, policy: &Policy, checked: &Checked) -> Providers {

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::json;
 use crate::ordered::Ordered;
+use crate::plan::counted;
 
 /// A signature algorithm (RFC 7518, RFC 8037). Asymmetric ones alone: with an HMAC the published key would sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,7 +166,11 @@ impl KeySet {
     }
 
     fn of(keys: Vec<Jwk>) -> KeySet {
-        let hash = Sha256::digest(format!("{keys:?}").as_bytes());
+        let alone = |Jwk { kid, alg, key }: &Jwk| {
+            let (kid, alg) = (counted(kid.as_deref()), alg.map_or("", Alg::id));
+            counted([&*kid, alg, &format!("{key:?}")])
+        };
+        let hash = Sha256::digest(keys.iter().map(alone).collect::<String>());
         KeySet { keys, digest: u64::from_be_bytes(*hash.first_chunk().unwrap_or(&[0; 8])) }
     }
 
