@@ -224,7 +224,7 @@ impl fmt::Debug for Providers {
 fn written(declared: &Declared, issuer: &str, publishable_key: Option<&str>) -> String {
     let Declared { provider, issuer: named, jwks, audience, authorized_parties, sign_in_url, claims: _ } = declared;
     let maybe = [named.as_deref(), jwks.as_deref(), sign_in_url.as_deref(), publishable_key];
-    let maybe = maybe.map(|text| counted(text));
+    let maybe = maybe.map(counted);
     let lists = [audience, authorized_parties].map(|list| counted(list.iter().map(String::as_str)));
     let claims = claims(declared);
     let parts = [provider.id(), issuer, &claims].into_iter();
