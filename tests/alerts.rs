@@ -398,18 +398,22 @@ fn g4_what_an_app_sends_by_send_alert_reaches_people_by_its_severity() {
     assert!(list().as_array().expect("a list").iter().any(|it| it["rule"] == "app-alert-low"), "and is kept");
 }
 
+/// A gate that sends all it knows to a receiver that plays OTLP's collector and Datadog, and what it stands on. `more` goes into
+/// `[export]`, `variable` into its environment.
+fn sending_on(name: &str, more: &str, variable: (&str, &str), args: &[&str]) -> (Running, Receiver, (Folder, App)) {
+    let (folder, app, receiver) = (Folder::new(name), App::start(), Receiver::start(|_, _| 202));
+    let export = "[export]\notlp = \"OTLP_URL\"\ndatadog = \"DD_API_KEY\"\ndatadog_url = \"DD_URL\"\n";
+    folder.file("palisade.toml", &policy(&app, &format!("{export}{more}")));
+    let urls = [("OTLP_URL", receiver.url("")), ("DD_URL", receiver.url("/api/v2/logs"))];
+    let mut command = app::serve(&folder, args);
+    command.envs(urls).env("DD_API_KEY", "0123456789abcdef").env(variable.0, variable.1);
+    (Running::start(&mut command), receiver, (folder, app))
+}
+
 #[test]
 fn g5_events_reach_every_service_and_carry_where_a_visit_can_be_watched() {
-    let (folder, app, receiver) = (Folder::new("alerts-services"), App::start(), Receiver::start(|_, _| 202));
-    let more = "[export]\notlp = \"OTLP_URL\"\ndatadog = \"DD_API_KEY\"\ndatadog_url = \"DD_URL\"\n";
-    folder.file("palisade.toml", &policy(&app, more));
-    let variables = [
-        ("OTLP_URL", receiver.url("")),
-        ("DD_API_KEY", "0123456789abcdef".to_owned()),
-        ("DD_URL", receiver.url("/api/v2/logs")),
-        ("PALISADE_INTAKE_TOKEN", app::TOKEN.to_owned()),
-    ];
-    let gate = Running::start(app::serve(&folder, &["--intake", "127.0.0.1:0"]).envs(variables));
+    let token = ("PALISADE_INTAKE_TOKEN", app::TOKEN);
+    let (gate, receiver, _ground) = sending_on("alerts-services", "", token, &["--intake", "127.0.0.1:0"]);
     let said = gate.said();
     let intake = said.lines().find_map(|line| line.split("reports are taken at ").nth(1)).expect("an intake");
     // The app reports by the guide's function, with the address that LogRocket gave it for this visit.
@@ -662,16 +666,8 @@ fn a_rule_shuts_out_by_its_own_time_only_where_the_policy_lets_it() {
 
 #[test]
 fn g5_events_and_metrics_are_sent_on_to_otlp_and_datadog() {
-    let (folder, app, receiver) = (Folder::new("alerts-export"), App::start(), Receiver::start(|_, _| 202));
-    let more = "[export]\notlp = \"OTLP_URL\"\notlp_headers = \"OTLP_HEADERS\"\ndatadog = \"DD_API_KEY\"\ndatadog_url = \"DD_URL\"\n";
-    folder.file("palisade.toml", &policy(&app, more));
-    let variables = [
-        ("OTLP_URL", receiver.url("")),
-        ("OTLP_HEADERS", "x-tenant=shop,authorization=Bearer abc".to_owned()),
-        ("DD_API_KEY", "0123456789abcdef".to_owned()),
-        ("DD_URL", receiver.url("/api/v2/logs")),
-    ];
-    let mut gate = Running::start(app::serve(&folder, &[]).envs(variables));
+    let headers = ("OTLP_HEADERS", "x-tenant=shop,authorization=Bearer abc");
+    let (mut gate, receiver, _ground) = sending_on("alerts-export", "otlp_headers = \"OTLP_HEADERS\"\n", headers, &[]);
     get(&gate, "203.0.113.7", "/.env");
     let has = |sent: &Sent, text: &str| sent.body.to_string().contains(text);
     let logs = receiver.wait("/v1/logs", |sent| has(sent, "exploit-answered"));

@@ -252,6 +252,20 @@ fn only_a_commit_or_a_digest_pins() {
     }
 }
 
+/// `cargo run -- demo`, the first command of the README, must know which of several binaries is meant.
+#[test]
+fn cargo_run_runs_the_program() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| String::from("cargo"));
+    let metadata = run(&cargo, &["metadata", "--format-version", "1", "--locked", "--no-deps"]);
+    let metadata: Value = serde_json::from_str(&metadata).expect("cargo metadata prints JSON");
+    let run_by_default = items(&metadata, "/workspace_default_members");
+    let packages = items(&metadata, "/packages").iter();
+    let packages = packages.filter(|package| run_by_default.iter().any(|id| package.pointer("/id") == Some(id)));
+    let targets = packages.flat_map(|package| items(package, "/targets"));
+    let programs = targets.filter(|target| items(target, "/kind").iter().any(|kind| kind == "bin"));
+    assert_eq!(programs.map(|program| text(program, "/name")).collect::<Vec<_>>(), ["palisade"]);
+}
+
 /// A file that no target names is never compiled, and its tests never run: a merge lost one once.
 #[test]
 fn every_test_file_is_a_test_of_the_binary() {

@@ -6,6 +6,8 @@
 mod folder;
 #[path = "support/http.rs"]
 mod http;
+#[path = "cli/wrong.rs"]
+mod wrong;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};

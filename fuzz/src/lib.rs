@@ -6,13 +6,17 @@
 //! what is missing.
 #![forbid(unsafe_code)]
 
-// The gateway's own file: its crate would bring a TLS library and a runtime along.
+mod answers;
 mod files;
+// The gateway's own files: its crate would bring a TLS library and a runtime along.
 #[path = "../../crates/gateway/src/framing.rs"]
 #[allow(dead_code, missing_docs)]
 mod framing;
 mod gate;
 mod logs;
+#[path = "../../crates/gateway/src/upstream/reply.rs"]
+#[allow(dead_code, missing_docs)]
+mod reply;
 mod sessions;
 // The watch's own readers: its crate would bring databases, a server and a runtime along.
 #[path = "../../crates/watch/src"]
@@ -44,6 +48,7 @@ use crate::sessions::SESSIONS;
 // What the files of the watch call by their crate's root.
 use crate::watch::{lines, recent};
 
+pub use crate::answers::response_framing;
 pub use crate::files::{env_file, git_file, lock_file, source_text};
 pub use crate::logs::{json_line, log_line};
 
@@ -67,6 +72,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("policy_text", policy_text),
     ("request_framing", request_framing),
     ("request_target", request_target),
+    ("response_framing", response_framing),
     ("session_token", session_token),
     ("signature_headers", signature_headers),
     ("source_text", source_text),

@@ -5,12 +5,20 @@ import { after, before, test } from 'node:test';
 import { Browser, screenshot } from './support/browser.js';
 import { Demo } from './support/demo.js';
 
-const PAGES = ['/', '/incidents', '/events?status=429&since=1h', '/normal', '/rules', '/readiness', '/report'];
-const LOOKS = [
-  ['light', { colorScheme: 'light', viewport: { width: 1280, height: 900 } }],
-  ['dark', { colorScheme: 'dark', viewport: { width: 1280, height: 900 } }],
-  ['phone', { colorScheme: 'light', viewport: { width: 375, height: 760 }, isMobile: true }],
+const PAGES = [
+  '/',
+  '/incidents',
+  '/events',
+  '/events?status=429&since=1h',
+  '/normal',
+  '/rules',
+  '/readiness',
+  '/report',
 ];
+const LOOKS = ['light', 'dark'].flatMap((colorScheme) => [
+  [colorScheme, { colorScheme, viewport: { width: 1280, height: 900 } }],
+  [`${colorScheme}-phone`, { colorScheme, viewport: { width: 375, height: 760 }, isMobile: true }],
+]);
 
 let browser;
 let demo;
@@ -31,6 +39,15 @@ async function signIn(page, name = 'Ann') {
   await page.fill('#token', demo.token);
   await page.fill('#name', name);
   await Promise.all([page.waitForURL(`${demo.admin}/`), page.click('button')]);
+}
+
+/** The list of incidents, once there is one. */
+async function toIncidents(page, query = '') {
+  await page.goto(`${demo.admin}/incidents${query}`);
+  while ((await page.locator('tbody th a').count()) === 0) {
+    await page.waitForTimeout(200);
+    await page.reload();
+  }
 }
 
 /** Presses Tab until the element that has the focus fits. */
@@ -66,11 +83,7 @@ test('an incident is acknowledged by keyboard alone', async () => {
   await browser.visitor(async (visitor) => {
     const page = await visitor.tab();
     await signIn(page);
-    await page.goto(`${demo.admin}/incidents?state=open`);
-    while ((await page.locator('tbody th a').count()) === 0) {
-      await page.waitForTimeout(200);
-      await page.reload();
-    }
+    await toIncidents(page, '?state=open');
     await tabTo(page, () => document.activeElement.matches('tbody th a'));
     await Promise.all([page.waitForURL(/incidents\/[0-9a-f]{32}$/), page.keyboard.press('Enter')]);
     await tabTo(page, () => document.activeElement.id === 'note-acknowledge');
@@ -110,22 +123,25 @@ test('the front page follows what happens, and comes back after the connection b
   });
 });
 
-test('every page is calm in light, in dark and on a phone', async () => {
+test('every page is calm in light and dark, on a desk and on a phone', async () => {
   for (const [look, options] of LOOKS) {
     await browser.visitor(async (visitor) => {
       const page = await visitor.tab();
+      await page.goto(`${demo.admin}/sign-in`);
+      await calm(page, 'sign-in', look);
       await signIn(page);
+      await toIncidents(page);
+      const incident = await page.locator('tbody th a').first().getAttribute('href');
       for (const path of PAGES) {
         await page.goto(demo.admin + path);
-        await screenshot(page, `${path.replace(/\W+/g, '') || 'overview'}-${look}`);
-        assert.deepEqual(await faint(page), [], `${path} in ${look}`);
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-        assert.ok(wide <= 0, `${path} in ${look} is ${wide} pixels too wide`);
-        assert.equal(await page.locator('main h1').count(), 1);
-        assert.equal(await page.locator('table:not(:has(caption))').count(), 0, 'every table has a caption');
-        assert.equal(await page.locator('svg:not([aria-hidden]):not([aria-label])').count(), 0, 'every plot has its words');
+        await calm(page, path.replace(/\W+/g, '') || 'overview', look);
       }
+      await page.goto(demo.admin + incident);
+      await calm(page, 'incident', look);
       assert.deepEqual(visitor.complaints, []);
+      // The status of a page that is not there is told on the console too.
+      await page.goto(`${demo.admin}/nothing-here`);
+      await calm(page, 'missing', look);
     }, options);
   }
 });
@@ -143,7 +159,19 @@ test('it is readable, and signs in, without a script', async () => {
   }, { javaScriptEnabled: false });
 });
 
-/** Texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, 1.4.3). */
+/** Nothing is faint, nothing is cut off, and every table and plot has its words. */
+async function calm(page, name, look) {
+  const where = `${name} in ${look}`;
+  await screenshot(page, `${name}-${look}`);
+  assert.deepEqual(await faint(page), [], where);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(wide <= 0, `${where} is ${wide} pixels too wide`);
+  assert.equal(await page.locator('main h1').count(), 1, where);
+  assert.equal(await page.locator('table:not(:has(caption))').count(), 0, `every table of ${where} has a caption`);
+  assert.equal(await page.locator('svg:not([aria-hidden]):not([aria-label])').count(), 0, `every plot of ${where} has its words`);
+}
+
+/** Texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, 1.4.3), and shapes of plots. */
 function faint(page) {
   return page.evaluate(() => {
     const numbers = (text) => (text.match(/[\d.]+/g) ?? []).map(Number);
@@ -161,14 +189,26 @@ function faint(page) {
       }
       return [255, 255, 255];
     };
+    const ink = (element) => {
+      const style = getComputedStyle(element);
+      return element instanceof SVGElement ? style.fill : style.color;
+    };
+    const apart = (element) => {
+      const [one, other] = [numbers(ink(element)), behind(element)].map(light);
+      return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    };
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const found = new Set();
     while (texts.nextNode()) {
       const element = texts.currentNode.parentElement;
       if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest('.skip, option')) continue;
-      const [one, other] = [numbers(getComputedStyle(element).color), behind(element)].map(light);
-      const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+      const contrast = apart(element);
       if (contrast < 4.5) found.add(`${element.className || element.tagName}: ${contrast.toFixed(2)}`);
+    }
+    // Of plots three is enough (1.4.11).
+    for (const shape of document.querySelectorAll('svg rect')) {
+      const contrast = apart(shape);
+      if (contrast < 3) found.add(`rect ${shape.getAttribute('class')}: ${contrast.toFixed(2)}`);
     }
     return [...found];
   });

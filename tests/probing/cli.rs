@@ -216,6 +216,10 @@ fn d8_everything_at_once_asks_by_the_policys_routes() {
     let fine = ids(&report, &["pass"]).len();
     assert!(fine > 60, "{report}");
     assert_eq!(ids(&report, &["fail"]), Vec::<String>::new());
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let written = std::fs::read_to_string(readme).expect("the README");
+    let told = format!("{fine} hold, {} warns, none fails", ids(&report, &["warn"]).len());
+    assert!(written.contains(&told), "the README does not say of the demo: {told}");
     println!("probe all on the demo: {fine} pass in {:?}", started.elapsed());
 }
 
@@ -344,7 +348,7 @@ fn a_probe_writes_what_a_check_writes() {
     };
     let sarif: Value = serde_json::from_str(&report("sarif")).expect("JSON");
     assert_eq!(sarif["version"], "2.1.0");
-    assert!(report("junit").contains("<testsuites name=\"palisade check\""));
+    assert!(report("junit").contains("<testsuites name=\"palisade probe\""));
     assert!(report("html").contains(&format!("<h1>What {} answers</h1>", url.trim_end_matches('/'))));
     let heading = report("markdown").lines().next().map(str::to_owned);
     assert!(heading.as_deref().is_some_and(|line| line.starts_with("## Palisade probe: ")), "{heading:?}");

@@ -63,9 +63,14 @@ fn the_shop_gets_a_policy_that_holds_without_a_hand_on_it() {
     assert!(ignored.lines().any(|line| line == "palisade.db*"), "{ignored}");
     let secrets = folder.read(".env.local");
     assert!(
-        secrets.starts_with(clerk) && secrets.contains("\nCSRF_SECRET=") && secrets.contains("\nSESSION_SECRET="),
+        secrets.starts_with(clerk)
+            && ["CSRF_SECRET", "SESSION_SECRET", "PALISADE_ADMIN_TOKEN"]
+                .iter()
+                .all(|name| secrets.contains(&format!("\n{name}="))),
         "{secrets}"
     );
+    let about = std::fs::metadata(folder.path().join(".env.local")).expect("file");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o077, 0, "others can read the secrets");
     assert!(
         !said.contains(secrets.lines().last().and_then(|line| line.split_once('=')).expect("a secret").1),
         "a secret is shown"
@@ -116,4 +121,76 @@ fn other_apps_and_none_get_a_policy_too() {
             assert_eq!(output.status.code(), Some(0), "{name} {command:?}: {}", text(&output.stderr));
         }
     }
+}
+
+#[test]
+fn what_init_says_next_works_for_an_app_in_a_monorepo() {
+    let route = "export async function POST(request: Request) { return Response.json({}); }";
+    let folder = Folder::with(
+        "monorepo",
+        &[
+            ("package.json", "{\"name\":\"mono\",\"workspaces\":[\"apps/*\"]}"),
+            ("apps/web/package.json", "{\"name\":\"web\",\"dependencies\":{\"next\":\"16\"}}"),
+            ("apps/web/app/api/contact/route.ts", route),
+            ("apps/web/.env.local", "OWN=1\n"),
+            ("packages/ui/package.json", "{\"name\":\"ui\",\"peerDependencies\":{\"next\":\"16\"}}"),
+        ],
+    );
+    let output = folder.run(&["init", "--yes"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(folder.read("palisade.toml").contains("directory = \"apps/web\" "), "{}", folder.read("palisade.toml"));
+    let serve = said.lines().find_map(|line| line.trim().strip_prefix("palisade serve ")).expect("the command");
+    assert_eq!(serve, "--env development --env-file .env.local --env-file apps/web/.env.local");
+    let args: Vec<&str> = ["serve", "--check"].into_iter().chain(serve.split(' ')).collect();
+    let output = folder.run(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+
+    // Two apps want a policy each.
+    folder.file("apps/admin/package.json", "{\"name\":\"admin\",\"dependencies\":{\"next\":\"16\"}}");
+    folder.file("apps/admin/app/api/users/route.ts", route);
+    let (code, found) = folder.json(&["init", "--json"]);
+    let notes = found["notes"].to_string();
+    assert!(code == Some(0) && notes.contains("2 Next.js apps lie here (apps/admin, apps/web)"), "{notes}");
+    let output = folder.run(&["init", "--yes", "apps/admin"]);
+    assert!(text(&output.stderr).contains("cd apps/admin"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_init_cannot_know_is_pointed_at() {
+    let asks = "import { getServerSession } from \"next-auth\";\nexport async function DELETE() { if (!(await getServerSession())) return new Response(null, { status: 401 }); }";
+    let folder = Folder::with(
+        "guesses",
+        &[
+            ("package.json", "{\"dependencies\":{\"next\":\"16\",\"next-auth\":\"4\"}}"),
+            ("app/api/login/route.ts", "export async function POST() { return Response.json({}); }"),
+            ("app/api/posts/[id]/route.ts", asks),
+        ],
+    );
+    let (_, found) = folder.json(&["init", "--json"]);
+    assert!(found["notes"].to_string().contains("/api/login: `success` and `identifier` are guesses"), "{found}");
+    let posts = found["routes"].as_array().expect("routes").iter().find(|route| route["path"] == "/api/posts/{id}");
+    let because = posts.expect("posts")["because"].as_str().expect("because").to_owned();
+    assert!(because.contains("with it, this is `protected-write`") && !because.contains("if anyone may"), "{because}");
+    let hook = "export default async function handler(req, res) { stripe.webhooks.constructEvent(req.body, req.headers['stripe-signature'], process.env.STRIPE_WEBHOOK_SECRET); res.json({}); }";
+    let pages = Folder::with(
+        "pages",
+        &[("package.json", "{\"dependencies\":{\"next\":\"13\",\"stripe\":\"12\"}}"), ("pages/api/stripe.js", hook)],
+    );
+    let (_, found) = pages.json(&["init", "--json"]);
+    let kinds: Vec<_> = found["routes"].as_array().expect("routes").iter().map(|route| &route["kind"]).collect();
+    assert_eq!(kinds, ["webhook"], "nobody reads a webhook: {found}");
+    assert!(found["notes"].to_string().contains("taken to answer every method"), "{found}");
+    // What the gate would not start without is named before it is started, and no more than that.
+    let said = text(&pages.run(&["init", "--yes"]).stderr);
+    assert!(said.contains("  STRIPE_WEBHOOK_SECRET is not set") && !said.contains("CSRF_SECRET is not"), "{said}");
+    pages.file(".env", "STRIPE_WEBHOOK_SECRET=whsec_9fK2mXq7Lr4Tz8BvWc3Dn6HjPw5Rs1Ty\n");
+    let said = text(&pages.run(&["init", "--yes", "--overwrite"]).stderr);
+    assert!(!said.contains("is not set") && said.contains("--env-file .env.local --env-file .env\n"), "{said}");
+    let args = ["serve", "--check", "--env", "development", "--env-file", ".env.local", "--env-file", ".env"];
+    assert_eq!(pages.run(&args).status.code(), Some(0), "{}", text(&pages.run(&args).stderr));
+    let nothing = Folder::with("cargo", &[("Cargo.toml", "[package]\nname = \"notes-api\"\n")]);
+    let output = nothing.run(&["init", "--yes"]);
+    assert!(text(&output.stderr).contains("Found no route to declare"), "{}", text(&output.stderr));
+    assert!(nothing.read("palisade.toml").contains("name = \"notes-api\""));
 }

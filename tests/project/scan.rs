@@ -105,6 +105,12 @@ fn a_secret_that_was_removed_is_still_in_the_history_and_the_repository_runs_not
     folder.git(&["commit", "-qm", "one"]);
     folder.file("lib/pay.ts", "export const key = process.env.KEY;\n");
     folder.git(&["commit", "-qam", "two"]);
+    // A folder that says it is larger than any memory: git would end over it.
+    let bomb = folder.file(".git/objects/ab/01234567890123456789012345678901234567", "");
+    let content = b"tree 4611686018427387904\0";
+    // zlib (RFC 1950) of one stored block, and its checksum.
+    let packed = [&[0x78, 0x01, 0x01, 25, 0, !25_u8, !0][..], content, &[0x55, 0x29, 0x05, 0xb6]].concat();
+    std::fs::write(bomb, packed).expect("file");
     // A hostile repository: each of these would leave a mark if git read its configuration.
     let mark = folder.path().join("mark");
     let run = format!("touch {}", mark.display());
@@ -166,4 +172,53 @@ fn links_and_pipes_are_not_followed() {
     let (value, out) = scan(&folder, &[]);
     assert!(findings(&value).is_empty(), "{out}");
     assert_eq!(value["coverage"]["skipped"]["links"], 2);
+    // A baseline is written where it was said, and nowhere else.
+    let away = outside.path().join("written.json");
+    std::os::unix::fs::symlink(&away, folder.path().join("b.json")).expect("link");
+    let accept = ["secrets", "scan", "--baseline", "b.json", "--accept", "fine", "--until", "2999-01-01"];
+    assert_eq!(folder.run(&accept).status.code(), Some(2));
+    assert!(!away.exists(), "a link was followed");
+    // An ignore file that never ends, which a clone may bring.
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join(".gitignore")).expect("link");
+    folder.file("b.ts", &format!("const k = 'sk_{}_{}';\n", "live", "9fK2mXq7Lr4Tz8BvWc3Dn6Hj"));
+    let (value, out) = scan(&folder, &[]);
+    assert_eq!(findings(&value).len(), 1, "{out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_a_link_or_a_strangers_store_among_gits_objects_is_neither_waited_for_nor_followed() {
+    let other = Folder::with(
+        "other-store",
+        &[("key.ts", &format!("const k = 'sk_{}_{}';\n", "live", "9fK2mXq7Lr4Tz8BvWc3Dn6Hj"))],
+    );
+    let folder = Folder::with("store", &[("a.ts", "export {};\n")]);
+    for folder in [&other, &folder] {
+        folder.git(&["init", "-q"]);
+        folder.git(&["add", "-A"]);
+        folder.git(&["commit", "-qm", "one"]);
+    }
+    let (value, out) = scan(&folder, &["--history"]);
+    assert!(findings(&value).is_empty(), "{out}");
+    let objects = folder.path().join(".git/objects");
+    let refused = |why: &str| {
+        let output = folder.run(&["secrets", "scan", "--history"]);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(why), "{why}: {said}");
+    };
+    // Git waits for whoever writes into each of these.
+    for name in ["ab/01234567890123456789012345678901234567", "info/alternates", "pack/multi-pack-index"] {
+        let pipe = objects.join(name);
+        std::fs::create_dir_all(pipe.parent().expect("a folder")).expect("folder");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+        assert!(made.success());
+        refused(if name == "info/alternates" { "alternates" } else { name });
+        std::fs::remove_file(&pipe).expect("removed");
+    }
+    let theirs = other.path().join(".git/objects");
+    std::fs::write(objects.join("info/alternates"), format!("{}\n", theirs.display())).expect("file");
+    refused("alternates");
+    std::fs::remove_dir_all(&objects).expect("removed");
+    std::os::unix::fs::symlink(theirs, &objects).expect("link");
+    refused("`objects` is a link");
 }

@@ -54,8 +54,8 @@ impl Report {
         Summary { counts: Status::ALL.map(count) }
     }
 
-    /// The share of the guide's boxes that hold (of a running site alone, of everything that was asked), of those that apply, in percent, rounded down: 100 is all of them.
-    /// Nothing that applies is 100.
+    /// The share of the guide's boxes that hold, of those that apply, in percent, rounded down: 100 is all of them, and
+    /// nothing that applies is 100 too. Of a running site alone, everything that was asked is weighed.
     #[must_use]
     pub fn score(&self) -> usize {
         let boxes = || self.findings.iter().filter(|finding| self.site.is_some() || finding.check.item != Item::Beyond);

@@ -1,9 +1,10 @@
 //! From the text of rule files to rules: every document first, then the correlations, which may name other rules.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use palisade_diag::{Diagnostic, Diagnostics, FileId, Span};
-use palisade_event::{Field, Priority};
+use palisade_event::{BLOCK_LASTS, Field, Priority};
 
 use crate::column::Column;
 use crate::correlation::{self, Known};
@@ -34,9 +35,6 @@ const SILENT: &[&str] = &[
 
 /// What of Sigma's log sources this engine has events for.
 const CATEGORIES: &[&str] = &["webserver", "proxy", "application"];
-
-/// Ten seconds to a day, in microseconds: shorter a block is no answer, and longer it outlives whoever holds the address.
-const BLOCK: std::ops::RangeInclusive<u64> = 10_000_000..=86_400_000_000;
 
 /// How many rules there may be.
 const RULES_CAP: usize = 4096;
@@ -245,10 +243,11 @@ fn respond(map: &mut Map<'_>, found: &mut Diagnostics) -> Option<u64> {
     let mut map = Map::of(node, "respond", found)?;
     let block = map.span_of_time("block", found);
     map.finish(found);
-    if !block.is_some_and(|block| BLOCK.contains(&block)) {
+    let block = block.filter(|block| BLOCK_LASTS.contains(&Duration::from_micros(*block)));
+    if block.is_none() {
         expected(node, "respond", "`{block: 10m}`, from ten seconds to a day", found);
     }
-    block.filter(|block| BLOCK.contains(block))
+    block
 }
 
 /// `[{at: 50, level: high}]`, in rising order.

@@ -3,7 +3,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Who is counted: an IPv4 address, or the /64 network of an IPv6 address.
 ///
-/// One subscriber owns a whole /64, so a single IPv6 address names nobody. IPv4-mapped addresses are IPv4.
+/// One subscriber owns a whole /64, so a single IPv6 address names nobody. IPv4-mapped addresses are IPv4, and so are those
+/// of a translator (`64:ff9b::/96`, RFC 6052 section 2.1), behind which one /64 would be everybody. A translator's own
+/// prefix is not known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientKey(u128);
 
@@ -11,10 +13,14 @@ impl ClientKey {
     /// The key of an address.
     #[must_use]
     pub fn of(address: IpAddr) -> ClientKey {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => ClientKey(u128::from(v4.to_ipv6_mapped())),
-            IpAddr::V6(v6) => ClientKey(u128::from(v6) & !u128::from(u64::MAX)),
-        }
+        let v4 = match address.to_canonical() {
+            IpAddr::V4(v4) => v4,
+            IpAddr::V6(v6) => match v6.segments() {
+                [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)),
+                _ => return ClientKey(u128::from(v6) & !u128::from(u64::MAX)),
+            },
+        };
+        ClientKey(u128::from(v4.to_ipv6_mapped()))
     }
 
     /// The key as a number, stable across processes.
@@ -77,6 +83,8 @@ mod tests {
         assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
         assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
         assert_eq!(key("::ffff:192.0.2.7"), key("192.0.2.7"));
+        assert_eq!(key("64:ff9b::192.0.2.7"), key("192.0.2.7"), "one of a translator's clients is not all of them");
+        assert_ne!(key("64:ff9b:1::192.0.2.7"), key("192.0.2.7"));
         assert_eq!(key("2001:db8:1:2::1").wider(), key("2001:db8:1:ffff::1").wider());
         assert_eq!(key("192.0.2.7").wider(), None);
         assert_eq!(key("192.0.2.7").neighbourhood(), key("192.0.2.200").neighbourhood());

@@ -1,5 +1,7 @@
 use std::fmt;
 use std::io::Write as _;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -9,6 +11,9 @@ use crate::{EventTime, Field, Untrusted, rfc3339};
 pub const MAX_SAMPLES: usize = 5;
 /// Paths and clients that an incident names, at most.
 pub const MAX_TOP: usize = 10;
+
+/// How long an incident may shut its client out: shorter is no answer, and longer outlives whoever holds the address.
+pub const BLOCK_LASTS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 3600);
 
 /// What a rule made of many events: one thing for a person to look at.
 #[derive(Debug, Clone, PartialEq)]

@@ -32,7 +32,7 @@ pub use decode::{BadLine, decode, decode_received};
 pub use encode::rfc3339;
 pub use event::{Decision, Event, Outcome, Signal, Tag};
 pub use field::Field;
-pub use incident::{Evidence, Incident, IncidentKey, MAX_SAMPLES, MAX_TOP, Priority, State};
+pub use incident::{BLOCK_LASTS, Evidence, Incident, IncidentKey, MAX_SAMPLES, MAX_TOP, Priority, State};
 pub use kind::Kind;
 pub use redact::{REDACTED, is_secret_name, redact_query, redact_referrer, redact_replay};
 pub use seen::{Seen, Source};

@@ -6,12 +6,13 @@
 //! unfinished ones, follows bodies to their end, and names the first flaw. No IO, no copy; one pass, and a head that
 //! comes in pieces is not read again from its beginning.
 //!
-//! What it does not do: judge paths, hosts and methods (the guard does), or responses. It is stricter than RFC 9112:
-//! no whitespace in chunk sizes, `chunked` in lower case and alone, one Content-Length of digits, no empty lines but one.
+//! What it does not do: judge paths, hosts and methods (the guard does), or responses (`upstream/reply.rs` does). It is
+//! stricter than RFC 9112: no whitespace in chunk sizes, `chunked` in lower case and alone, one Content-Length of digits,
+//! no empty lines but one.
 
 // With paths, so that the fuzz targets can take this file in without the gateway's TLS library and runtime.
 #[path = "framing/chunks.rs"]
-mod chunks;
+pub(crate) mod chunks;
 #[path = "framing/head.rs"]
 mod head;
 #[path = "framing/table.rs"]

@@ -1,6 +1,7 @@
 //! One client connection, from accept to close.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
@@ -28,7 +29,7 @@ use crate::watched::{Busy, Phase, Pulse, Watch, Watched};
 /// Who answers requests.
 pub(crate) trait Answers: 'static {
     /// The body of an answer.
-    type Body: Body<Data = Bytes, Error = hyper::Error> + Unpin + 'static;
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static;
 
     /// Answers one. `link` is the connection it came over.
     fn answer(&self, request: Request<Incoming>, link: &Link) -> impl Future<Output = Response<Self::Body>>;

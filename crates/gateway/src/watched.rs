@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use palisade_policy::Limits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::framing::{Bounds, Flaw, Found, Scanner, stand_in};
@@ -90,6 +91,8 @@ pub(crate) struct Watch {
     /// Bytes of a response that a client takes in a quarter at least.
     least: u32,
     sleep: Pin<Box<Sleep>>,
+    /// The timer knows whom to wake, and has not gone off: it need not be asked.
+    set: bool,
     armed: Armed,
 }
 
@@ -361,17 +364,27 @@ impl Watch {
         let quarter = (limits.idle_timeout / 4).max(Duration::from_millis(1));
         let least = u128::from(limits.read_rate) * quarter.as_millis() / 1000;
         let least = u32::try_from(least).unwrap_or(u32::MAX).max(1);
-        Watch { armed: Armed::Head(0), sleep: Box::pin(sleep(header_timeout)), header_timeout, quarter, least, pulse }
+        let sleep = Box::pin(sleep(header_timeout));
+        Watch { armed: Armed::Head(0), sleep, set: false, header_timeout, quarter, least, pulse }
     }
 
-    /// Ready when the connection is to be closed. Called whenever the connection has been polled.
+    /// Ready when the connection is to be closed. Called whenever the connection has been polled, always in its own task.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (phase, served) = (self.pulse.phase(), self.pulse.served());
         if phase == Phase::Head && self.armed != Armed::Head(served) {
             self.arm(Armed::Head(served), self.header_timeout);
         }
         loop {
-            ready!(self.sleep.as_mut().poll(context));
+            if self.set && !self.sleep.is_elapsed() {
+                return Poll::Pending;
+            }
+            // Without budget it says that it is not over, and takes no note of whom to wake.
+            let heard = has_budget_remaining();
+            let waits = self.sleep.as_mut().poll(context).is_pending();
+            self.set = waits && heard;
+            if waits {
+                return Poll::Pending;
+            }
             match self.armed {
                 Armed::Head(of) if phase == Phase::Head && of == served => return Poll::Ready(()),
                 Armed::Head(_) => self.arm(self.pulse.tick(0), self.quarter),
@@ -396,7 +409,7 @@ impl Watch {
     }
 
     fn arm(&mut self, armed: Armed, after: Duration) {
-        self.armed = armed;
+        (self.armed, self.set) = (armed, false);
         self.sleep.as_mut().reset(Instant::now() + after);
     }
 }

@@ -11,20 +11,20 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use palisade_event::ClientKey;
 use palisade_guard::{Fault, Identity, MonoMicros, Plan};
 use palisade_tower::Guarded;
 use sha1::{Digest as _, Sha1};
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::time::{Instant, sleep};
 
 use crate::census::Permit;
 use crate::roster::Place;
 use crate::upload::Upload;
-use crate::upstream::{Received, Upstreams};
+use crate::upstream::{Received, Upgraded, Upstreams};
 
 /// What a tunnel holds as long as it lives.
 pub(crate) struct Holds<T> {
@@ -86,13 +86,11 @@ pub(crate) async fn open<T: 'static>(
     let client = hyper::upgrade::on(&mut request);
     let accept = request.headers().get(header::SEC_WEBSOCKET_KEY).and_then(accept);
     let handshake = upstreams.handshake(request).await?;
-    if handshake.response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(handshake.response);
-    }
+    let Some(application) = handshake.upgraded else { return Ok(handshake.response) };
     if accept.is_none() || !genuine(handshake.response.headers(), accept.as_ref()) {
         return Err(Fault::Unreachable);
     }
-    tokio::task::spawn_local(tunnel(client, handshake.upgraded, holds));
+    tokio::task::spawn_local(tunnel(client, application, holds));
     Ok(handshake.response)
 }
 
@@ -115,13 +113,16 @@ fn genuine(headers: &HeaderMap, accept: Option<&HeaderValue>) -> bool {
 }
 
 /// Carries bytes until either end closes, the tunnel's leave is over, or the thread drains.
-async fn tunnel<T>(client: OnUpgrade, application: OnUpgrade, mut holds: Holds<T>) {
+async fn tunnel<T>(client: OnUpgrade, application: Upgraded, mut holds: Holds<T>) {
     let mut carry = pin!(async {
-        // Both come or the handshake broke off before the client was told.
-        let (Ok(client), Ok(application)) = (client.await, application.await) else { return };
-        let (mut client, mut application) = (TokioIo::new(client), TokioIo::new(application));
+        // It comes or the handshake broke off before the client was told.
+        let Ok(client) = client.await else { return };
+        let Upgraded { mut stream, ahead } = application;
+        let mut client = TokioIo::new(client);
         // A broken end closes the other; nobody is left to be told.
-        let _ = copy_bidirectional(&mut client, &mut application).await;
+        if client.write_all(&ahead).await.is_ok() && client.flush().await.is_ok() {
+            let _ = copy_bidirectional(&mut client, &mut stream).await;
+        }
     });
     let mut look = pin!(sleep(LOOK));
     poll_fn(|context| {

@@ -373,7 +373,7 @@ fn is_essential(policy: &Policy, request: &Request<Incoming>) -> bool {
 }
 
 /// The trailer fields a request announces and that may pass. The guard strips the announcement; where the route takes
-/// trailers, hyper sends only those that are announced.
+/// trailers, only those that are announced are sent.
 fn announced(request: &Request<Incoming>) -> Option<header::HeaderValue> {
     if request.body().is_end_stream() {
         return None;

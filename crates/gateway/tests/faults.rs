@@ -212,6 +212,32 @@ fn a_refused_upload_hears_its_refusal() {
 }
 
 #[test]
+fn an_application_that_refuses_an_upload_and_closes_is_heard() {
+    let upstream = Upstream::start(|exchange| {
+        exchange.reply(413, &[("connection", "close")], "too much");
+        exchange.close();
+    });
+    let gate = RunningGate::start(open(), &upstream.origin());
+    for framing in ["Content-Length: 900000\r\n", "Transfer-Encoding: chunked\r\n"] {
+        for _ in 0..10 {
+            let mut client = gate.client();
+            client.send(post("/in/a", framing));
+            let piece = if framing.starts_with('C') {
+                "x".repeat(30_000)
+            } else {
+                format!("7530\r\n{}\r\n", "x".repeat(30_000))
+            };
+            for _ in 0..30 {
+                if client.try_send(&piece).is_err() {
+                    break;
+                }
+            }
+            assert_eq!(client.response().status, 413, "{framing}");
+        }
+    }
+}
+
+#[test]
 fn a_client_that_leaves_during_its_upload_poisons_nothing() {
     let broken = AtomicUsize::new(0);
     let (tx, ended) = channel();

@@ -1,6 +1,6 @@
 //! What passes, passes whole, at once, and over connections that are used again.
 
-#![allow(clippy::expect_used, reason = "helpers of tests fail the test")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::net::Shutdown;
 use std::sync::mpsc::{Receiver, channel};
@@ -87,6 +87,82 @@ fn a_sized_upload_keeps_its_one_length() {
     let lengths: Vec<_> =
         upstream.requests().iter().map(|r| r.head.field("content-length").map(str::to_owned)).collect();
     assert_eq!(lengths, [Some("5".to_owned()), Some("0".to_owned())]);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn both_directions_flow_at_once_and_the_connection_is_used_again() {
+    let upstream = Upstream::start(|exchange| {
+        if exchange.request.method == "GET" {
+            return exchange.reply(200, &[], "again");
+        }
+        exchange.raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        while let Ok(piece) = exchange.piece() {
+            if piece.is_empty() {
+                break;
+            }
+            exchange.chunk(piece);
+        }
+        exchange.raw("0\r\n\r\n");
+    });
+    let gate = RunningGate::start(open(), &upstream.origin());
+    let mut client = gate.client();
+    client.send(post("/in/a", "Transfer-Encoding: chunked\r\n"));
+    assert_eq!(client.head().status, 200);
+    for piece in ["first", "second", "third"] {
+        client.send(format!("{:x}\r\n{piece}\r\n", piece.len()));
+        assert_eq!(client.piece(), piece.as_bytes());
+    }
+    client.send("0\r\n\r\n");
+    assert_eq!(client.piece(), b"");
+    assert_eq!(client.get("/free/a").text(), "again");
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn an_answer_in_pieces_of_a_byte_is_whole_and_its_connection_goes_on() {
+    const ANSWERS: [&str; 3] = [
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        "HTTP/1.1 103 Early\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\na: b\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+    ];
+    let upstream = Upstream::start(|exchange| {
+        let number = exchange.request.target.bytes().last().unwrap_or_default();
+        for byte in ANSWERS[usize::from(number - b'0')].bytes() {
+            exchange.raw([byte]);
+            std::thread::yield_now();
+        }
+    });
+    let gate = RunningGate::start(open(), &upstream.origin());
+    let mut client = gate.client();
+    for number in 0..9 {
+        let response = client.get(&format!("/free/{}", number % 3));
+        assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn an_answer_of_any_size_passes_whole() {
+    let body = |length: usize| -> Vec<u8> { (0..length).map(|at| b'a' + u8::try_from(at % 23).unwrap_or(0)).collect() };
+    let upstream = Upstream::start(move |exchange| {
+        let words: Vec<String> = exchange.request.target.split('/').map(str::to_owned).collect();
+        let bytes = body(words[3].parse().expect("a length"));
+        if words[2] == "sized" {
+            return exchange.reply(200, &[], bytes);
+        }
+        exchange.raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        bytes.chunks(3000).for_each(|chunk| exchange.chunk(chunk));
+        exchange.raw("0\r\n\r\n");
+    });
+    let gate = RunningGate::start(open(), &upstream.origin());
+    let mut client = gate.client();
+    for length in [0, 1, 3999, 4000, 4096, 8192, 10_000, 65_535, 65_536, 65_537, 300_000] {
+        for how in ["sized", "chunked"] {
+            let response = client.get(&format!("/free/{how}/{length}"));
+            assert!(response.complete && response.body == body(length), "{how} {length}: {}", response.body.len());
+        }
+    }
     assert_eq!(upstream.connections(), 1);
 }
 

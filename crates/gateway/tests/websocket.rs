@@ -96,6 +96,22 @@ fn bytes_that_come_with_the_handshake_go_through_the_tunnel() {
 }
 
 #[test]
+fn bytes_that_come_with_the_answer_go_through_the_tunnel() {
+    let upstream = Upstream::start(|exchange| {
+        let (line, fields) = ("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket\r\nConnection: Upgrade");
+        exchange.raw(format!("{line}\r\n{fields}\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\nwelcome"));
+        let bytes = exchange.bytes();
+        exchange.raw(bytes);
+        exchange.await_close();
+    });
+    let gate = gate(&upstream);
+    let mut client = opened(&gate);
+    assert_eq!(client.raw(7), b"welcome");
+    client.send("hello");
+    assert_eq!(client.raw(5), b"hello");
+}
+
+#[test]
 fn whoever_else_asks_gets_no_tunnel() {
     let upstream = echo();
     let gate = gate(&upstream);

@@ -20,7 +20,7 @@ impl<'a> Encoding<'a> {
         match essence(headers)? {
             "application/x-www-form-urlencoded" => Some(Encoding::Urlencoded),
             "multipart/form-data" => {
-                let boundary = parameter(content_type(headers)?, "boundary")?;
+                let boundary = parameter(content_type(headers)?, "boundary").ok()??;
                 (!boundary.is_empty() && boundary.len() <= MAX_BOUNDARY).then_some(Encoding::Multipart(boundary))
             }
             _ => None,
@@ -43,8 +43,8 @@ pub(crate) fn essence(headers: &HeaderMap) -> Option<&str> {
     essence.bytes().all(|byte| !byte.is_ascii_uppercase()).then_some(essence)
 }
 
-pub(crate) fn charset(headers: &HeaderMap) -> Option<&str> {
-    parameter(content_type(headers)?, "charset")
+pub(crate) fn charset(headers: &HeaderMap) -> Result<Option<&str>, Odd> {
+    content_type(headers).map_or(Ok(None), |line| parameter(line, "charset"))
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&str> {
@@ -53,10 +53,35 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
     lines.next().is_none().then_some(line)
 }
 
-fn parameter<'a>(content_type: &'a str, name: &str) -> Option<&'a str> {
-    let mut pairs = content_type.split(';').skip(1).filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-    Some(value.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"')).unwrap_or(value))
+/// Parameters that two readers would find differently: one that comes twice, a separator or an escape inside quotes, the
+/// extended form of RFC 8187. An application that splits them with more or less care than the guard reads another body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Odd;
+
+/// The value of a parameter of a header field, which may be quoted. All parameters are looked at, whichever is asked for.
+pub(crate) fn parameter<'a>(line: &'a str, name: &str) -> Result<Option<&'a str>, Odd> {
+    const BLANK: [char; 2] = [' ', '\t'];
+    let mut rest = line.find(';').and_then(|at| line.get(at..)).unwrap_or_default();
+    let mut found = None;
+    while let Some(next) = rest.strip_prefix(';').map(|next| next.trim_start_matches(BLANK)).filter(|it| !it.is_empty())
+    {
+        let (key, value) = next.split_once('=').ok_or(Odd)?;
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').ok_or(Odd)?,
+            None => {
+                let (value, after) = value.split_at(value.find(';').unwrap_or(value.len()));
+                let value = value.trim_end_matches(BLANK);
+                (Some(value).filter(|value| !value.contains(BLANK)).ok_or(Odd)?, after)
+            }
+        };
+        let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let twice = key.eq_ignore_ascii_case(name) && found.replace(value).is_some();
+        if !plain || twice || value.contains(['"', '\\', ';', ',']) {
+            return Err(Odd);
+        }
+        rest = after.trim_start_matches(BLANK);
+    }
+    if rest.trim_matches([';', ' ', '\t']).is_empty() { Ok(found) } else { Err(Odd) }
 }
 
 fn urlencoded(body: &[u8], name: &str, complete: bool) -> Option<String> {
@@ -109,7 +134,8 @@ fn first_part(body: &[u8], boundary: &str, name: &str) -> Option<String> {
     });
     let (disposition, None) = (dispositions.next()?, dispositions.next()) else { return None };
     let form = disposition.split(';').next()?.trim().eq_ignore_ascii_case("form-data");
-    if !form || parameter(disposition, "name")? != name || parameter(disposition, "filename").is_some() {
+    let plain = parameter(disposition, "filename") == Ok(None);
+    if !form || !plain || parameter(disposition, "name") != Ok(Some(name)) {
         return None;
     }
     let end = find(content, [b"\r\n--".as_slice(), boundary.as_bytes()].concat().as_slice())?;
@@ -139,11 +165,45 @@ mod tests {
             ("application/x-www-form-urlencoded; charset=utf-8", Some(Encoding::Urlencoded)),
             ("multipart/form-data; boundary=x", Some(Encoding::Multipart("x"))),
             ("multipart/form-data; boundary=\"x y\"", Some(Encoding::Multipart("x y"))),
+            ("multipart/form-data; boundary=x;", Some(Encoding::Multipart("x"))),
+            ("multipart/form-data; charset=utf-8;boundary=x ; a=b", Some(Encoding::Multipart("x"))),
+            ("multipart/form-data; boundary=----=_Part_1.2", Some(Encoding::Multipart("----=_Part_1.2"))),
             ("multipart/form-data", None),
             ("text/plain", None),
             ("application/json", None),
         ] {
             assert_eq!(Encoding::of(&headers(content_type)), expect, "{content_type}");
+        }
+    }
+
+    /// What busboy and undici, body-parser, PHP and this guard would each cut elsewhere.
+    #[test]
+    fn parameters_that_two_readers_find_differently_are_none() {
+        for content_type in [
+            "multipart/form-data; boundary=\"a;b\"",
+            "multipart/form-data; boundary=\"a\\b\"",
+            "multipart/form-data; boundary=a; boundary=b",
+            "multipart/form-data; boundary=a; Boundary=a",
+            "multipart/form-data; boundary=a; boundary*=utf-8''b",
+            "multipart/form-data; x=\"; boundary=a",
+            "multipart/form-data; x=\"a;b\"; boundary=a",
+            "multipart/form-data; boundary =a",
+            "multipart/form-data; boundary=a b",
+            "multipart/form-data; boundary=a, text/plain",
+            "multipart/form-data; boundary=\"a\"b",
+            "multipart/form-data; boundary=a; b",
+        ] {
+            assert_eq!(Encoding::of(&headers(content_type)), None, "{content_type}");
+        }
+        for (content_type, found) in [
+            ("application/json", Ok(None)),
+            ("application/json; charset=UTF-8", Ok(Some("UTF-8"))),
+            ("application/json; profile=\"https://a.example/b c\"; charset=\"utf-8\"", Ok(Some("utf-8"))),
+            ("application/json; x=\"a;charset=utf-8;b\"; charset=utf-7", Err(Odd)),
+            ("application/json; charset=utf-8; charset=utf-7", Err(Odd)),
+            ("application/json; charset*=utf-8''utf-7", Err(Odd)),
+        ] {
+            assert_eq!(charset(&headers(content_type)), found, "{content_type}");
         }
     }
 

@@ -16,7 +16,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 ];
 
 /// Names under which proxies, frameworks and identity providers take orders.
-const RESERVED_PREFIXES: [&str; 10] = [
+const RESERVED_PREFIXES: [&str; 11] = [
     "x-palisade-",
     "x-forwarded",
     "x-middleware-",
@@ -27,6 +27,8 @@ const RESERVED_PREFIXES: [&str; 10] = [
     "x-appengine-",
     "x-azure-",
     "x-remote-",
+    // Older Next.js renders any error page, or another path, for whoever sends them.
+    "x-invoke-",
 ];
 
 /// Fields of a response that are the connection's own, tell of the software behind, or were meant for the application;
@@ -266,6 +268,7 @@ fn is_reserved_name(name: &str) -> bool {
             | "proxy"
             | "proxy-connection"
             | "remote-addr"
+            | "remote-user"
             | "true-client-ip"
             | "x-action-forwarded"
             | "x-arr-log-id"
@@ -328,6 +331,9 @@ mod tests {
             ("x-http-method-override", "DELETE"),
             ("x-clerk-auth-status", "signed-in"),
             ("x-matched-path", "/admin"),
+            ("x-invoke-status", "404"),
+            ("x-invoke-path", "/admin"),
+            ("remote-user", "root"),
             ("forwarded", "for=1.1.1.1"),
             ("connection", "keep-alive, x-secret, host"),
             ("x-secret", "1"),

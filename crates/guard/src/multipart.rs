@@ -2,6 +2,8 @@
 
 use memchr::memmem;
 
+use crate::form::parameter;
+
 /// One part of a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'b> {
@@ -86,11 +88,33 @@ fn read_part(text: &[u8]) -> Result<Part<'_>, BadMultipart> {
         }
         parameters = rest;
     }
+    if filename.is_none() && !content_type.is_none_or(|value| is_text(value, content)) {
+        return Err(BadMultipart);
+    }
     let content_type = content_type.map(|value: &str| {
         let essence = value.split(';').next().unwrap_or_default();
         essence.trim().to_ascii_lowercase()
     });
+    // busboy takes a part for a file by its name or by this type, and an empty name for none; others go by the name alone.
+    let raw = content_type.as_deref() == Some("application/octet-stream");
+    let clear = match filename.as_deref() {
+        Some("") => raw && content.is_empty(),
+        Some(_) => true,
+        None => !raw,
+    };
+    if !clear {
+        return Err(BadMultipart);
+    }
     Ok(Part { name: name.ok_or(BadMultipart)?, filename, content_type, content })
+}
+
+/// Whether a field's text is the same in the charset it names as in UTF-8: busboy decodes by it, others do not.
+fn is_text(content_type: &str, content: &[u8]) -> bool {
+    let same = |charset: &str| {
+        let is = |name: &str| charset.eq_ignore_ascii_case(name);
+        is("utf-8") || (content.is_ascii() && (is("us-ascii") || is("iso-8859-1")))
+    };
+    parameter(content_type, "charset").is_ok_and(|charset| charset.is_none_or(same))
 }
 
 /// `; key="value"`: browsers quote always and write `"` as `%22` (HTML standard, "multipart/form-data encoding
@@ -142,8 +166,17 @@ mod tests {
         assert_eq!(parts[0], ("a".to_owned(), None, None, "1".to_owned()));
         let name = Some("a;b %22 c.PNG".to_owned());
         assert_eq!(parts[1], ("f".to_owned(), name, Some("image/png".to_owned()), "\x01\r\n-\r\n--b".to_owned()));
+        let none =
+            "Content-Disposition: form-data; name=\"f\"; filename=\"\"\r\nContent-Type: application/octet-stream";
+        assert!(read(&format!("--B\r\n{none}\r\n\r\n\r\n--B--")).is_some(), "no file was chosen");
         assert_eq!(read("--B--"), Some(Vec::new()));
         assert!(read(&format!("{FIELD}\r\n--B--")).is_some());
+        let typed = |charset: &str| {
+            let kind = format!("name=\"a\"\r\nContent-Type: text/plain; charset={charset}");
+            format!("{FIELD}\r\n--B--").replace("name=\"a\"", &kind)
+        };
+        assert!(read(&typed("UTF-8")).is_some() && read(&typed("ISO-8859-1")).is_some());
+        assert!(read(&typed("iso-8859-1").replace("\r\n1", "\r\n\u{e9}")).is_none());
     }
 
     #[test]
@@ -174,7 +207,14 @@ mod tests {
             part("Content-Disposition: form-data; name=\"a\"\nX: y"),
             part("Content-Disposition: form-data; name=\"a\"\r\nContent-Transfer-Encoding: base64"),
             part("Content-Disposition: form-data; name=\"a\"\r\n folded: y"),
+            part("Content-Disposition: form-data; name=\"a\"\r\nContent-Type: text/plain; charset=utf-16le"),
+            part("Content-Disposition: form-data; name=\"a\"\r\nContent-Type: text/plain; charset=\"x;charset=utf-8\""),
             part(&format!("Content-Disposition: form-data; name=\"{}\"", "a".repeat(4096))),
+            part("Content-Disposition: form-data; name=\"a\"; filename=\"\""),
+            part("Content-Disposition: form-data; name=\"a\"; filename=\"\"\r\nContent-Type: application/octet-stream"),
+            part("Content-Disposition: form-data; name=\"a\"; filename=\"\"\r\nContent-Type: text/plain")
+                .replace("x\r", "\r"),
+            part("Content-Disposition: form-data; name=\"a\"\r\nContent-Type: application/octet-stream"),
         ] {
             assert_eq!(read(&body), None, "{body:?}");
         }

@@ -2,9 +2,12 @@
 
 mod alerting;
 mod checking;
+mod given;
 mod maintaining;
 mod probing;
 mod project;
+#[cfg(test)]
+mod tests;
 mod watching;
 
 use std::net::SocketAddr;
@@ -26,19 +29,20 @@ pub(crate) use watching::{
 
 const EXAMPLES: &str = "\
 Examples:
-  palisade demo                                   an example app behind the gate: the thing to try first
-  palisade init                                   look at your project, and propose its palisade.toml
-  palisade serve --upstream http://127.0.0.1:3000 the gate in front of your app, by ./palisade.toml
-  palisade policy check                           every problem of ./palisade.toml, with place and fix
-  palisade policy explain POST /api/contact       what would happen to this request, stage by stage
-  palisade advise POST /api/contact               which protections this route needs, and why
-  palisade check                                  the checklist before a deployment, from evidence
-  palisade probe all http://127.0.0.1:8080        ask a running site whether its protections hold
-  palisade watch --log access.log                 follow a log, and find attacks in it
-  palisade incidents list                         what was found
-  palisade report --format html                   the week in numbers, beside the week before
-  palisade replay access.log                      look for attacks in a log that exists already
+  palisade demo                              an example app behind the gate
+  palisade init                              propose a palisade.toml for your project
+  palisade serve                             the gate in front of your app
+  palisade policy check                      every mistake in ./palisade.toml
+  palisade policy explain POST /api/contact  what would happen to this request
+  palisade advise POST /api/contact          which protections this route needs
+  palisade check                             the checklist before a deployment
+  palisade probe all http://127.0.0.1:8080   do a running site's protections hold?
+  palisade watch --log access.log            follow a log, find attacks in it
+  palisade replay access.log                 find attacks in an old log
+  palisade incidents list                    what was found
+  palisade report --format html              the week in numbers
 
+`palisade COMMAND --help` has examples of each command.
 Exit codes: 0 fine, 1 findings, 2 could not run, 64 usage.";
 
 /// Declare each route of a web app once: Palisade enforces it, proves it, and watches it.
@@ -47,8 +51,9 @@ Exit codes: 0 fine, 1 findings, 2 could not run, 64 usage.";
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// How results are written: for people, or for machines.
-    #[arg(long, global = true, value_enum, default_value_t = FormatName::Human)]
+    /// How results are written: human or json; by check and probe also sarif, junit, html, markdown; by report html or
+    /// markdown; by `blocks export` nginx or nft.
+    #[arg(long, global = true, value_enum, hide_possible_values = true, default_value_t = FormatName::Human)]
     pub(crate) format: FormatName,
     /// Short for `--format json`.
     #[arg(long, global = true, conflicts_with = "format")]
@@ -81,9 +86,9 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Look at a project, propose its palisade.toml, make development secrets.
     Init(Init),
-    /// The gate in front of `[app].upstream`.
+    /// Run the gate: a reverse proxy in front of the app at `[app] upstream`.
     Serve(Serve),
-    /// Look into a policy file.
+    /// Check a policy file, explain a request by it, and print its reference.
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,
@@ -92,71 +97,87 @@ pub(crate) enum Command {
     Advise(Advise),
     /// Follow logs as they grow, find attacks in them, and keep what was found.
     Watch(Watch),
-    /// What was counted, by status, code, client, route and time.
+    /// List or count events, by status, code, client, route and time.
     Events(Events),
-    /// What was found, and what became of it.
+    /// Incidents that were found: list, show, acknowledge, resolve.
     Incidents {
         #[command(subcommand)]
         command: IncidentsCommand,
     },
-    /// Who is shut out.
+    /// Clients that are blocked: list, add, remove, export.
     Blocks {
         #[command(subcommand)]
         command: BlocksCommand,
     },
-    /// Channels: try one, see what was sent, send again what was given up.
+    /// Alerts: test a channel, list messages, send again those that were given up.
     Alert {
         #[command(subcommand)]
         command: AlertCommand,
     },
     /// A week in numbers, beside the week before: sign-ins, limits, CSRF, input, errors, incidents.
     Report(Report),
-    /// Look for attacks in old logs: what `watch` would have said. Writes and notifies nothing.
+    /// Look for attacks in old logs. Notifies nobody; keeps nothing without --write.
     Replay(Replay),
     /// Ask a running site whether its protections hold: yours, or this machine's.
     Probe(Box<Probe>),
-    /// The rules of detection.
+    /// Detection rules: list, test, explain.
     Rules {
         #[command(subcommand)]
         command: RulesCommand,
     },
-    /// The checklist before a deployment, from evidence.
+    /// Go through the pre-deployment checklist, each item by evidence.
     Check(Box<Check>),
-    /// The guide's daily, weekly, monthly and quarterly tasks: due, overdue, done with evidence.
+    /// Recurring security tasks, daily to quarterly: due, overdue, done with evidence.
     Maintenance(Maintenance),
     /// Advise, explain and check for coding assistants, over stdio; it only reads.
     Mcp(Mcp),
-    /// Look at the variables of an environment.
+    /// Check the variables of an environment, and write their fingerprints.
     Env {
         #[command(subcommand)]
         command: EnvCommand,
     },
-    /// Make secrets, rotate them, see how old they are, find those that lie about.
+    /// Make and rotate secrets, see how old they are, scan for secrets in files, history and bundles.
     Secrets {
         #[command(subcommand)]
         command: SecretsCommand,
     },
     /// Completions for a shell, on stdout.
+    #[command(after_help = "\
+Examples:
+  palisade completions bash > ~/.local/share/bash-completion/completions/palisade
+  palisade completions zsh > ~/.zfunc/_palisade")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// The manual page of all commands, in roff: `palisade man > palisade.1`.
+    /// The manual page of all commands, in roff.
+    #[command(after_help = "Example:\n  palisade man > palisade.1 && man ./palisade.1")]
     Man,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     /// Every problem of the file at once, with place and fix. Needs no environment.
+    #[command(after_help = "\
+Examples:
+  palisade policy check
+  palisade policy check --policy deploy/palisade.toml --json
+
+Exit codes: 0 valid, 1 problems, 2 could not run.")]
     Check(PolicyFile),
     /// What would happen to a request, stage by stage.
     Explain(Explain),
     /// Every key of the file, as Markdown.
+    #[command(after_help = "Example:\n  palisade policy reference > docs/policy.md")]
     Reference,
     /// Every answer of the gate's own, with its code, as Markdown.
+    #[command(after_help = "Example:\n  palisade policy answers > docs/answers.md")]
     Answers,
     /// A JSON Schema of the file, for editors.
     #[command(after_help = "\
+Example:
+  palisade policy schema > palisade.schema.json
+
 An editor that knows Taplo's comments takes it from the first line of the file:
   #:schema ./palisade.schema.json")]
     Schema,
@@ -165,8 +186,15 @@ An editor that knows Taplo's comments takes it from the first line of the file:
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
     /// Every rule, with its priority and type.
+    #[command(after_help = "Examples:\n  palisade rules list\n  palisade rules list --rules rules/ --json")]
     List(RulesFiles),
     /// Run the tests that stand in the rules.
+    #[command(after_help = "\
+Examples:
+  palisade rules test
+  palisade rules test --rules rules/ --no-built-in
+
+Exit codes: 0 every test passed, 1 one failed, 2 could not run.")]
     Test(RulesFiles),
     /// Why a rule did, or did not, fire on a log: what it asked of the last event, and what it remembers.
     Explain(RulesExplain),
@@ -194,7 +222,7 @@ pub(crate) struct LogArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
     /// A path to which sign-ins are sent, where no policy says so; may be repeated.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = given::path)]
     pub(crate) login: Vec<String>,
     /// The policy file, for routes, kinds and trusted proxies.
     #[arg(long, value_name = "FILE")]
@@ -207,7 +235,7 @@ pub(crate) struct LogArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct GeoArgs {
     /// A database of countries by address, in MaxMind's format (.mmdb). Palisade brings none, and fetches none.
-    #[arg(long, value_name = "FILE", env = "PALISADE_GEO")]
+    #[arg(long, value_name = "FILE", env = "PALISADE_GEO", hide_env_values = true)]
     pub(crate) geo: Option<PathBuf>,
 }
 
@@ -227,7 +255,7 @@ pub(crate) struct Replay {
     #[command(flatten)]
     pub(crate) rules: RulesFiles,
     /// Seconds that a line may be older than one before it and still be counted; at most 600.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=600))]
     pub(crate) lateness: u64,
     /// Among how many shards groups are shared; the result is the same for any number.
     #[arg(long, value_name = "N", default_value_t = 1, hide = true)]
@@ -240,7 +268,10 @@ pub(crate) struct Replay {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  palisade rules explain login-failures-client access.log --line 1200")]
+#[command(after_help = "\
+Examples:
+  palisade rules explain login-failures-client access.log
+  palisade rules explain login-failures-client access.log --line 1200")]
 pub(crate) struct RulesExplain {
     /// The rule's id.
     pub(crate) rule: String,
@@ -260,7 +291,7 @@ Example, for an assistant that reads .mcp.json:
 
 It speaks the Model Context Protocol on stdin and stdout, in the project's folder.")]
 pub(crate) struct Mcp {
-    /// Tell what strangers wrote, too: cut, printable, and marked.
+    /// Include text that strangers wrote: at most 80 printable characters of each, marked as untrusted.
     #[arg(long)]
     pub(crate) include_untrusted: bool,
 }
@@ -273,12 +304,12 @@ Examples:
   palisade demo --listen 127.0.0.1:9000")]
 pub(crate) struct Demo {
     /// Where the gate listens.
-    #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN", hide_env_values = true, default_value = "127.0.0.1:8080", value_parser = given::address)]
     pub(crate) listen: SocketAddr,
-    /// Where operators are answered [default: 127.0.0.1:9180, or a free port].
-    #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN")]
+    /// Where the dashboard, /healthz, /readyz and /metrics are [default: 127.0.0.1:9180, or a free port].
+    #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN", hide_env_values = true, value_parser = given::address)]
     pub(crate) admin: Option<SocketAddr>,
-    /// Attack it, for some seconds, from made-up clients: something for the detector to find.
+    /// Attack it for up to 20 seconds, from made-up clients, so that the detector finds something.
     #[arg(long)]
     pub(crate) attack: bool,
     #[command(flatten)]
@@ -306,31 +337,30 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArgs,
     /// Where the gate listens [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "PALISADE_LISTEN", hide_env_values = true, value_parser = given::address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Where the app is; overrides `[app].upstream`.
-    #[arg(long, value_name = "URL", env = "PALISADE_UPSTREAM")]
+    #[arg(long, value_name = "URL", env = "PALISADE_UPSTREAM", hide_env_values = true)]
     pub(crate) upstream: Option<String>,
-    /// Where operators are answered: the dashboard, /healthz, /readyz, /metrics; off loopback only with TLS of its own; or
-    /// `off` [default: 127.0.0.1:9180].
-    #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN")]
+    /// Where the dashboard, /healthz, /readyz and /metrics are; off loopback only with `[listen] tls`; or `off` [default: 127.0.0.1:9180].
+    #[arg(long, value_name = "ADDR", env = "PALISADE_ADMIN", hide_env_values = true)]
     pub(crate) admin: Option<String>,
-    /// Where Vercel's drains, Clerk's webhooks and applications report; loopback only [default: off].
-    #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE")]
+    /// Where Vercel's drains, Clerk's webhooks and applications send reports; loopback only [default: off].
+    #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE", hide_env_values = true)]
     pub(crate) intake: Option<String>,
     #[command(flatten)]
     pub(crate) geo: GeoArgs,
     /// Send events to the stream of that name, on the server of `[state] redis` or REDIS_URL, instead of detecting here:
     /// `palisade watch --stream` reads it.
-    #[arg(long, value_name = "NAME", env = "PALISADE_STREAM")]
+    #[arg(long, value_name = "NAME", env = "PALISADE_STREAM", hide_env_values = true)]
     pub(crate) stream: Option<String>,
     /// Reload at SIGHUP alone, not when a file has changed.
     #[arg(long)]
     pub(crate) no_watch: bool,
     /// Threads [default: one for each core].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = given::count)]
     pub(crate) threads: Option<usize>,
-    /// Validate everything that serving needs, and end: 0, or 2 with every problem.
+    /// Check everything that serving needs, and exit: 0, or 2 with every problem.
     #[arg(long)]
     pub(crate) check: bool,
 }
@@ -347,7 +377,7 @@ pub(crate) struct EnvironmentArgs {
     /// development, staging or production; else PALISADE_ENV, VERCEL_ENV, NODE_ENV; else production.
     #[arg(long = "env", value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Variables from a file, beneath those of the process; may be repeated, the first that sets a name wins.
+    /// Variables from a file; those of the process win, then the first file that sets a name; may be repeated.
     #[arg(long = "env-file", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -385,7 +415,7 @@ pub(crate) struct Advise {
     pub(crate) method: Option<String>,
     /// The path.
     pub(crate) path: Option<String>,
-    /// The decision matrix: every kind with its defaults, and the guide's own route types.
+    /// The decision matrix: every kind with its defaults, and the route types of the operations guide (docs/handbook.md).
     #[arg(long)]
     pub(crate) matrix: bool,
     /// The policy file; without one, the defaults.
@@ -394,6 +424,24 @@ pub(crate) struct Advise {
 }
 
 impl Args {
+    /// The formats of the command, where one was asked for that it does not write.
+    pub(crate) fn formats_instead(&self) -> Option<&'static str> {
+        let report = self.report_format();
+        let (known, fits) = match (&self.command, report) {
+            (Command::Report(_), _) => {
+                let other = matches!(report, None | Some(ReportFormat::Sarif | ReportFormat::Junit));
+                ("markdown, html or json", !other)
+            }
+            (Command::Check(_) | Command::Probe(_), _) => {
+                ("human, json, sarif, junit, html or markdown", report.is_some())
+            }
+            // It says itself which it wants, also where none was named.
+            (Command::Blocks { command: BlocksCommand::Export(_) }, _) => return None,
+            _ => ("human or json", self.format().is_some()),
+        };
+        (!fits).then_some(known)
+    }
+
     /// For what people and programs read; none where another format was asked for.
     pub(crate) fn format(&self) -> Option<Format> {
         match self.report_format()? {
@@ -415,25 +463,5 @@ impl Args {
             FormatName::Markdown => ReportFormat::Markdown,
             FormatName::Nginx | FormatName::Nft => return None,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        use clap::CommandFactory as _;
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn json_is_short_for_the_format() {
-        let parse = |args: &[&str]| Args::try_parse_from(args).expect("args").format();
-        assert_eq!(parse(&["palisade", "advise", "--matrix", "--json"]), Some(Format::Json));
-        assert_eq!(parse(&["palisade", "--format", "json", "advise", "--matrix"]), Some(Format::Json));
-        assert_eq!(parse(&["palisade", "advise", "GET", "/"]), Some(Format::Human));
-        assert_eq!(parse(&["palisade", "advise", "GET", "/", "--format", "sarif"]), None);
     }
 }

@@ -64,8 +64,8 @@ fn list(args: &BlocksList, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn add(args: &BlocksAdd) -> anyhow::Result<Exit> {
-    let net: Net = args.net.parse().map_err(|bad| anyhow::anyhow!("{:?} cannot be shut out: {bad}", args.net))?;
-    net.check(&trusted(&args.policy)?).map_err(|bad| anyhow::anyhow!("{net} is never shut out: {bad}"))?;
+    let net: Net = args.net.parse().map_err(|bad| anyhow::anyhow!("{:?} cannot be blocked: {bad}", args.net))?;
+    net.check(&trusted(&args.policy)?).map_err(|bad| anyhow::anyhow!("{net} is never blocked: {bad}"))?;
     let now = stored::now();
     let seconds =
         seconds(&args.time).with_context(|| format!("{:?} is no time: write 30s, 10m, 2h or 1d", args.time))?;
@@ -77,7 +77,7 @@ fn add(args: &BlocksAdd) -> anyhow::Result<Exit> {
     if !store.block(&block)? {
         bail!("there are {MAX_BLOCKS} blocks already; `palisade blocks remove` makes room");
     }
-    output::note(&format!("{net} is shut out until {} UTC", plain(until)));
+    output::note(&format!("{net} is blocked until {} UTC", plain(until)));
     Ok(Exit::Fine)
 }
 
@@ -87,9 +87,9 @@ fn remove(args: &BlocksRemove) -> anyhow::Result<Exit> {
     let mut store = stored::open(&args.store)?;
     for net in nets {
         if !store.unblock(net)? {
-            bail!("{net} is not shut out; `palisade blocks list` says who is");
+            bail!("{net} is not blocked; `palisade blocks list` says who is");
         }
-        output::note(&format!("{net} is let in again"));
+        output::note(&format!("{net} is no longer blocked"));
     }
     Ok(Exit::Fine)
 }

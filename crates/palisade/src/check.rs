@@ -77,6 +77,7 @@ fn ask_site(args: &Check, policy: Option<&Policy>, facts: &mut Facts) -> anyhow:
         output::result(&format!("{}: nothing is sent\n{}", target.shown(), live::rehearse(&plan).join("\n")));
         return Ok(Some(Exit::Fine));
     }
+    probe::told_of_mode(policy);
     facts.live = Fact::Known(probe::ask(&target, &plan, &args.asking));
     Ok(None)
 }

@@ -154,7 +154,7 @@ pub(crate) fn policy(named: Option<&Path>, root: &Root, environment: Environment
         Ok(Built { policy, .. }) => Ok(Some(policy)),
         Err(found) => {
             output::diagnostics(&found, &texts);
-            Ok(None)
+            bail!("{} is not valid, so nothing can be judged by it; mend the above and run again", path.display())
         }
     }
 }

@@ -82,8 +82,10 @@ fn shown(row: &EventRow) -> String {
     let dash =
         |text: &str| if text.is_empty() { "-".to_owned() } else { Untrusted::new(text).cut(60).terminal().to_string() };
     let route = if row.is_other() { "(many)".to_owned() } else { dash(&row.route) };
-    let (time, what) = (plain(row.last), [&row.code, &row.what, &row.account]);
-    let what: Vec<_> = what.into_iter().filter(|text| !text.is_empty()).map(|text| dash(text)).collect();
+    // What an observing gate let pass has a code all the same.
+    let observed = if row.decision == "would-refuse" { &row.decision } else { "" };
+    let (time, what) = (plain(row.last), [observed, &row.code, &row.what, &row.account]);
+    let what: Vec<_> = what.into_iter().filter(|text| !text.is_empty()).map(dash).collect();
     format!("{time}  {:>6} x {}  {:<20} {route}  {}", row.count, row.status, dash(&row.client), what.join(" "))
 }
 

@@ -7,12 +7,12 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use palisade_policy::Overrides;
+use palisade_policy::{Origin, Overrides, environment_problems};
 use palisade_probe::Root;
 use palisade_probe::routes::{self, Names};
 use serde_json::json;
 
-use crate::args::Init;
+use crate::args::{EnvironmentArgs, Init};
 use crate::load;
 use crate::output::{self, Exit, Format};
 use propose::Proposal;
@@ -29,8 +29,8 @@ const IGNORED: [(&str, &[&str]); 2] = [
     ("palisade.db*", &["palisade.db*", "/palisade.db*"]),
 ];
 
-/// Palisade's own secrets, made here for development.
-const SECRETS: [&str; 2] = ["CSRF_SECRET", "SESSION_SECRET"];
+/// Palisade's own secrets, made here for development; the last opens the dashboard.
+const SECRETS: [&str; 3] = ["CSRF_SECRET", "SESSION_SECRET", palisade_policy::ADMIN_TOKEN];
 
 pub(crate) fn run(args: &Init, format: Format) -> anyhow::Result<Exit> {
     let root = Root::new(&args.root).with_context(|| format!("{} is no folder", args.root.display()))?;
@@ -43,6 +43,10 @@ pub(crate) fn run(args: &Init, format: Format) -> anyhow::Result<Exit> {
     let name = name(&root);
     let place = render::Place { name: &name, upstream: args.upstream.as_deref().unwrap_or(UPSTREAM) };
     let text = render::policy(&proposal, &place);
+    if let Some(typed) = args.upstream.as_deref().filter(|typed| Origin::parse(typed).is_none_or(|origin| origin.https))
+    {
+        bail!("--upstream: {typed} is not where an app listens: write it like {UPSTREAM}");
+    }
     check(&text)?;
     if format == Format::Json {
         output::result(&serde_json::to_string_pretty(&data(&proposal, &text))?);
@@ -52,7 +56,7 @@ pub(crate) fn run(args: &Init, format: Format) -> anyhow::Result<Exit> {
     } else {
         told(&proposal);
     }
-    write(args, &root, &text)
+    write(args, &root, &text, &proposal)
 }
 
 /// The policy that would be written is valid; anything else is a fault of ours, said before a file is touched.
@@ -76,6 +80,7 @@ fn name(root: &Root) -> String {
     let manifest = root.text("package.json", LARGEST).ok();
     let manifest: Option<serde_json::Value> = manifest.and_then(|text| serde_json::from_str(&text).ok());
     let named = manifest.as_ref().and_then(|value| value.get("name")?.as_str()).map(str::to_owned);
+    let named = named.or_else(|| crate_name(&root.text("Cargo.toml", LARGEST).ok()?));
     let folder = || root.path().file_name().map(|name| name.to_string_lossy().into_owned());
     let name = named.or_else(folder).unwrap_or_default();
     let plain: String =
@@ -84,11 +89,27 @@ fn name(root: &Root) -> String {
     if plain.is_empty() { "app".to_owned() } else { plain }
 }
 
+/// `name` of the table `[package]`.
+fn crate_name(manifest: &str) -> Option<String> {
+    let mut lines = manifest.lines().map(str::trim).skip_while(|line| *line != "[package]").skip(1);
+    let name = lines.by_ref().take_while(|line| !line.starts_with('[')).find_map(|line| line.strip_prefix("name"))?;
+    Some(name.trim_start().strip_prefix('=')?.trim().trim_matches('"').to_owned())
+}
+
 /// For people: what was found, and what the gate will not see.
 fn told(proposal: &Proposal) {
-    let services =
-        if proposal.services.is_empty() { "no service that is known".to_owned() } else { proposal.services.join(", ") };
-    output::note(&format!("Found {} routes to declare; {services}.", proposal.routes.len()));
+    let services = match proposal.services.as_slice() {
+        [] => String::new(),
+        services => format!("; services: {}", services.join(", ")),
+    };
+    match proposal.routes.len() {
+        0 => output::note(&format!(
+            "Found no route to declare{services}. Next.js, Convex, axum and OpenAPI documents are understood; other apps write \
+             their routes into palisade.toml (`palisade advise POST /path` proposes an entry)."
+        )),
+        1 => output::note(&format!("Found 1 route to declare{services}.")),
+        count => output::note(&format!("Found {count} routes to declare{services}.")),
+    }
     for route in &proposal.routes {
         let methods = if route.methods.is_empty() { String::new() } else { format!(" {}", route.methods.join(", ")) };
         output::note(&format!("  {}{methods}: {} - {}", route.path, route.kind, route.because));
@@ -120,7 +141,7 @@ fn data(proposal: &Proposal, text: &str) -> serde_json::Value {
     })
 }
 
-fn write(args: &Init, root: &Root, text: &str) -> anyhow::Result<Exit> {
+fn write(args: &Init, root: &Root, text: &str, proposal: &Proposal) -> anyhow::Result<Exit> {
     if root.has(POLICY) && !args.overwrite {
         let asked = "palisade.toml is there already. Replace it?";
         if args.yes || !agreed(asked)? {
@@ -132,15 +153,56 @@ fn write(args: &Init, root: &Root, text: &str) -> anyhow::Result<Exit> {
         output::note("Nothing was written.");
         return Ok(Exit::Fine);
     }
-    save(&root.path().join(POLICY), text.as_bytes(), 0o644)?;
+    save(&root.path().join(POLICY), text.as_bytes(), 0o644, 0o777)?;
     output::note("Wrote palisade.toml");
     ignore(root)?;
     secrets(root)?;
-    output::note(
-        "Next:\n  palisade policy check\n  palisade serve --env development --env-file .env.local\n  palisade check\n\
-         It observes and refuses nothing. When its events show no would-deny that you did not expect, change one line: mode = \"enforce\".",
-    );
+    output::note(&next(args, root, proposal));
     Ok(Exit::Fine)
+}
+
+/// What to do next, by commands that work in the folder in which they are typed.
+fn next(args: &Init, root: &Root, proposal: &Proposal) -> String {
+    let go = if args.root == Path::new(".") { String::new() } else { format!("  cd {}\n", args.root.display()) };
+    let upstream = args.upstream.as_deref().unwrap_or(UPSTREAM);
+    let files = env_files(root, proposal);
+    let named: String = files.iter().map(|file| format!(" --env-file {file}")).collect();
+    let missing: String = missing(root, &files).iter().map(|what| format!("  {what}\n")).collect();
+    let missing = if missing.is_empty() {
+        missing
+    } else {
+        format!("Before the gate can start, put what the app has, or should have, into .env.local:\n{missing}")
+    };
+    format!(
+        "{missing}Next, with the app running at {upstream} (elsewhere: change `upstream`):\n{go}  palisade policy check\n  \
+         palisade serve --env development{named}\n  palisade check\n\
+         Visit the app at http://127.0.0.1:8080, and the dashboard at http://127.0.0.1:9180 with the PALISADE_ADMIN_TOKEN that \
+         .env.local holds. The gate observes and refuses nothing. When its events show no \
+         would-refuse that you did not expect, change one line: mode = \"enforce\"."
+    )
+}
+
+/// The files with the variables of development that are there, in the order in which Next.js reads them. An app in a folder
+/// of the project has its own there.
+fn env_files(root: &Root, proposal: &Proposal) -> Vec<String> {
+    let folders = [Some(String::new()), Some(format!("{}/", proposal.directory)).filter(|folder| folder != "/")];
+    let names = [".env.development.local", ".env.local", ".env.development", ".env"];
+    let all = folders.iter().flatten().flat_map(|folder| names.map(|name| format!("{folder}{name}")));
+    all.filter(|file| root.has(file)).collect()
+}
+
+/// What `serve` would miss in these files.
+fn missing(root: &Root, files: &[String]) -> Vec<String> {
+    let files = files.iter().map(|file| root.path().join(file)).collect();
+    let surroundings = load::surroundings(&EnvironmentArgs { name: Some("development".to_owned()), files });
+    // Where they cannot be read, `serve` says so itself.
+    let Some((surroundings, file)) = surroundings.ok().zip(load::policy(&root.path().join(POLICY)).ok()) else {
+        return Vec::new();
+    };
+    let Ok(built) = file.build(&surroundings, Overrides::default()) else { return Vec::new() };
+    let seconds = i64::try_from(crate::stored::now().micros() / 1_000_000).unwrap_or(i64::MAX);
+    let found = environment_problems(&built.policy, &surroundings.variables, seconds);
+    found.iter().filter(|problem| problem.code == "variable-missing").map(|problem| problem.message.clone()).collect()
 }
 
 /// Asks a person; without a terminal the answer is no, and how to say yes is told.
@@ -166,7 +228,7 @@ fn ignore(root: &Root) -> anyhow::Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    save(&root.path().join(".gitignore"), appended(&before, &missing.join("\n")).as_bytes(), 0o644)?;
+    save(&root.path().join(".gitignore"), appended(&before, &missing.join("\n")).as_bytes(), 0o644, 0o777)?;
     output::note(&format!("Added to .gitignore: {}", missing.join(", ")));
     Ok(())
 }
@@ -190,7 +252,7 @@ fn secrets(root: &Root) -> anyhow::Result<()> {
         return Ok(());
     }
     let lines: Vec<String> = missing.iter().map(|name| format!("{name}={}", crate::secrets::secret())).collect();
-    save(&root.path().join(".env.local"), appended(&before, &lines.join("\n")).as_bytes(), 0o600)?;
+    save(&root.path().join(".env.local"), appended(&before, &lines.join("\n")).as_bytes(), 0o600, 0o700)?;
     output::note(&format!("Wrote development secrets to .env.local: {}", missing.join(", ")));
     Ok(())
 }
@@ -209,11 +271,12 @@ fn appended(before: &str, lines: &str) -> String {
     format!("{before}{gap}{lines}\n")
 }
 
-/// Writes beside and renames, so that a crash leaves the old file; what is new gets `mode`.
-fn save(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+/// Writes beside and renames, so that a crash leaves the old file; what is new gets `mode`, what is there keeps its own as far as
+/// `kept` goes.
+fn save(path: &Path, bytes: &[u8], mode: u32, kept: u32) -> anyhow::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let cannot = || format!("{} cannot be written", path.display());
-    let mode = std::fs::metadata(path).map_or(mode, |about| about.permissions().mode() & 0o777);
+    let mode = std::fs::metadata(path).map_or(mode, |about| about.permissions().mode() & kept);
     let beside = path.with_file_name(format!(".palisade-{}", std::process::id()));
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).with_context(cannot)?;

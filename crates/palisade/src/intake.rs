@@ -30,13 +30,7 @@ impl Reports {
         enrich: Enrich,
         variables: &BTreeMap<String, String>,
     ) -> anyhow::Result<Reports> {
-        let secrets = secrets(variables);
-        if secrets.vercel.is_empty() && secrets.clerk.is_empty() && secrets.token.is_none() {
-            bail!(
-                "nobody could send anything to the intake: set PALISADE_INTAKE_TOKEN (`palisade secrets new` makes one), \
-                 VERCEL_DRAIN_SECRET or CLERK_WEBHOOK_SECRET"
-            );
-        }
+        let secrets = secrets(variables)?;
         let (sender, queue) = sync_channel(WAITING);
         let intake = Arc::new(Intake::new(secrets, enrich, rand::random(), Queue(sender))?);
         let listener = IntakeListener::bind(address).with_context(|| format!("cannot take reports at {address}"))?;
@@ -69,14 +63,21 @@ impl Sink for Queue {
     }
 }
 
-/// While a secret is changed, the one before holds too, as `NAME_PREVIOUS`.
-fn secrets(variables: &BTreeMap<String, String>) -> Secrets {
+/// Who may send; an error where nobody could. While a secret is changed, the one before holds too, as `NAME_PREVIOUS`.
+pub(crate) fn secrets(variables: &BTreeMap<String, String>) -> anyhow::Result<Secrets> {
     let one = |name: &str| variables.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     let both = |name: &str| [one(name), one(&format!("{name}_PREVIOUS"))].into_iter().flatten().collect();
-    Secrets {
+    let secrets = Secrets {
         vercel: both("VERCEL_DRAIN_SECRET"),
         vercel_verify: one("VERCEL_DRAIN_VERIFY"),
         clerk: both("CLERK_WEBHOOK_SECRET"),
         token: one("PALISADE_INTAKE_TOKEN"),
+    };
+    if secrets.vercel.is_empty() && secrets.clerk.is_empty() && secrets.token.is_none() {
+        bail!(
+            "nobody could send anything to the intake: set PALISADE_INTAKE_TOKEN (`palisade secrets new` makes one), \
+             VERCEL_DRAIN_SECRET or CLERK_WEBHOOK_SECRET"
+        );
     }
+    Ok(secrets)
 }

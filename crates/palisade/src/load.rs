@@ -30,8 +30,13 @@ pub(crate) struct Surroundings {
 
 /// Reads and parses the policy file.
 pub(crate) fn policy(path: &Path) -> anyhow::Result<PolicyText> {
-    let text = read(path)
-        .with_context(|| format!("no policy can be read from {} (name one with --policy FILE)", path.display()))?;
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        bail!(
+            "there is no policy at {}: `palisade init` proposes one, --policy FILE names another place",
+            path.display()
+        );
+    }
+    let text = read(path).context("the policy cannot be read")?;
     // The same problems come again from building, beside those that need more than the text.
     let (draft, _) = parse(FileId(0), &text);
     let texts = Texts::new().with(FileId(0), path.display().to_string(), text);

@@ -71,13 +71,8 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> anyhow::Result<Exit> {
     let (named, report) = (args.format, args.report_format());
-    let fits = match &args.command {
-        Command::Report(_) | Command::Check(_) | Command::Probe(_) => report.is_some(),
-        Command::Blocks { .. } => args.format().is_some() || report.is_none(),
-        _ => args.format().is_some(),
-    };
-    if !fits {
-        output::problem("this command does not write in that format; --help says which it knows");
+    if let Some(known) = args.formats_instead() {
+        output::problem(&format!("this command does not write in that format: --format takes {known}"));
         return Ok(Exit::Usage);
     }
     let (format, report) = (args.format().unwrap_or(Format::Human), report.unwrap_or(ReportFormat::Human));

@@ -9,7 +9,7 @@ use palisade_backend::{SystemEntropy, now, providers};
 use palisade_diag::Diagnostics;
 use palisade_event::Stage;
 use palisade_guard::{BodyHint, Env, Explanation, Peer, Plan, Providers, Ruling, Secrets, State, View};
-use palisade_policy::{Overrides, Policy};
+use palisade_policy::{Mode, Overrides, Policy};
 use serde_json::json;
 
 use crate::args::{Explain, PolicyFile};
@@ -41,8 +41,11 @@ pub(crate) fn check(args: &PolicyFile, format: Format) -> anyhow::Result<Exit> {
         Format::Human => {
             output::diagnostics(&found, &texts);
             match routes {
+                Some(1) => output::result(&format!("{} is valid: 1 route", args.policy.display())),
                 Some(routes) => output::result(&format!("{} is valid: {routes} routes", args.policy.display())),
-                None => output::problem(&format!("{} problems in {}", found.len(), args.policy.display())),
+                None => {
+                    output::problem(&format!("{} is not valid; mend the above and check again", args.policy.display()));
+                }
             }
         }
     }
@@ -74,6 +77,10 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
         }
     };
     let policy = built.policy;
+    if !args.path.starts_with('/') {
+        bail!("{} is not a path: write one that begins with /, such as /api/contact", args.path);
+    }
+    let observes = observes(&policy, &args.method, &args.path);
     let advice = policy.advise(&args.method, args.path.split('?').next().unwrap_or_default());
     let explanation = explanation(policy, args, &surroundings)?;
     let refusal = explanation.refusal();
@@ -98,28 +105,38 @@ pub(crate) fn explain(args: &Explain, format: Format) -> anyhow::Result<Exit> {
                 "method": args.method, "path": args.path, "route": route, "stages": stages, "refusal": answer,
             }))?);
         }
-        Format::Human => {
-            output::result(&format!(
-                "{} {} -> {} ({})\n",
-                args.method,
-                args.path,
-                explanation.route.as_deref().unwrap_or("no route"),
-                explanation.kind.map_or("no kind", palisade_event::Kind::id)
-            ));
-            for (stage, ruling) in &explanation.rulings {
-                let (outcome, code) = outcome(*ruling);
-                let outcome = code.map_or(outcome.to_owned(), |code| format!("{outcome} {code}"));
-                output::result(&format!("{:<11} {outcome:<28} {}", stage.id(), setting(*stage)));
-            }
-            output::result(&match refusal {
-                Some((stage, code)) => {
-                    format!("\nrefused at {stage}: {} {code} (OWASP {})", code.status(), code.owasp())
-                }
-                None => "\nadmitted".to_owned(),
-            });
-        }
+        Format::Human => people(args, &explanation, setting, observes),
     }
     Ok(Exit::Fine)
+}
+
+/// The stages, a line each, and what would be answered.
+fn people(args: &Explain, explanation: &Explanation, setting: impl Fn(Stage) -> String, observes: bool) {
+    let refusal = explanation.refusal();
+    output::result(&format!(
+        "{} {} -> {} ({})\n",
+        args.method,
+        args.path,
+        explanation.route.as_deref().unwrap_or("no route"),
+        explanation.kind.map_or("no kind", palisade_event::Kind::id)
+    ));
+    for (stage, ruling) in &explanation.rulings {
+        let (outcome, code) = outcome(*ruling);
+        let outcome = match code {
+            Some(code) => format!("{outcome} {code}"),
+            // Without a target that is served the stages behind it have nothing to go by.
+            None if refusal.is_some_and(|(stage, _)| stage == Stage::Target) => "not asked".to_owned(),
+            None => outcome.to_owned(),
+        };
+        output::result(&format!("{:<11} {outcome:<28} {}", stage.id(), setting(*stage)));
+    }
+    let observed = if observes { "; by mode = \"observe\" it passes, and the event says so" } else { "" };
+    output::result(&match refusal {
+        Some((stage, code)) => {
+            format!("\nrefused at {stage}: {} {code} (OWASP {}){observed}", code.status(), code.owasp())
+        }
+        None => "\nadmitted".to_owned(),
+    });
 }
 
 fn explanation(policy: Policy, args: &Explain, surroundings: &load::Surroundings) -> anyhow::Result<Explanation> {
@@ -145,6 +162,13 @@ fn explanation(policy: Policy, args: &Explain, surroundings: &load::Surroundings
         View { method: &method, uri: &uri, version: Version::HTTP_11, headers: &headers, peer, body: BodyHint::Empty };
     let plan = compile(policy, &surroundings.variables)?;
     Ok(plan.explain(&view, &env))
+}
+
+/// Whether a refusal of this request would only be told.
+fn observes(policy: &Policy, method: &str, path: &str) -> bool {
+    let advice = policy.advise(method, path.split('?').next().unwrap_or_default());
+    let named = policy.routes().iter().find(|route| route.path == advice.route);
+    named.map_or(policy.app.mode, |route| route.mode) == Mode::Observe
 }
 
 fn outcome(ruling: Ruling) -> (&'static str, Option<&'static str>) {

@@ -13,7 +13,7 @@ use palisade_check::facts::live::{Aim, Live};
 use palisade_check::headers::Site;
 use palisade_check::{Case, Check, Fact, Facts, Finding, Report};
 use palisade_guard::{Entropy as _, Run, X_PALISADE_RUN};
-use palisade_policy::{Overrides, Policy};
+use palisade_policy::{Mode, Overrides, Policy};
 use palisade_probe::live::{self, Caps, Consent, Plan, Signs, Target};
 
 use crate::args::{EnvironmentArgs, LiveArgs, Probe, What};
@@ -40,6 +40,7 @@ pub(crate) fn run(args: &Probe, format: ReportFormat) -> anyhow::Result<Exit> {
         output::result(&format!("{}: nothing is sent\n{}", target.shown(), live::rehearse(&plan).join("\n")));
         return Ok(Exit::Fine);
     }
+    told_of_mode(policy.as_ref());
     let live = ask(&target, &plan, &args.live);
     if let Some(why) = nothing(&live) {
         bail!(why);
@@ -64,6 +65,16 @@ pub(crate) fn run(args: &Probe, format: ReportFormat) -> anyhow::Result<Exit> {
         }
     }
     Ok(if fine { Exit::Fine } else { Exit::Findings })
+}
+
+/// Says that a gate with this policy refuses nothing yet: what fails then is no fault of its rules.
+pub(crate) fn told_of_mode(policy: Option<&Policy>) {
+    if policy.is_some_and(|policy| policy.app.mode == Mode::Observe) {
+        output::note(
+            "the policy says mode = \"observe\": its gate refuses nothing yet, so what it would refuse fails here. \
+             Probe again with mode = \"enforce\".",
+        );
+    }
 }
 
 /// Asks by a plan, and says on a terminal what is being done.

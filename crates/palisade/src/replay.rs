@@ -175,7 +175,10 @@ impl Log {
         let format =
             named.cloned().or_else(|| detect(head.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n')));
         let Some(format) = format else {
-            bail!("the format of {name} is not known; say it by --log-format, or give nginx's log_format");
+            if head.is_empty() {
+                bail!("{name} is empty");
+            }
+            bail!("the format of {name} is not known: name it by --log-format, or give nginx's log_format");
         };
         let input = BufReader::with_capacity(CHUNK, std::io::Cursor::new(head).chain(input));
         let reader = Reader::new(format, enrich.clone());

@@ -47,7 +47,7 @@ pub(crate) fn load(files: &RulesFiles) -> anyhow::Result<Loaded> {
         }
         Err(found) => {
             output::diagnostics(&found, &sources);
-            bail!("{} problems in rule files", found.len());
+            bail!("the rules are not valid; mend the above and run again");
         }
     }
 }

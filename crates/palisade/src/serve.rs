@@ -10,7 +10,7 @@ use palisade_backend::Notice;
 use palisade_diag::Diagnostics;
 use palisade_gateway::{Admin, Certificate, Config, Control, EventSink, Gateway, Pages};
 use palisade_guard::Plan;
-use palisade_policy::Policy;
+use palisade_policy::{Mode, Policy};
 use palisade_watch::lines::Enrich;
 use palisade_watch::notify::Target;
 
@@ -22,18 +22,23 @@ use crate::prepare::{AdminAt, Prepared, Refused, prepare};
 use crate::reload::{Keeper, Watched};
 use crate::stream::{self, Feed};
 use crate::warden::Warden;
-use crate::{alert, board, export, notify, replay, rules, signals};
+use crate::{alert, board, export, notify, replay, rules, signals, stored};
 
 pub(crate) fn run(args: &Serve) -> anyhow::Result<Exit> {
     let inherited = inherited()?;
     let bound = inherited.as_ref().map(TcpListener::local_addr).transpose()?;
     let mut files = BTreeSet::new();
     match prepare(args, bound, None, &mut files) {
-        Err(Refused::Found(found, texts)) => Ok(refuse(&found, &texts)),
+        Err(Refused::Found(found, texts)) => Ok(refuse(args, &found, &texts)),
         Err(Refused::Unread(error)) => Err(error),
         Ok(prepared) => {
             output::diagnostics(&prepared.found, &prepared.texts);
             if args.check {
+                let problems = beside_problems(args, &prepared);
+                if !problems.is_empty() {
+                    problems.iter().for_each(|problem| output::problem(problem));
+                    return Ok(Exit::CouldNotRun);
+                }
                 output::note(&format!("policy and environment are fine for {}", prepared.environment.id()));
                 return Ok(Exit::Fine);
             }
@@ -57,8 +62,51 @@ fn tell(notice: &Notice) {
     }
 }
 
-fn refuse(found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
+/// What `--check` asks of the parts beside the gate, which starting them would find out: rules, countries, the store, the
+/// intake, the stream. All at once; nothing is made, and nobody is called.
+fn beside_problems(args: &Serve, prepared: &Prepared) -> Vec<String> {
+    let policy = prepared.plan.policy();
+    let mut problems = Vec::new();
+    let mut note = |outcome: anyhow::Result<()>| problems.extend(outcome.err().map(|error| format!("{error:#}")));
+    note(rules::load_with(&args.rules, policy, &args.policy.policy).map(drop));
+    note(replay::country(&args.geo).map(drop));
+    if let Some(name) = &args.stream {
+        let variable = policy.state.redis.as_deref().unwrap_or("REDIS_URL");
+        note(stream::open(name, variable, &prepared.variables).map(drop));
+    }
+    let place = args.store.place_if_any().filter(|_| args.stream.is_none());
+    note(place.as_ref().map_or(Ok(()), stored::has_room));
+    if let Some(address) = &policy.listen.intake {
+        if place.is_none() && args.stream.is_none() {
+            note(Err(anyhow::anyhow!("{NOBODY_HEARS}")));
+        }
+        note(intake_address(address).map(drop));
+        note(crate::intake::secrets(&prepared.variables).map(drop));
+    }
+    problems
+}
+
+const NOBODY_HEARS: &str = "with --store off nobody would hear what the intake takes: leave one of the two out";
+
+fn intake_address(text: &str) -> anyhow::Result<SocketAddr> {
+    let address: SocketAddr = text.parse().with_context(|| format!("{text} is no address for the intake"))?;
+    if !address.ip().to_canonical().is_loopback() {
+        bail!(
+            "{address}: the intake takes reports on this machine alone; write a loopback address, such as 127.0.0.1:9280"
+        );
+    }
+    Ok(address)
+}
+
+fn refuse(args: &Serve, found: &Diagnostics, texts: &palisade_diag::Sources) -> Exit {
     output::diagnostics(found, texts);
+    // Where `init` has put them; the gate reads no file that is not named.
+    let missing = found.iter().any(|problem| problem.code == "variable-missing");
+    if missing && args.environment.files.is_empty() && std::path::Path::new(".env.local").is_file() {
+        output::note(
+            "palisade: .env.local is here and was not read; to read it: --env development --env-file .env.local",
+        );
+    }
     output::problem("nothing was started; mend the above and run again");
     Exit::CouldNotRun
 }
@@ -71,6 +119,7 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let summary = format!("{name} ({}, {routes} routes)", environment.id());
     let behind: Vec<String> = upstreams.iter().map(|upstream| upstream.origin.to_string()).collect();
     let names = host_names(policy);
+    let observes = policy.app.mode == Mode::Observe;
     let threads = args.threads.unwrap_or(0);
     let beside = beside(args, &plan, targets, &variables)?;
     let (notifier, warden) = (beside.notifier.clone(), beside.warden.clone());
@@ -89,6 +138,7 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     let operators = admin.as_ref().map_or("off".to_owned(), |admin| admin.local_addr().to_string());
     let greeting =
         format!("palisade: {summary} at {scheme}://{bound} in front of {}, admin {operators}", behind.join(", "));
+    let greeting = if observes { format!("{greeting}\n{OBSERVES}") } else { greeting };
     let jwks = issuer.as_ref().map(|issuer| issuer.jwks.clone());
     let gateway = gateway.with_jwks(jwks).with_admin(admin).with_shared(shared, tell);
     let keep = |control: Control| {
@@ -111,6 +161,9 @@ fn start(args: &Serve, prepared: Prepared, inherited: Option<TcpListener>, watch
     }
     ended
 }
+
+const OBSERVES: &str =
+    "palisade: mode = \"observe\": every request passes; events say what would be refused (would-refuse)";
 
 /// Who tells people, and who answers with blocks; nobody where nothing is kept here.
 fn beside(
@@ -152,7 +205,7 @@ fn watching(
     let sink = EventSink::new(std::io::stdout());
     let country = replay::country(&args.geo)?;
     let reports = |address: &String| {
-        let address = address.parse().with_context(|| format!("{address} is no address for the intake"))?;
+        let address = intake_address(address)?;
         let enrich = Enrich::with_policy(Arc::new(policy.clone()));
         let enrich = country.iter().fold(enrich, |enrich, country| enrich.with_country(Arc::clone(country)));
         Reports::start(address, enrich, variables)
@@ -166,7 +219,7 @@ fn watching(
     }
     let Some(place) = args.store.place_if_any() else {
         if policy.listen.intake.is_some() {
-            bail!("with --store off nobody would hear what the intake takes: leave one of the two out");
+            bail!(NOBODY_HEARS);
         }
         return Ok(Watching { sink, hears: Hears::Nobody, pages: None });
     };

@@ -19,6 +19,17 @@ pub(crate) fn open(args: &StoreArgs) -> anyhow::Result<Store> {
     Store::open(&place).with_context(|| format!("the store at {place} cannot be used"))
 }
 
+/// Whether a file could be where it is said to be: its folder is there. A server is not called.
+pub(crate) fn has_room(place: &Place) -> anyhow::Result<()> {
+    let Place::File { path, .. } = place else { return Ok(()) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => bail!("the store cannot be at {place}: there is no folder {}; make it first", folder.display()),
+        None if path.is_dir() => bail!("the store cannot be at {place}: it is a folder; name a file in it"),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn now() -> EventTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     EventTime::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))

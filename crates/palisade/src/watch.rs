@@ -58,6 +58,9 @@ pub(crate) fn run(args: &Watch, format: Format) -> anyhow::Result<Exit> {
             sources.piped = Some(Piped::start(named.clone(), &enrich)?);
             continue;
         }
+        if args.once && !path.exists() {
+            bail!("{} is not there, and --once does not wait for it", path.display());
+        }
         let from = if args.from_end { Begin::End } else { Begin::Start };
         sources.logs.push(Log::open(path, named.clone(), &enrich, from, &mut store, &mut pipeline)?);
     }
@@ -203,15 +206,21 @@ fn end(keeper: Keeper, sources: Sources) -> Exit {
     }
     let left = keeper.finish(STORE_PATIENCE);
     detector::tell_left(&left);
-    let logs = sources.logs.iter().map(|log| (log.path.display().to_string(), &log.tally));
-    for (name, tally) in logs.chain(sources.piped.as_ref().map(|piped| ("standard input".to_owned(), &piped.tally))) {
+    let logs = sources.logs.iter().map(|log| (log.path.display().to_string(), &log.tally, log.unknown()));
+    let piped = sources.piped.as_ref().map(|piped| ("standard input".to_owned(), &piped.tally, piped.unknown()));
+    let mut unknown = false;
+    for (name, tally, format_unknown) in logs.chain(piped) {
         let (lines, events, skipped) = (tally.lines(), tally.events(), tally.skipped());
         output::note(&format!("{name}: {lines} lines, {events} events, {skipped} lines skipped"));
         for sample in tally.samples() {
             output::note(&format!("  line {}: {}: {}", sample.line, sample.bad, sample.text().terminal()));
         }
+        if format_unknown {
+            output::problem(&log::format_unknown(&name));
+        }
+        unknown |= format_unknown;
     }
-    if left.events_waiting > 0 || left.incidents_waiting > 0 { Exit::CouldNotRun } else { Exit::Fine }
+    if unknown || left.events_waiting > 0 || left.incidents_waiting > 0 { Exit::CouldNotRun } else { Exit::Fine }
 }
 
 /// Becomes true at SIGTERM or SIGINT.

@@ -103,9 +103,11 @@ impl Policy {
                 return refused(Outcome::Misspelled, note.to_owned());
             }
             Found::Method(methods) => {
-                let note = format!(
-                    "405 method-not-allowed: the path answers {methods}; declare {method} as a route of its own"
-                );
+                let other = match Method::from_id(&method) {
+                    Some(_) => format!("declare {method} as a route of its own"),
+                    None => format!("{method} cannot be declared"),
+                };
+                let note = format!("405 method-not-allowed: the path answers {methods}; {other}");
                 refused(Outcome::Method(methods), note)
             }
             Found::Undeclared => {

@@ -110,7 +110,9 @@ fn required(policy: &Policy) -> BTreeSet<String> {
 
 fn missing(name: &str, environment: Environment) -> Diagnostic {
     let fix = if services::ALWAYS.contains(&name) {
-        "run `palisade secrets new` and put it where the app's variables are".to_owned()
+        format!(
+            "`palisade secrets new {name}` makes one: put it into the environment, or into a file that --env-file names"
+        )
     } else {
         format!("set it in the {} environment", environment.id())
     };

@@ -44,7 +44,11 @@ pub fn parse(file: FileId, text: &str) -> (Draft, Diagnostics) {
     for error in errors {
         let span = reader.span(error.span().unwrap_or(0..0));
         let code = if error.message() == "duplicate key" { "key-duplicate" } else { "syntax" };
-        let fix = if code == "syntax" { "mend the TOML here: https://toml.io" } else { "keep one of the two" };
+        let fix = if code == "syntax" {
+            "mend this line; https://toml.io shows how TOML is written"
+        } else {
+            "keep one of the two"
+        };
         reader.found.push(Diagnostic::error(code, format!("not TOML: {}", error.message())).at(span, "").fix(fix));
     }
     let root = Table::root(table.get_ref());

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use palisade_check::facts::git::{Git, Remembered};
 use palisade_check::{Fact, Unknown};
 
+pub(crate) use ignored::patterns;
+
 use crate::env;
 use crate::root::{Root, Unread, read_regular};
 

@@ -13,5 +13,6 @@ mod root;
 pub mod routes;
 pub mod secrets;
 pub mod source;
+mod walk;
 
 pub use root::{Root, Unread, write_regular};

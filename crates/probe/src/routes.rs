@@ -17,11 +17,11 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ignore::WalkBuilder;
 use palisade_check::facts::routes::{Routes, Stack, Unread};
 use serde_json::Value;
 
 use crate::root::Root;
+use crate::walk;
 use link::Sources;
 pub use words::{Names, Purpose};
 
@@ -60,13 +60,6 @@ pub fn collect(root: &Root, names: &Names) -> Routes {
     })
 }
 
-/// Whether a text can be read at all, for the fuzzer: nothing is told of it.
-#[doc(hidden)]
-#[must_use]
-pub fn parses(file: &str, text: &str) -> bool {
-    parse::module(file, text, &Names::default()).is_ok()
-}
-
 fn read(root: &Root, names: &Names) -> Routes {
     let seen = walk(root);
     let packages: Vec<Package> = seen.manifests.iter().filter_map(|file| package(root, file)).collect();
@@ -79,6 +72,10 @@ fn read(root: &Root, names: &Names) -> Routes {
         if package.needs.contains("next") {
             frameworks.insert(Stack::NextJs);
             let next::Found { endpoints, interceptors } = next::read(&sources, &package.folder);
+            // A library may ask for Next.js as well, and is no app.
+            if !endpoints.is_empty() {
+                routes.apps.push(package.folder.clone());
+            }
             routes.endpoints.extend(endpoints);
             routes.interceptors.extend(interceptors);
         }
@@ -114,15 +111,7 @@ fn read(root: &Root, names: &Names) -> Routes {
 fn walk(root: &Root) -> Seen {
     const NEVER: [&str; 8] = ["node_modules", ".git", ".next", "target", "dist", "build", "out", "coverage"];
     let mut seen = Seen::default();
-    let walk = WalkBuilder::new(root.path())
-        .hidden(true)
-        .ignore(false)
-        .git_global(false)
-        .git_exclude(false)
-        .require_git(false)
-        .parents(false)
-        .follow_links(false)
-        .filter_entry(|entry| entry.depth() == 0 || !NEVER.iter().any(|name| entry.file_name() == *name))
+    let walk = walk::walk(root.path(), root.path(), |name| name.starts_with('.') || NEVER.contains(&name))
         .sort_by_file_name(std::cmp::Ord::cmp)
         .build();
     for entry in walk.flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())) {

@@ -102,6 +102,12 @@ impl Postgres {
         }
     }
 
+    /// The server's process, of which all others of it are children.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Stops it at once, as a crash would; connections break.
     pub fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };

@@ -85,7 +85,7 @@ pub struct Auth {
     pub countries: Vec<(String, u64, u64)>,
     /// Successes by hour of the day, now and before.
     pub hours: [(u64, u64); 24],
-    /// Hours of the day with at least 20 successes and three times as many as before.
+    /// Hours of the day with at least 20 successes and three times as many as before; none where there was nobody before.
     pub unusual_hours: Vec<u8>,
     /// Accounts that were made.
     pub sign_ups: Trend,

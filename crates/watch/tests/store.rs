@@ -38,6 +38,7 @@ const OVER_BOTH: &[(&str, Test)] = &[
     ("states", an_incident_is_acknowledged_resolved_and_held_while_it_flaps),
     ("retention", what_is_too_old_or_too_much_goes_and_the_oldest_first),
     ("sums", sums_of_hours_and_days_are_what_the_rows_add_up_to),
+    ("limited", clients_that_asked_too_often_are_counted_and_named),
     ("marks", marks_are_committed_with_what_they_stand_for_and_two_may_write),
     ("untold", outbox::an_incident_is_new_until_a_message_about_it_is_kept),
     ("letters", outbox::messages_go_out_in_order_and_none_a_third_time),
@@ -283,6 +284,12 @@ fn summed(store: &mut Store, window: Window) -> u64 {
     };
     let (hours, minutes) = (cells(60), cells(1));
     assert_eq!(hours, minutes);
+    for status in [None, Some(403), Some(429)] {
+        let until = Some(at(window.until.micros() - 1));
+        let filter = EventFilter { since: window.from, until, status, ..EventFilter::default() };
+        let of_it = minutes.iter().filter(|(cell, _)| status.is_none_or(|status| cell.1 == status));
+        assert_eq!(store.total(&filter).expect("a sum"), of_it.map(|(_, count)| count).sum::<u64>(), "{filter:?}");
+    }
     let mut routes = |windows: Vec<Window>| {
         let mut sums = BTreeMap::new();
         for share in windows.into_iter().flat_map(|window| store.routes(window).expect("routes")) {
@@ -295,6 +302,23 @@ fn summed(store: &mut Store, window: Window) -> u64 {
     let (whole, parts) = (routes(vec![window]), routes(parts.collect()));
     assert_eq!(whole, parts);
     hours.values().sum()
+}
+
+fn clients_that_asked_too_often_are_counted_and_named(place: &Place) {
+    let mut store = Store::open(place).expect("a store");
+    let hour = 60 * MINUTE;
+    // Client 1 thrice, 2 twice, 3 once within the window; 4 before it, 5 after it, 6 was refused for another reason.
+    let refusals = [(1, 0), (1, 1), (1, 2), (2, 1), (2, 5), (3, 5)].map(|(client, hours)| (client, hours * hour, 429));
+    let others = [(4, 0, 429), (5, 6 * hour, 429), (6, hour, 403)];
+    for (client, later, status) in
+        refusals.map(|(client, later, status)| (client, later + MINUTE, status)).into_iter().chain(others)
+    {
+        store.commit(&rows([refusal(START + later, client, status)]), at(START + later)).expect("committed");
+    }
+    let window = Window { from: at(START + MINUTE), until: at(START + 6 * hour) };
+    let (all, most) = store.limited(window, 2).expect("clients");
+    assert_eq!((all, most.iter().map(|(_, count)| *count).collect::<Vec<_>>()), (3, vec![3, 2]));
+    assert_eq!(store.limited(window, 9).expect("clients").1.len(), 3);
 }
 
 fn marks_are_committed_with_what_they_stand_for_and_two_may_write(place: &Place) {

@@ -2,6 +2,7 @@
 
 import { NextResponse } from 'next/server.js';
 import { shared } from './gate.js';
+import { leaves } from './leave.js';
 
 /** Fields that Next.js sets by itself, or that speak of the body which is not here yet. */
 const NOT_OURS = new Set(['content-length', 'content-type', 'content-encoding', 'transfer-encoding']);
@@ -17,9 +18,7 @@ export function createProxy({ leave = [] } = {}) {
     let verdict;
     try {
       gate.start();
-      const { pathname } = new URL(request.url);
-      const left = leave.some((start) => pathname === start || pathname.startsWith(start.endsWith('/') ? start : `${start}/`));
-      if (left && mayLeave(gate, request.method, pathname)) return NextResponse.next();
+      if (leaves(gate, request, leave)) return NextResponse.next();
       verdict = await gate.decide(request);
     } catch (error) {
       console.error(error.message);
@@ -41,10 +40,4 @@ export function createProxy({ leave = [] } = {}) {
     await gate.settled();
     return next;
   };
-}
-
-/** A declared route, or the token endpoint, which has a handler of its own. */
-function mayLeave(gate, method, pathname) {
-  const { declared, kind } = gate.find(method, pathname);
-  return (declared && kind !== null) || (pathname === gate.start().csrfPath && method === 'GET');
 }

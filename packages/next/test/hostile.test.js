@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { shared } from '../src/gate.js';
 import { csrfRoute, withCsrf, withRateLimit } from '../src/index.js';
+import { leaves } from '../src/leave.js';
 import { ask, gate } from './support.js';
 
 const POLICY = `
@@ -49,4 +51,14 @@ test('a head of a megabyte is refused or answered, never fatal', async () => {
   const many = new Headers({ host: '127.0.0.1:3000' });
   for (let count = 0; count < 40_000; count++) many.set(`x-${count}`, '1');
   assert.equal((await POST(new Request('http://127.0.0.1:3000/api/contact', { method: 'POST', headers: many }))).status, 400);
+});
+
+test('a server action is left to no wrapper: Next.js runs it where a declared path has no handler', async () => {
+  gate({ policy: POLICY.replace('[app]', '[app]\nframework = "nextjs"') });
+  const left = (path, headers = {}) => leaves(shared(), ask(path, { method: 'POST', headers, body: 'x' }), ['/api/']);
+  assert.equal(left('/api/contact'), true);
+  assert.equal(left('/api/contact', { 'next-action': '40861d42ea3020006ea15e44b4f2bbb2de86b4fcc8' }), false);
+  assert.equal(left('/api/contact', { 'Next-Action': '' }), false);
+  assert.equal(left('/api/other'), false);
+  assert.equal(left('/contact'), false);
 });

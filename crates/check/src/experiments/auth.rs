@@ -102,12 +102,12 @@ const STEPS: [Step; 25] = [
         let token = seen.aim.token.as_ref()?;
         Some(bare(seen).to(format!("{}?token={token}&access_token={token}", seen.aim.path)))
     }),
-    ("valid", |seen| Some(seen.honest().with("authorization", &format!("Bearer {}", seen.aim.token.as_ref()?)))),
+    ("valid", |seen| Some(bearing(seen, seen.aim.token.as_ref()?))),
     ("valid-alone", |seen| alone(seen, "valid", seen.aim.token.as_ref()?)),
 ];
 
 const OTHERS: [Step; 2] = [
-    ("other", |seen| Some(seen.honest().with("authorization", &format!("Bearer {}", seen.aim.other_token.as_ref()?)))),
+    ("other", |seen| Some(bearing(seen, seen.aim.other_token.as_ref()?))),
     ("other-alone", |seen| alone(seen, "other", seen.aim.other_token.as_ref()?)),
 ];
 

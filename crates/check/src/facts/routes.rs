@@ -12,6 +12,8 @@ pub struct Routes {
     pub interceptors: Vec<Interceptor>,
     /// Frameworks that were recognised.
     pub frameworks: Vec<Stack>,
+    /// Folders of Next.js apps, from the root of the project; its own is empty.
+    pub apps: Vec<String>,
     /// Packages of the project that say what it uses: `@clerk/nextjs`, `stripe`.
     pub packages: Vec<String>,
     /// Files that could not be read to their end, and why: what they declare is not known.

@@ -1,4 +1,5 @@
-//! JUnit's XML, as CI servers read it (Jenkins' `junit-10.xsd`): a suite for each section, a case for each check; an unknown is skipped.
+//! JUnit's XML, as CI servers read it (Jenkins' `junit-10.xsd`): a suite for each section, a case for each check; an unknown is
+//! skipped.
 
 use std::fmt::Write as _;
 
@@ -14,7 +15,8 @@ impl Report {
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         let all: Vec<&Finding> = self.findings.iter().collect();
         // Jenkins' XSD knows no `skipped` here.
-        let _ = writeln!(out, "<testsuites name=\"palisade check\" {}>", numbers(&all));
+        let command = if self.site.is_some() { "probe" } else { "check" };
+        let _ = writeln!(out, "<testsuites name=\"palisade {command}\" {}>", numbers(&all));
         for (section, findings) in self.sections() {
             let skipped = findings.iter().filter(|finding| is_skipped(finding)).count();
             let (name, numbers) = (safe(section.title()), numbers(&findings));

@@ -5,7 +5,7 @@ use super::table::{self, EXTENSION, TOKEN, VALUE};
 
 /// Where in a chunked body the next byte stands.
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     part: Part,
     /// Bytes of extensions in the whole body.
     extensions: usize,
@@ -62,13 +62,23 @@ impl Chunks {
     /// Follows the body: how many bytes belong to it, and whether it is over; or where it breaks.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<(usize, bool), (usize, Flaw)> {
         let mut at = 0;
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let (taken, over) = self.framing(rest).map_err(|(taken, flaw)| (at + taken, flaw))?;
+            at += taken + if over { 0 } else { self.data(rest.len() - taken) };
+            if over || at == bytes.len() {
+                return Ok((at, over));
+            }
+        }
+    }
+
+    /// Follows what is no data, up to where data begins or the body is over: how many bytes that is, and whether it is
+    /// over; or where it breaks.
+    pub(crate) fn framing(&mut self, bytes: &[u8]) -> Result<(usize, bool), (usize, Flaw)> {
+        let mut at = 0;
         while let Some(byte) = bytes.get(at) {
-            if let Part::Data(left) = self.part {
-                let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len() - at);
-                let left = left - taken as u64;
-                self.part = if left == 0 { Part::DataCr } else { Part::Data(left) };
-                at += taken;
-                continue;
+            if matches!(self.part, Part::Data(_)) {
+                break;
             }
             let over = matches!((self.part, byte), (Part::LastLf, b'\n'));
             self.part = self.step(*byte).map_err(|flaw| (at, flaw))?;
@@ -78,6 +88,15 @@ impl Chunks {
             }
         }
         Ok((at, false))
+    }
+
+    /// How many of so many bytes, which come next, are data. They count as followed.
+    pub(crate) fn data(&mut self, bytes: usize) -> usize {
+        let Part::Data(left) = self.part else { return 0 };
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes);
+        let left = left - taken as u64;
+        self.part = if left == 0 { Part::DataCr } else { Part::Data(left) };
+        taken
     }
 
     fn step(&mut self, byte: u8) -> Result<Part, Flaw> {

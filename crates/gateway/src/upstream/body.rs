@@ -1,185 +1,180 @@
-//! Bodies on the way to the application and back, and what they say of the connection they travel on.
+//! The body of an answer, read from the application's connection as its client takes it.
 
-use std::cell::Cell;
-use std::pin::Pin;
-use std::rc::Rc;
+use std::future::Future as _;
+use std::io;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use palisade_guard::Fault;
-use palisade_tower::{BodyError, Guarded};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::pool::Lease;
-use crate::upload::{Upload, UploadError};
+use super::reply::{Follows, Malformed};
+use super::sent::{Sent, Unsent};
 
-/// The body of a request, watched.
-#[derive(Debug)]
-pub(crate) struct Sent {
-    body: Guarded<Upload>,
-    progress: Option<Rc<Progress>>,
-}
-
-/// How far the body of a request has come.
-#[derive(Debug)]
-pub(crate) struct Progress {
-    sending: Cell<Sending>,
-    moved: Cell<u64>,
-}
-
-/// What the body of a request does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sending {
-    /// Nobody has asked for it.
-    Untouched,
-    /// The client is to send more.
-    Awaited,
-    /// The application is to take more.
-    Moving,
-    /// All of it is sent.
-    Done,
-    /// It broke off, or was larger than allowed.
-    Broken,
-}
+/// Bytes that are read at once, at first and at most.
+pub(crate) const FIRST_READ: usize = 4 << 10;
+const LARGEST_READ: usize = 64 << 10;
 
 /// The body of a response. Its connection goes back to the pool when it has ended, and only if the request's body has
-/// ended too; in every other case it is closed.
+/// ended too, nothing has come beyond, and the application keeps it; in every other case it is closed.
 #[derive(Debug)]
 pub(crate) struct Received {
-    body: Incoming,
-    lease: Option<Lease>,
-    progress: Option<Rc<Progress>>,
+    /// What was read with the head.
+    first: Bytes,
+    rest: Option<Box<Rest>>,
+    /// It has broken off, which is told once what came before is on its way.
+    broken: Option<io::ErrorKind>,
+}
+
+/// What is to come.
+#[derive(Debug)]
+struct Rest {
+    lease: Lease,
+    /// A request that is not at its end yet: it goes on while its answer comes.
+    sent: Option<Sent>,
+    follows: Follows,
+    read: BytesMut,
+    /// Bytes of the last read.
+    last: usize,
     reusable: bool,
-}
-
-// === impl Sent ===
-
-impl Sent {
-    pub(crate) fn new(body: Guarded<Upload>) -> (Sent, Option<Rc<Progress>>) {
-        let fresh = || Rc::new(Progress { sending: Cell::new(Sending::Untouched), moved: Cell::new(0) });
-        let progress = (!body.is_end_stream()).then(fresh);
-        (Sent { body, progress: progress.clone() }, progress)
-    }
-}
-
-impl Sent {
-    /// The same once more, if there are no bytes in it.
-    pub(crate) fn again(&self) -> Option<Sent> {
-        self.body.again().map(|body| Sent { body, progress: None })
-    }
-}
-
-impl Body for Sent {
-    type Data = Bytes;
-    type Error = BodyError<UploadError>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
-        let Some(progress) = &self.progress else { return frame };
-        progress.sending.set(match &frame {
-            Poll::Pending => Sending::Awaited,
-            Poll::Ready(None) => Sending::Done,
-            Poll::Ready(Some(Err(_))) => Sending::Broken,
-            // Trailers end a body; a known length ends it with its last byte.
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || self.body.is_end_stream() => Sending::Done,
-            Poll::Ready(Some(Ok(frame))) => {
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
-                progress.moved.set(progress.moved.get().saturating_add(bytes as u64));
-                Sending::Moving
-            }
-        });
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-// === impl Progress ===
-
-impl Progress {
-    pub(crate) fn sending(&self) -> Sending {
-        self.sending.get()
-    }
-
-    /// Bytes so far.
-    pub(crate) fn moved(&self) -> u64 {
-        self.moved.get()
-    }
-
-    /// Whose fault it is that nothing moves.
-    pub(crate) fn blame(&self) -> Fault {
-        match self.sending.get() {
-            Sending::Awaited | Sending::Broken => Fault::BodyBroken,
-            Sending::Untouched | Sending::Moving | Sending::Done => Fault::Timeout,
-        }
-    }
 }
 
 // === impl Received ===
 
 impl Received {
-    pub(crate) fn new(body: Incoming, lease: Lease, progress: Option<Rc<Progress>>) -> Received {
-        Received::start(body, lease, progress, true)
+    pub(crate) fn empty() -> Received {
+        Received { first: Bytes::new(), rest: None, broken: None }
     }
 
-    /// The answer to a handshake: its connection is used once.
-    pub(crate) fn single(body: Incoming, lease: Lease) -> Received {
-        Received::start(body, lease, None, false)
-    }
-
-    fn start(body: Incoming, lease: Lease, progress: Option<Rc<Progress>>, reusable: bool) -> Received {
-        let mut received = Received { body, lease: Some(lease), progress, reusable };
-        if received.body.is_end_stream() {
-            received.end();
+    /// The body that follows a head, `read` being what came with it. A request that is not yet `sent` goes on; the
+    /// connection is idle from `now` on if all of the body is there.
+    ///
+    /// # Errors
+    /// If what came is no body.
+    pub(crate) fn new(
+        lease: Lease,
+        mut follows: Follows,
+        mut read: BytesMut,
+        sent: Option<Sent>,
+        reusable: bool,
+        now: Instant,
+    ) -> Result<Received, Malformed> {
+        let first = follows.take(&mut read)?.unwrap_or_default();
+        if !follows.is_over() {
+            let last = read.len() + first.len();
+            let rest = Rest { lease, sent, follows, read, last, reusable };
+            return Ok(Received { first, rest: Some(Box::new(rest)), broken: None });
         }
-        received
-    }
-
-    fn end(&mut self) {
-        let Some(lease) = self.lease.take() else { return };
-        let sent = self.progress.as_ref().is_none_or(|progress| progress.sending() == Sending::Done);
-        if sent && self.reusable {
-            lease.give_back();
+        if reusable && sent.is_none() && read.is_empty() {
+            lease.give_back(now);
         }
+        Ok(Received { first, rest: None, broken: None })
     }
 }
 
 impl Body for Received {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        loop {
-            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-            match &frame {
-                Some(Ok(frame)) if frame.is_trailers() => continue,
-                Some(Ok(_)) if self.body.is_end_stream() => self.end(),
-                Some(Ok(_)) => {}
-                Some(Err(_)) => self.lease = None,
-                None => self.end(),
-            }
-            return Poll::Ready(frame);
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
+        if let Some(kind) = self.broken.take() {
+            return Poll::Ready(Some(Err(kind.into())));
+        }
+        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+        let piece = match ready!(rest.poll(context)) {
+            Ok(piece) => piece,
+            Err(error) => {
+                // Told at once, it would keep hyper from writing the head and what came of the body.
+                (self.rest, self.broken) = (None, Some(error.kind()));
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        };
+        if rest.follows.is_over()
+            && let Some(rest) = self.rest.take()
+        {
+            rest.end();
+        }
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.first.is_empty() && self.rest.is_none() && self.broken.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let ahead = self.first.len() as u64;
+        let left = match &self.rest {
+            Some(rest) => rest.follows.left(),
+            None => self.broken.is_none().then_some(0),
+        };
+        let mut hint = SizeHint::new();
+        hint.set_lower(ahead.saturating_add(left.unwrap_or_default()));
+        if let Some(left) = left {
+            hint.set_upper(ahead.saturating_add(left));
+        }
+        hint
     }
+}
+
+// === impl Rest ===
+
+impl Rest {
+    /// The next piece, or the end.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        if let Some(sent) = &mut self.sent {
+            match sent.poll(self.lease.stream(), context) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.sent = None,
+                // It may have said all it has to say.
+                Poll::Ready(Err(Unsent::Refused)) => (self.sent, self.reusable) = (None, false),
+                Poll::Ready(Err(Unsent::Body)) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            }
+        }
+        loop {
+            let piece = self.follows.take(&mut self.read).map_err(|Malformed| io::ErrorKind::InvalidData)?;
+            if piece.is_some() || self.follows.is_over() {
+                return Poll::Ready(Ok(piece));
+            }
+            // One byte more than is due would be one too many, and shows that the socket holds no more.
+            let due = self.follows.left().map_or(self.last.saturating_mul(2), |left| {
+                usize::try_from(left).unwrap_or(usize::MAX).saturating_add(1)
+            });
+            self.last = ready!(read(self.lease.stream(), &mut self.read, due, context))?;
+            if self.last == 0 {
+                self.reusable = false;
+                self.follows.close().map_err(|Malformed| io::ErrorKind::UnexpectedEof)?;
+                return Poll::Ready(Ok(None));
+            }
+        }
+    }
+
+    /// Nothing more comes.
+    fn end(self) {
+        if self.reusable && self.sent.is_none() && self.read.is_empty() {
+            self.lease.give_back(Instant::now());
+        }
+    }
+}
+
+/// Reads what is there; `room` is made for it, within bounds, only once there is something. Nothing read is the end.
+pub(crate) fn read(
+    stream: &mut TcpStream,
+    read: &mut BytesMut,
+    room: usize,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    ready!(stream.poll_read_ready(context))?;
+    let room = room.clamp(FIRST_READ, LARGEST_READ);
+    if read.capacity() - read.len() < FIRST_READ {
+        read.reserve(room);
+    }
+    pin!(stream.read_buf(read)).poll(context)
 }

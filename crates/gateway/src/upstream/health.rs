@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HOST;
-use http::{Request, Uri};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use bytes::{Buf as _, BytesMut};
+use http::uri::{Authority, PathAndQuery};
 use palisade_policy::HealthCheck;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::connect::Connector;
 use super::fleet::{Fleet, Seat};
+use super::reply::{Head, Search};
 
 /// However long the interval, an answer that takes longer is none.
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
@@ -57,14 +57,21 @@ async fn round(fleet: &Fleet, health: &HealthCheck, host: &str) {
 
 /// Fetches the path over a connection of its own; its status tells.
 async fn ask(seat: &Seat, path: &str, host: &str) -> Option<bool> {
-    let stream = Connector::new(&seat.origin).open().await.ok()?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let driven = tokio::spawn(connection);
-    let mut request = Request::new(String::new());
-    *request.uri_mut() = path.parse::<Uri>().ok()?;
-    request.headers_mut().insert(HOST, host.parse().ok()?);
-    let answered = sender.send_request(request).await;
-    driven.abort();
-    let status = answered.ok()?.status();
-    Some(status.is_success() || status.is_redirection())
+    // Neither may hold a line's end.
+    let (path, host) = (path.parse::<PathAndQuery>().ok()?, host.parse::<Authority>().ok()?);
+    let mut stream = Connector::new(&seat.origin).open().await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let (mut read, mut search) = (BytesMut::new(), Search::default());
+    while stream.read_buf(&mut read).await.ok()? > 0 {
+        while let Some(length) = search.look(&read).ok()? {
+            let status = Head::status(&read).ok()?;
+            if !status.is_informational() {
+                return Some(status.is_success() || status.is_redirection());
+            }
+            read.advance(length);
+            search = Search::default();
+        }
+    }
+    None
 }

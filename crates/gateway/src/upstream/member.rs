@@ -35,23 +35,12 @@ impl Member {
         }
     }
 
-    /// Opens a connection for any number of requests.
+    /// Opens a connection.
     pub(crate) async fn connect(&self, turn: Turn, trial: bool) -> Result<Lease, Fault> {
-        let connected = self.connector.connect().await;
-        self.learn(connected, turn, trial)
-    }
-
-    /// Opens a connection for one request, which may turn it into a tunnel.
-    pub(crate) async fn connect_upgradeable(&self, turn: Turn, trial: bool) -> Result<Lease, Fault> {
-        let connected = self.connector.connect_upgradeable().await;
-        self.learn(connected, turn, trial)
-    }
-
-    fn learn(&self, connected: Result<Connection, Fault>, turn: Turn, trial: bool) -> Result<Lease, Fault> {
-        match connected {
-            Ok(connection) => {
+        match self.connector.open().await {
+            Ok(stream) => {
                 self.seat.vital.connected();
-                Ok(self.pool.lease(connection, turn))
+                Ok(self.pool.lease(Connection::new(stream), turn))
             }
             Err(fault) => {
                 self.seat.vital.failed(trial, super::mono_micros());

@@ -114,7 +114,7 @@ impl fmt::Display for BadNet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             BadNet::Unreadable => "it is no address and no network",
-            BadNet::Width => "only single IPv4 addresses, and /64 or /48 of IPv6, can be shut out",
+            BadNet::Width => "only single IPv4 addresses, and /64 or /48 of IPv6, can be blocked",
             BadNet::Loopback => "it is this machine",
             BadNet::TrustedProxy => "a trusted proxy is in it: every client behind it would be shut out",
         })

@@ -142,6 +142,10 @@ fn takes(plan: &RoutePlan, view: &View<'_>) -> bool {
     let wanted = &plan.route.media_types;
     let Some(essence) = form::essence(view.headers) else { return wanted.is_empty() };
     let multipart = essence == "multipart/form-data" && plan.route.kind == Kind::Upload;
+    // A form whose parts cannot be found has types that nobody has looked at.
+    if essence == "multipart/form-data" && !wanted.is_empty() && Encoding::of(view.headers).is_none() {
+        return false;
+    }
     let named = |kind: &String| kind == essence || kind.strip_suffix('*').is_some_and(|top| essence.starts_with(top));
     wanted.is_empty() || multipart || wanted.iter().any(named)
 }
@@ -179,7 +183,8 @@ pub(crate) fn overloaded() -> Flow {
 /// What is compressed or in another charset would be read by the application as other text than by the gate.
 fn plain_utf8(view: &View<'_>) -> bool {
     let identity = view.headers.get_all(header::CONTENT_ENCODING).iter().all(|value| value == "identity");
-    identity && form::charset(view.headers).is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
+    let charset = form::charset(view.headers);
+    identity && charset.is_ok_and(|charset| charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8")))
 }
 
 /// Looks at what was read.

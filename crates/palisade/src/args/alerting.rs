@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{EnvironmentArgs, PolicyFile, StoreArgs};
+use super::{EnvironmentArgs, PolicyFile, StoreArgs, given};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AlertCommand {
@@ -38,11 +38,11 @@ pub(crate) struct AlertTest {
 pub(crate) struct AlertList {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// In that state only: waiting, delivered, dead.
+    /// Only in this state; dead: given up.
     #[arg(long, value_name = "STATE", value_parser = ["waiting", "delivered", "dead"])]
     pub(crate) state: Option<String>,
-    /// So many.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = given::count)]
     pub(crate) limit: usize,
 }
 
@@ -60,18 +60,19 @@ pub(crate) struct AlertRetry {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BlocksCommand {
-    /// Who is shut out, until when, and why.
+    /// Who is blocked, until when, and why.
+    #[command(after_help = "Example:\n  palisade blocks list --json")]
     List(BlocksList),
-    /// Shut a client out: one IPv4 address, a /64 or a /48 of IPv6. A running `serve` takes it up within a second.
+    /// Block a client: one IPv4 address, a /64 or a /48 of IPv6. A running `serve` takes it up within a second.
     #[command(after_help = "\
 Examples:
   palisade blocks add 203.0.113.7 --for 1h --because 'scraper'
   palisade blocks add 2001:db8:7::/48 --for 10m --because 'rotates its addresses'")]
     Add(BlocksAdd),
-    /// Let a client in again.
+    /// Lift a block.
     #[command(after_help = "Example:\n  palisade blocks remove 203.0.113.7")]
     Remove(BlocksRemove),
-    /// The blocks for gates that are not ours, on stdout or in a file that is kept up to date.
+    /// Write the blocks for nginx or nftables, to stdout or into a file that is kept up to date.
     #[command(after_help = "\
 Examples:
   palisade blocks export --format nginx > /etc/nginx/blocked.conf
@@ -96,9 +97,9 @@ pub(crate) struct BlocksAdd {
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) because: String,
     /// Who says so.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "somebody")]
     pub(crate) by: String,
-    /// The policy file, for its trusted proxies, which are never shut out.
+    /// The policy file, for its trusted proxies, which are never blocked.
     #[arg(long, value_name = "FILE", default_value = "palisade.toml")]
     pub(crate) policy: PathBuf,
     #[command(flatten)]
@@ -118,10 +119,10 @@ pub(crate) struct BlocksRemove {
 pub(crate) struct BlocksExport {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Into this file, replaced as a whole.
+    /// Write into this file, replaced as a whole.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
-    /// Go on, and replace the file whenever somebody is shut out or let in.
+    /// Go on, and replace the file whenever a block begins or ends.
     #[arg(long, requires = "to")]
     pub(crate) follow: bool,
 }

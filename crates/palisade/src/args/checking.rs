@@ -86,9 +86,13 @@ pub(crate) struct Check {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckCommand {
-    /// Confirm what no program can see, in palisade.attestations.json, until a day.
+    /// Confirm an item that no program can see, until a day; written to palisade.attestations.json.
+    #[command(after_help = "\
+Example:
+  palisade check attest env/secret-manager --by ann --until 2027-03-31 --note 'Vercel'")]
     Attest(Attest),
     /// Every check, with its section and its reference.
+    #[command(after_help = "Example:\n  palisade check list --json")]
     List,
 }
 
@@ -183,6 +187,9 @@ Nobody is logged out: the gate takes both until the grace is over.")]
     /// Secrets in the files, in the history, and in what goes to browsers.
     Scan(super::Scan),
     /// How old each secret is, and which are due: a quarter is the most.
+    #[command(
+        after_help = "Example:\n  palisade secrets status\n\nDays are those since `env fingerprint` first saw the value."
+    )]
     Status {
         /// The project's folder.
         #[arg(long, value_name = "FOLDER", default_value = ".")]

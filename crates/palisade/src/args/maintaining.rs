@@ -11,9 +11,9 @@ use palisade_check::maintenance::{Day, Period};
     after_help = "\
 Examples:
   palisade maintenance                                 what is due, overdue, done
-  palisade maintenance run weekly                      do what commands can do of the week's tasks, and write it down
+  palisade maintenance run weekly                      do and record what commands can do
   palisade maintenance run monthly --live https://staging.shop.example
-  palisade maintenance done quarterly/penetration-test --by ann --note 'report of 12 November, 2 findings mended'
+  palisade maintenance done quarterly/penetration-test --by ann --note 'report of 12 Nov'
   palisade maintenance calendar > security.ics
 
 Days are those of UTC. Exit codes: 0 nothing is overdue, 1 something is, 2 could not run."
@@ -23,28 +23,36 @@ pub(crate) struct Maintenance {
     pub(crate) command: Option<MaintenanceCommand>,
     #[command(flatten)]
     pub(crate) record: RecordArgs,
-    /// Only tasks of that period.
+    /// Only tasks of this period.
     #[arg(long, value_enum, value_name = "PERIOD")]
     pub(crate) period: Option<PeriodName>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MaintenanceCommand {
-    /// Run what commands can do of a period's open tasks, and write down what they found.
+    /// Run those of a period's open tasks that commands can do, and record what they found.
+    #[command(after_help = "\
+Examples:
+  palisade maintenance run daily --by ann
+  palisade maintenance run monthly --live https://staging.shop.example --dry-run")]
     Run(MaintenanceRun),
-    /// Write down that a person did a task.
+    /// Record that a person did a task.
+    #[command(after_help = "\
+Example:
+  palisade maintenance done quarterly/review-policies --by ann --note 'read in full'")]
     Done(MaintenanceDone),
     /// The schedule as a calendar (iCalendar), on stdout.
+    #[command(after_help = "Example:\n  palisade maintenance calendar > security.ics")]
     Calendar(RecordArgs),
 }
 
 /// Which record, and which day.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RecordArgs {
-    /// The file in which stands what was done; commit it.
+    /// The file that records what was done; commit it.
     #[arg(long, value_name = "FILE", default_value = "palisade-maintenance.toml")]
     pub(crate) record: PathBuf,
-    /// As on that day, such as 2026-11-22 [default: today].
+    /// Pretend that it is this day, such as 2026-11-22 [default: today].
     #[arg(long, value_name = "DAY")]
     pub(crate) on: Option<Day>,
 }
@@ -55,15 +63,15 @@ pub(crate) struct MaintenanceRun {
     #[arg(value_enum)]
     pub(crate) period: PeriodName,
     /// Who runs them.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "somebody")]
     pub(crate) by: String,
     /// The site of yours that the probes of this run may ask.
     #[arg(long, value_name = "URL")]
     pub(crate) live: Option<String>,
-    /// Say what would be run; run and write nothing.
+    /// Show what would be run; run and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Tasks that are done already, too.
+    /// Also run tasks that are done already.
     #[arg(long)]
     pub(crate) again: bool,
     #[command(flatten)]

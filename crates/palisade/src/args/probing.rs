@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+/// What a webhook may be signed by.
+const SCHEMES: [&str; 8] = ["stripe", "svix", "clerk", "standard", "standard-webhooks", "github", "slack", "vercel"];
+
 /// What to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
@@ -36,7 +39,7 @@ Examples:
   palisade probe rate-limit http://127.0.0.1:8080/api/test-rate-limit
   palisade probe csrf http://127.0.0.1:8080/api/example-protected --body '{\"title\":\"Hello\"}'
   palisade probe all https://shop.example --i-own shop.example --policy palisade.toml
-  palisade probe webhook http://127.0.0.1:8080/api/webhooks/stripe --scheme stripe --secret-env STRIPE_WEBHOOK_SECRET
+  palisade probe webhook http://127.0.0.1:8080/api/stripe --scheme stripe --secret-env STRIPE_WEBHOOK_SECRET
 
 Probe what is yours: this machine is free, any other host wants --i-own HOST.
 Exit codes: 0 fine, 1 findings, 2 nothing could be asked, 64 usage.")]
@@ -52,8 +55,8 @@ pub(crate) struct Probe {
     /// The method of the route [default: POST for csrf, input and webhook, else GET].
     #[arg(short = 'X', long, value_name = "METHOD")]
     pub(crate) method: Option<String>,
-    /// The signature scheme of a webhook: stripe, svix, standard-webhooks, github, slack, vercel.
-    #[arg(long, value_name = "SCHEME")]
+    /// The signature scheme of a webhook.
+    #[arg(long, value_name = "SCHEME", value_parser = SCHEMES)]
     pub(crate) scheme: Option<String>,
     /// The policy file, for its routes [default: palisade.toml, for `all`, where it is there].
     #[arg(long, value_name = "FILE")]
@@ -71,16 +74,16 @@ pub(crate) struct Probe {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "The running site")]
 pub(crate) struct LiveArgs {
-    /// A host that you own; may be repeated.
+    /// A host off this machine that you own and want probed; may be repeated.
     #[arg(long = "i-own", value_name = "HOST")]
     pub(crate) owned: Vec<String>,
-    /// Say what would be sent, and send nothing.
+    /// Show what would be sent, and send nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// A body that the route accepts.
+    /// A body that the route accepts, such as JSON.
     #[arg(long, value_name = "TEXT")]
     pub(crate) body: Option<String>,
-    /// A field of every request; may be repeated.
+    /// A header of every request; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
     /// Where a CSRF token is fetched.
@@ -104,7 +107,7 @@ pub(crate) struct LiveArgs {
     /// Seconds that one experiment may take, waiting included.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub(crate) time: u16,
-    /// Roots of certificates that are trusted beside those of browsers, PEM.
+    /// More root certificates to trust, PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 }

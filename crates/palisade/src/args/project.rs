@@ -8,9 +8,9 @@ Examples:
   palisade secrets scan
   palisade secrets scan --history --built
   palisade secrets scan --baseline .palisade-secrets.json
-  palisade secrets scan --baseline .palisade-secrets.json --accept 'test keys of 2023, revoked' --until 2027-06-30
+  palisade secrets scan --baseline .palisade-secrets.json --accept 'revoked' --until 2027-06-30
 
-Nothing is sent anywhere, and no secret is printed: only its place, its length and what its provider gives to all.
+Nothing is sent anywhere, and no secret is printed: only its place, its length and its prefix.
 A line that carries `palisade-ok(secret): reason`, or follows one, is allowed.
 Exit codes: 0 nothing open, 1 findings, 2 could not run.")]
 pub(crate) struct Scan {

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use palisade_watch::store::Place;
 
-use super::{GeoArgs, RulesFiles};
+use super::{GeoArgs, RulesFiles, given};
 
 /// Where events and incidents are kept.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct StoreArgs {
     /// Where events and incidents are kept: a file of SQLite, or postgres://user@host/name [default: palisade.db, in
     /// $STATE_DIRECTORY if that is set].
-    #[arg(long, value_name = "PLACE", env = "PALISADE_STORE", hide_env_values = true)]
+    #[arg(long, value_name = "PLACE", env = "PALISADE_STORE", hide_env_values = true, value_parser = given::store)]
     pub(crate) store: Option<String>,
 }
 
@@ -32,12 +32,12 @@ pub(crate) struct Watch {
     /// A log to follow; `-` is standard input, until its end; may be repeated.
     #[arg(long = "log", value_name = "FILE", required_unless_present_any = ["intake", "stream"])]
     pub(crate) logs: Vec<PathBuf>,
-    /// Where Vercel's drains, Clerk's webhooks and applications report; loopback only.
-    #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE", conflicts_with = "stream")]
+    /// Where Vercel's drains, Clerk's webhooks and applications send reports; loopback only.
+    #[arg(long, value_name = "ADDR", env = "PALISADE_INTAKE", hide_env_values = true, conflicts_with = "stream", value_parser = given::address)]
     pub(crate) intake: Option<SocketAddr>,
     /// The stream to which gates send (`serve --stream`), on the server of `--redis`. Of several detectors one reads it, and
     /// another takes over when it ends; they share a store.
-    #[arg(long, value_name = "NAME", env = "PALISADE_STREAM", conflicts_with = "logs")]
+    #[arg(long, value_name = "NAME", env = "PALISADE_STREAM", hide_env_values = true, conflicts_with = "logs")]
     pub(crate) stream: Option<String>,
     /// The variable that holds the URL of the stream's server.
     #[arg(long, value_name = "VARIABLE", default_value = "REDIS_URL", requires = "stream")]
@@ -48,7 +48,7 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
     /// A path to which sign-ins are sent, where no policy says so; may be repeated.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = given::path)]
     pub(crate) login: Vec<String>,
     /// The policy file, for routes, kinds and trusted proxies.
     #[arg(long, value_name = "FILE")]
@@ -57,7 +57,7 @@ pub(crate) struct Watch {
     pub(crate) rules: RulesFiles,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// A log that was never read before: pass over what stands in it already.
+    /// Of a log that was never read before, skip what is in it already.
     #[arg(long)]
     pub(crate) from_end: bool,
     /// Read what is there, then end.
@@ -76,16 +76,16 @@ Equal events of a minute are one line with a count. What passes is counted by ro
 pub(crate) struct Events {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// With that status only.
-    #[arg(long, value_name = "STATUS")]
+    /// Only with this status.
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
     pub(crate) status: Option<u16>,
-    /// With that code of refusal only, such as csrf-token-invalid.
-    #[arg(long, value_name = "CODE")]
+    /// Only with this code of refusal, such as csrf-token-invalid.
+    #[arg(long, value_name = "CODE", value_parser = given::code)]
     pub(crate) code: Option<String>,
-    /// Of that client only: an IPv4 address, or 2001:db8::/64.
+    /// Only of this client: an IPv4 address, or 2001:db8::/64.
     #[arg(long, value_name = "CLIENT")]
     pub(crate) client: Option<String>,
-    /// Of that route only, by its template.
+    /// Only of this route, as the policy writes it.
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Option<String>,
     /// Not older than this: 30m, 24h, 7d, or 2026-11-22T07:00:00Z.
@@ -97,8 +97,8 @@ pub(crate) struct Events {
     /// Count by this instead of listing.
     #[arg(long, value_enum)]
     pub(crate) top: Option<TopBy>,
-    /// So many lines.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    /// At most so many lines.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = given::count)]
     pub(crate) limit: usize,
 }
 
@@ -113,16 +113,16 @@ The time before, of the same length, is what it is compared with. Without --form
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// From then on: 24h, 7d, 4w before its end, or 2026-11-22T07:00:00Z.
+    /// Its beginning: 24h, 7d, 4w before its end, or 2026-11-22T07:00:00Z.
     #[arg(long, value_name = "WHEN", default_value = "7d")]
     pub(crate) since: String,
-    /// Up to then [default: now].
+    /// Its end [default: now].
     #[arg(long, value_name = "WHEN")]
     pub(crate) until: Option<String>,
     /// What the application is called in the title.
     #[arg(long, value_name = "NAME")]
     pub(crate) app: Option<String>,
-    /// The record of `palisade maintenance`: what is overdue by it stands in the report.
+    /// The record of `palisade maintenance`; the report names what is overdue.
     #[arg(long, value_name = "FILE", default_value = "palisade-maintenance.toml")]
     pub(crate) record: PathBuf,
 }
@@ -149,10 +149,10 @@ Examples:
     /// One incident: what happened, the evidence, what to do.
     #[command(after_help = "Example:\n  palisade incidents show 3f9a")]
     Show(IncidentNamed),
-    /// Say that somebody is at it.
+    /// Acknowledge: somebody is working on it.
     #[command(after_help = "Example:\n  palisade incidents ack 3f9a --note 'talking to the customer'")]
     Ack(IncidentDone),
-    /// Say that it is over, or was nothing.
+    /// Resolve: it is over, or was nothing.
     #[command(after_help = "Example:\n  palisade incidents resolve 3f9a --note 'a load test'")]
     Resolve(IncidentDone),
 }
@@ -161,26 +161,26 @@ Examples:
 pub(crate) struct IncidentsList {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// In that state only: open, acknowledged, resolved.
+    /// Only in this state.
     #[arg(long, value_name = "STATE", value_parser = ["open", "acknowledged", "resolved"])]
     pub(crate) state: Option<String>,
-    /// Of that priority or a more urgent one: P1, P2, P3.
+    /// Of this priority or a more urgent one.
     #[arg(long, value_name = "PRIORITY", value_parser = ["P1", "P2", "P3"])]
     pub(crate) priority: Option<String>,
-    /// Of that rule only.
+    /// Only of this rule.
     #[arg(long, value_name = "RULE")]
     pub(crate) rule: Option<String>,
     /// With an event not older than this: 30m, 24h, 7d, or 2026-11-22T07:00:00Z.
     #[arg(long, value_name = "WHEN", default_value = "7d")]
     pub(crate) since: String,
-    /// So many.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = given::count)]
     pub(crate) limit: usize,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct IncidentNamed {
-    /// The incident's key, or as much of its start as no other has.
+    /// The incident's key, or the beginning of it.
     pub(crate) key: String,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
@@ -188,11 +188,11 @@ pub(crate) struct IncidentNamed {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct IncidentDone {
-    /// The incidents' keys, or as much of each as no other has.
+    /// The incidents' keys, or the beginning of each.
     #[arg(required = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
     /// Who says so.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "somebody")]
     pub(crate) by: String,
     /// Why, in a few words.
     #[arg(long, value_name = "TEXT", default_value = "")]

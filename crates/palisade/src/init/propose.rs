@@ -11,6 +11,8 @@ use palisade_policy::guess;
 pub(crate) struct Proposal {
     pub(crate) services: Vec<&'static str>,
     pub(crate) next: bool,
+    /// Where the one Next.js app lies, from the root of the project; empty for the root itself.
+    pub(crate) directory: String,
     pub(crate) identity: bool,
     pub(crate) routes: Vec<Proposed>,
     /// What the gate will not see, and what covers it.
@@ -61,6 +63,7 @@ pub(crate) fn propose(routes: &Routes) -> Proposal {
     let identity = services.contains(&"clerk");
     let mut proposal = Proposal {
         next: routes.frameworks.contains(&Stack::NextJs),
+        directory: if let [app] = routes.apps.as_slice() { app.clone() } else { String::new() },
         identity,
         routes: Vec::new(),
         unseen: unseen(routes, &services),
@@ -89,6 +92,7 @@ pub(crate) fn propose(routes: &Routes) -> Proposal {
         }
     }
     proposal.routes = entries.into_values().collect();
+    proposal.notes.extend(guessed(&proposal.routes));
     proposal
 }
 
@@ -97,10 +101,12 @@ fn entries_of(endpoint: &Endpoint, identity: bool) -> Vec<Proposed> {
     if endpoint.surface == Surface::Page {
         return page(endpoint, identity).into_iter().collect();
     }
+    // A handler of `pages/api` answers every method as far as its source is read; a provider posts.
+    let posted = endpoint.surface == Surface::ApiRoute && endpoint.shown.signature.is_some();
     let (reads, changes): (Vec<&String>, Vec<&String>) = endpoint
         .methods
         .iter()
-        .filter(|method| *method != "OPTIONS")
+        .filter(|method| *method != "OPTIONS" && (!posted || *method == "POST"))
         .partition(|method| matches!(method.as_str(), "GET" | "HEAD"));
     let groups = [reads, changes].into_iter().filter(|methods| !methods.is_empty());
     groups.map(|methods| entry(endpoint, methods, identity)).collect()
@@ -157,13 +163,14 @@ fn kind(endpoint: &Endpoint, method: &str, identity: bool) -> (Kind, String) {
     }
     let guessed = guess(method, &endpoint.path);
     let called = shown.identity.as_deref();
-    let wants = SIGNED_IN.contains(&guessed.kind);
-    match (called, wants, reads) {
+    let signed_in = SIGNED_IN.contains(&guessed.kind);
+    match (called, signed_in, reads) {
         (Some(call), false, true) if matches!(guessed.kind, Kind::PublicRead | Kind::Page) => {
             (protected(Kind::ProtectedRead, identity), asks(call, identity))
         }
         (Some(call), false, false) if guessed.kind == Kind::PublicForm => (protected(Kind::ProtectedWrite, identity), asks(call, identity)),
-        (Some(call), true, _) => (protected(guessed.kind, identity), format!("{}; {}", guessed.because, asks(call, identity))),
+        (Some(call), true, _) if identity => (guessed.kind, format!("{}; {}", guessed.because, asks(call, identity))),
+        (Some(call), true, _) => (protected(guessed.kind, identity), wants(call, guessed.kind)),
         (None, true, true) => (Kind::PublicRead, "it reads, and its source asks nobody who is calling; if only some may read it, it is a `protected-read`".to_owned()),
         (None, true, false) => {
             (Kind::PublicForm, "it changes something, and its source asks nobody who is calling; if only some may, it is a `protected-write`".to_owned())
@@ -177,8 +184,29 @@ fn asks(call: &str, identity: bool) -> String {
     if identity {
         base
     } else {
-        format!("{base}, which the gate cannot: name an [identity], then make it a protected kind")
+        format!("{base}, which the gate cannot without [identity]; with it, this is a protected kind")
     }
+}
+
+/// As [`asks`], where the kind it should have is known, and the gate knows no issuer.
+fn wants(call: &str, kind: Kind) -> String {
+    format!(
+        "its source asks who is calling (`{call}`), which the gate cannot without [identity]; with it, this is `{kind}`"
+    )
+}
+
+/// What is a guess that costs somebody something where it is wrong.
+fn guessed(routes: &[Proposed]) -> Vec<String> {
+    let paths = |kind| routes.iter().filter(move |route| route.kind == kind).map(|route| route.path.clone());
+    let logins: Vec<String> = paths(Kind::Login).collect();
+    if logins.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "{}: `success` and `identifier` are guesses. Write what the app answers when somebody has signed in: everything else \
+         counts as a failed attempt, and enforced, ten of those in an hour lock the client out (docs/logins.md)",
+        logins.join(", ")
+    )]
 }
 
 /// Without an identity provider the gate would refuse everyone: the open kind of the same strength.
@@ -198,8 +226,9 @@ fn more(kind: Kind, endpoint: &Endpoint) -> Vec<String> {
             vec![format!("signature = {{ scheme = \"{scheme}\", secrets = [\"{}\"] }}", secret(scheme))]
         }
         Kind::Login => vec![
-            "success = { status = 302 }                # how a login that succeeded is told".to_owned(),
-            "identifier = \"email\"                      # where it names the account".to_owned(),
+            "success = { status = 302 }                # a guess: what the app answers when somebody has signed in"
+                .to_owned(),
+            "identifier = \"email\"                      # a guess: the field that names the account".to_owned(),
         ],
         Kind::Upload => vec!["media_types = [\"image/png\", \"image/jpeg\"]  # what the app takes".to_owned()],
         Kind::PublicRead if endpoint.shown.rate_limit.is_some() || endpoint.shown.identity.is_some() => {
@@ -274,6 +303,21 @@ fn unseen(routes: &Routes, services: &[&str]) -> Vec<String> {
 
 fn notes(routes: &Routes, identity: bool) -> Vec<String> {
     let mut notes = Vec::new();
+    if routes.endpoints.iter().any(|endpoint| endpoint.surface == Surface::ApiRoute) {
+        notes.push(
+            "a handler of pages/api is taken to answer every method: delete from `methods` those that yours refuses"
+                .to_owned(),
+        );
+    }
+    if routes.apps.len() > 1 {
+        let apps: Vec<String> =
+            routes.apps.iter().take(8).map(|app| if app.is_empty() { ".".to_owned() } else { app.clone() }).collect();
+        notes.push(format!(
+            "{} Next.js apps lie here ({}), and a policy is for one: `palisade init FOLDER` for each is what you want",
+            routes.apps.len(),
+            apps.join(", ")
+        ));
+    }
     let actions = routes.endpoints.iter().filter(|endpoint| endpoint.surface == Surface::ServerAction);
     let open: Vec<String> =
         actions.clone().filter(|action| action.shown.identity.is_none()).map(|action| action.path.clone()).collect();

@@ -29,14 +29,16 @@ pub(crate) fn policy(proposal: &Proposal, place: &Place<'_>) -> String {
         services.join(", ")
     );
     if proposal.next {
-        out.push_str("framework = \"nextjs\"\ndirectory = \".\"                           # where .next lies\n");
+        let directory = if proposal.directory.is_empty() { "." } else { &proposal.directory };
+        let _ =
+            writeln!(out, "framework = \"nextjs\"\n{:<41} # where .next lies", format!("directory = {directory:?}"));
     }
     out.push_str("mode = \"observe\"                          # refuses nothing yet, tells what it would. The one line to change: \"enforce\"\n");
     for route in &proposal.routes {
         entry(&mut out, route);
     }
     out.push_str(
-        "\n# Every other page: GET and HEAD only.\n\
+        "\n# Every path that no [[route]] names: GET and HEAD alone.\n\
          [undeclared]\n\
          kind = \"page\"\n",
     );

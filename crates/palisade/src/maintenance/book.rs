@@ -21,6 +21,10 @@ pub(super) struct Book {
 impl Book {
     /// Reads a file; one that is not there is empty.
     pub(super) fn read(path: &Path) -> anyhow::Result<Book> {
+        // A pipe would wait for its writer.
+        if path.metadata().is_ok_and(|about| !about.is_file()) {
+            bail!("{} is no regular file", path.display());
+        }
         let record = match File::open(path) {
             Ok(mut file) => understood(path, &text(path, &mut file)?)?,
             Err(error) if error.kind() == ErrorKind::NotFound => Record::default(),

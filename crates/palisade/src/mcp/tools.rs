@@ -11,6 +11,8 @@ use crate::child::{self, Ended};
 const LONGEST_ARGUMENT: usize = 2048;
 /// So much of a stranger's text, where it was asked for.
 const UNTRUSTED_CHARS: usize = 80;
+/// Longer names of files are not repeated.
+const LONGEST_NAME: usize = 200;
 
 struct Offer {
     name: &'static str,
@@ -59,7 +61,7 @@ const OFFERS: [Offer; 5] = [
                       there is one, else by what the method and the path suggest.",
         arguments: &[METHOD, PATH],
         answer: Answering::Command(|given| command(&["advise", "--json", "--"], given)),
-        told: |answer, _| answer.clone(),
+        told: advice,
     },
     Offer {
         name: "explain_policy",
@@ -149,9 +151,19 @@ pub(super) fn call(request: &CallToolRequestParams, include_untrusted: bool) -> 
             Ok(answer) => CallToolResult::structured((offer.told)(&answer, include_untrusted)),
             Err(_) => failed("the command's answer could not be read"),
         },
-        Ok(ended) => failed(ended.complaint()),
+        Ok(ended) => failed(&complaint(ended.complaint(), include_untrusted)),
         Err(why) => failed(&why),
     })
+}
+
+/// What is wrong. A diagnosis of the policy repeats its text: then its code is told.
+fn complaint(why: &str, include_untrusted: bool) -> String {
+    let code = why.split_once("]: ").map(|(code, _)| code);
+    match code.filter(|code| code.starts_with("error[") || code.starts_with("warning[")) {
+        Some(code) if !include_untrusted => format!("{code}]: `palisade policy check` says where"),
+        Some(_) => printable(why, UNTRUSTED_CHARS),
+        None => why.to_owned(),
+    }
 }
 
 fn failed(why: &str) -> CallToolResult {
@@ -229,7 +241,7 @@ fn findings(answer: &Value, include_untrusted: bool) -> Value {
     let told = |finding: &Value| {
         let mut kept = kept(finding, &["id", "section", "status", "title", "fix", "reference"]);
         if let Some(location) = finding.get("location").filter(|location| !location.is_null()) {
-            kept.insert("location".to_owned(), location.clone());
+            kept.insert("location".to_owned(), place(location));
         }
         if include_untrusted {
             kept.insert("untrusted".to_owned(), untrusted(finding.get("evidence")));
@@ -238,6 +250,35 @@ fn findings(answer: &Value, include_untrusted: bool) -> Value {
     };
     let list: Vec<Value> = answer.get("findings").and_then(Value::as_array).into_iter().flatten().map(told).collect();
     json!({ "summary": answer.get("summary"), "findings": list })
+}
+
+/// A file and a line. A name with spaces in it could be a sentence, and is not repeated.
+fn place(location: &Value) -> Value {
+    let mut place = location.clone();
+    let plain = |name: &str| {
+        let usual = |char: char| char.is_ascii_alphanumeric() || "/._-@()[]+$~".contains(char);
+        name.chars().count() <= LONGEST_NAME && name.chars().all(usual)
+    };
+    if let Some(file) = place.get_mut("file").filter(|file| !file.as_str().is_some_and(plain)) {
+        *file = Value::String("(a file whose name is not repeated)".to_owned());
+    }
+    place
+}
+
+/// Advice without the reasons that the policy's own text gives.
+fn advice(answer: &Value, include_untrusted: bool) -> Value {
+    match answer {
+        Value::String(text) => match text.strip_prefix("the policy says: ") {
+            Some(_) if !include_untrusted => Value::String("the policy gives a reason of its own".to_owned()),
+            Some(because) => json!({ "untrusted": printable(because, UNTRUSTED_CHARS) }),
+            None => answer.clone(),
+        },
+        Value::Array(items) => items.iter().map(|item| advice(item, include_untrusted)).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), advice(value, include_untrusted))).collect()
+        }
+        _ => answer.clone(),
+    }
 }
 
 /// Incidents by what our own rules say of them.

@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail};
 use palisade_backend::SystemEntropy;
 use palisade_check::facts::secrets::{Coverage, Leak, LeakSource, Secrets};
 use palisade_guard::Entropy as _;
-use palisade_probe::Root;
 use palisade_probe::secrets::{self, Baseline, Wanted, is_day};
+use palisade_probe::{Root, write_regular};
 use serde_json::json;
 
 use crate::args::Scan;
@@ -30,7 +30,8 @@ pub(crate) fn run(args: &Scan, format: Format) -> anyhow::Result<Exit> {
     baseline.apply(&mut found.leaks, &today);
     if let (Some(path), Some(reason), Some(until)) = (&args.baseline, &args.accept, &args.until) {
         let accepted = baseline.accept(&found.leaks, key, reason, until, &today);
-        std::fs::write(path, accepted.text()).with_context(|| format!("{} cannot be written", path.display()))?;
+        write_regular(path, accepted.text().as_bytes(), 0o644)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
         accepted.apply(&mut found.leaks, &today);
     }
     match format {

@@ -19,6 +19,9 @@ const LOOK_BACK_LINES: u64 = 5_000_000;
 /// How often a place to read again from is noted.
 const NOTE_EVERY_MICROS: u64 = 3_600_000_000;
 
+/// So many lines of which none tells the format are told of while the log goes on.
+const TELLING: u64 = 100;
+
 /// One log, and how far it was read.
 pub(super) struct Log {
     pub(super) path: PathBuf,
@@ -32,6 +35,7 @@ pub(super) struct Log {
     count: u64,
     failed: Option<Instant>,
     losses: (u64, u64),
+    told_unknown: bool,
 }
 
 /// Lines to events. The format is told by the first line, where nobody said it.
@@ -67,6 +71,9 @@ impl Log {
             count = lines.read_again(path, &place, before, pipeline).with_context(|| shown.clone())?;
             places.push((EventTime::default(), place.to_string(), 0));
         }
+        if !path.exists() {
+            output::note(&format!("{shown} is not there yet; it is read as soon as it is"));
+        }
         let tail =
             Tail::open(path, from, MAX_LINE, checkpoint.as_ref()).with_context(|| format!("{shown} cannot be read"))?;
         if places.is_empty() {
@@ -84,6 +91,7 @@ impl Log {
             count,
             failed: None,
             losses: (0, 0),
+            told_unknown: false,
         })
     }
 
@@ -105,6 +113,10 @@ impl Log {
         });
         if !known && let Some(reader) = &self.lines.reader {
             say_what_cannot_fire(path, reader, rules);
+        }
+        if self.unknown() && self.tally.lines() >= TELLING && !self.told_unknown {
+            self.told_unknown = true;
+            output::problem(&format_unknown(&self.path.display().to_string()));
         }
         let losses = self.tail.losses();
         if (losses.files, losses.truncations) != self.losses {
@@ -129,6 +141,11 @@ impl Log {
                 false
             }
         }
+    }
+
+    /// Whether there were lines, and none told the format.
+    pub(super) fn unknown(&self) -> bool {
+        self.lines.reader.is_none() && self.tally.lines() > 0
     }
 
     /// How far it was read, and from where the windows can be filled again.
@@ -211,6 +228,11 @@ impl Lines {
         }
         Ok(read.min(lines))
     }
+}
+
+/// What is said of a log in which nothing could be read.
+pub(super) fn format_unknown(name: &str) -> String {
+    format!("the format of {name} is not known: name it by --log-format, or give nginx's log_format")
 }
 
 /// Rules that cannot fire on what the log says, told once, as nobody should wait for them.

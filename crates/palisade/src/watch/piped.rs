@@ -63,6 +63,11 @@ impl Piped {
         true
     }
 
+    /// Whether there were lines, and none told the format.
+    pub(super) fn unknown(&self) -> bool {
+        self.lines.reader.is_none() && self.tally.lines() > 0
+    }
+
     pub(super) fn ended(&self) -> bool {
         self.ended
     }

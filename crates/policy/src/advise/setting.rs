@@ -32,7 +32,7 @@ pub(super) fn of(asked: &Asked<'_>, stage: Stage) -> Ruling {
     match stage {
         Stage::Target => target(asked),
         Stage::Block => Ruling::Does(
-            "clients that an operator or an incident has shut out get 403".to_owned(),
+            "clients that an operator or an incident has blocked get 403".to_owned(),
             "an attack that was seen once costs nothing the second time (OWASP API4:2023)".to_owned(),
         ),
         Stage::Rate => rate(asked),

@@ -121,6 +121,15 @@ impl Draft {
         let Overrides { upstream, listen, admin, intake } = overrides;
         let app = &mut self.builder.app;
         match upstream.as_deref().map(|text| (text, Origin::parse(text))) {
+            Some((text, Some(origin))) if origin.https => {
+                let what = format!("--upstream: {}: the gate speaks plain http to its upstreams", shortened(text));
+                problems.error(
+                    Place::key("(outside)", "--upstream"),
+                    "upstream-https",
+                    what,
+                    "write it like http://127.0.0.1:3000",
+                );
+            }
             Some((_, Some(origin))) => app.upstreams = vec![origin.into()],
             Some((text, None)) => outside(problems, "--upstream", text, "write it like http://127.0.0.1:3000"),
             None => {}
@@ -144,7 +153,17 @@ impl Draft {
     fn find_origins(&mut self, sources: &Sources, problems: &mut Problems) -> bool {
         let place = Place::key("app", "public_origin");
         let origins = &mut self.builder.app.public_origins;
-        for source in &self.origins {
+        // Vercel sets its variables where it runs the app, and nowhere else: there the others are all there are.
+        let here = |source: &OriginSource| match source {
+            OriginSource::Written(_) => true,
+            OriginSource::Variable(name) => sources.variables.contains_key(name),
+        };
+        let others = self.origins.iter().any(here);
+        let elsewhere = |source: &OriginSource| match source {
+            OriginSource::Variable(name) => others && VERCEL.contains(&name.as_str()) && !here(source),
+            OriginSource::Written(_) => false,
+        };
+        for source in self.origins.iter().filter(|source| !elsewhere(source)) {
             match source {
                 OriginSource::Written(origin) => origins.push(origin.clone()),
                 OriginSource::Variable(name) => match sources.variables.get(name).map(|value| told(value)) {

@@ -300,6 +300,18 @@ fn vercel_tells_the_origin_where_the_file_does_not() {
     let named = text.replace("name =", "public_origin = \"VERCEL_URL\"\nname =");
     let found = parse(FILE, &named).0.build(&sources()).expect_err("not set");
     assert!(found.to_string().contains("VERCEL_URL is not set"), "{found}");
+    // Beside an origin that is written it may be missing: nobody is at Vercel's address then. A variable of one's own may not.
+    let beside = |name: &str, variables: &[(&str, &str)]| {
+        let origins = format!("public_origin = [\"https://shop.example\", \"{name}\"]\nname =");
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sources = Sources { variables, ..sources() };
+        let built = parse(FILE, &text.replace("name =", &origins)).0.build(&sources);
+        built.map(|built| built.policy.app.public_origins.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(beside("VERCEL_URL", &[]).expect("one origin"), ["https://shop.example"]);
+    let both = beside("VERCEL_URL", &[("VERCEL_URL", "shop-1.vercel.app")]).expect("two origins");
+    assert_eq!(both, ["https://shop.example", "https://shop-1.vercel.app"]);
+    assert!(beside("SHOP_ORIGIN", &[]).is_err());
 }
 
 fn shown(policy: &Policy) -> Vec<String> {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use palisade_event::BLOCK_LASTS;
+
 use crate::builder::PolicyBuilder;
 use crate::place::{Place, Problems};
 use crate::wording::shortened;
@@ -10,8 +12,6 @@ use crate::wording::shortened;
 /// More than anybody reads, and each is a thread.
 const MAX_CHANNELS: usize = 16;
 const MAX_SILENCES: usize = 200;
-/// Shorter a block is no answer, and longer it outlives whoever holds the address.
-const BLOCK: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(24 * 3600));
 /// Less would be asked of nobody's patience.
 const LEAST_REPEAT: Duration = Duration::from_secs(60);
 
@@ -42,7 +42,7 @@ pub(super) fn alerting(policy: &PolicyBuilder, problems: &mut Problems) {
         problems.error(Place::key("notify", "repeat"), "repeat-range", what, "write a time like \"4h\"");
     }
     if let Some(block) = alerting.respond.as_ref().and_then(|respond| respond.block)
-        && !(BLOCK.0..=BLOCK.1).contains(&block)
+        && !BLOCK_LASTS.contains(&block)
     {
         let what = "a block lasts from ten seconds to a day";
         problems.error(Place::key("respond", "block"), "block-range", what, "write a time like \"10m\"");

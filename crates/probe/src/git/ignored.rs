@@ -27,7 +27,8 @@ fn matches(work: &Path, common: &Path, path: &Path, is_folder: bool) -> Option<b
     })
 }
 
-fn patterns(root: &Path, file: &Path) -> Option<Gitignore> {
+/// The patterns of an ignore file, which is read through no link.
+pub(crate) fn patterns(root: &Path, file: &Path) -> Option<Gitignore> {
     let text = String::from_utf8(read_regular(file, MAX_FILE).ok()?).ok()?;
     let mut builder = GitignoreBuilder::new(root);
     for line in text.lines() {

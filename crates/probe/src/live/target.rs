@@ -43,15 +43,16 @@ pub enum Refused {
 impl Target {
     /// Reads what was typed, asks for consent, and resolves the name once.
     ///
-    /// A host without a scheme is asked over https. This machine is free; any other host must be named by `--i-own`. A name that
-    /// leads to a private, link-local, loopback or metadata address is refused: whoever means such an address types it.
+    /// A host without a scheme is asked over https, this machine over http. This machine is free; any other host must be
+    /// named by `--i-own`. A name that leads to a private, link-local, loopback or metadata address is refused: whoever
+    /// means such an address types it.
     ///
     /// # Errors
     /// Why it is refused.
     pub fn new(typed: &str, consent: &Consent) -> Result<Target, Refused> {
         let target = parse(typed).ok_or_else(|| Refused::NotAnAddress(typed.chars().take(200).collect()))?;
         let literal = target.host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-        let here = literal.map_or_else(|| is_local_name(&target.host), |address| address.is_loopback());
+        let here = is_here(&target.host);
         let owned = consent.owned.iter().any(|host| host.eq_ignore_ascii_case(&target.host));
         if !here && !owned {
             return Err(Refused::NotOwned(target.host));
@@ -124,10 +125,10 @@ impl std::error::Error for Refused {}
 
 fn parse(typed: &str) -> Option<Target> {
     let (https, rest) = match typed.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Some(true), rest),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Some(false), rest),
         Some(_) => return None,
-        None => (true, typed),
+        None => (None, typed),
     };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
@@ -152,12 +153,15 @@ fn parse(typed: &str) -> Option<Target> {
         return None;
     }
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let https = https.unwrap_or(!is_here(&host));
     let port_or = port.unwrap_or(if https { 443 } else { 80 });
     Some(Target { https, host, port: port_or, path, address, explicit_port: port.is_some() })
 }
 
-fn is_local_name(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost")
+/// Whether a host, as typed, is this machine.
+fn is_here(host: &str) -> bool {
+    let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    literal.map_or_else(|_| host == "localhost" || host.ends_with(".localhost"), |address| address.is_loopback())
 }
 
 /// Addresses that lie inside some network: this machine, this link, a company, a cloud's metadata.
@@ -208,6 +212,11 @@ mod tests {
         let target = Target::new("http://127.0.0.1:8080/a?b#c", &consent).expect("this machine");
         assert_eq!((target.origin().as_str(), target.path.as_str()), ("http://127.0.0.1:8080", "/a?b"));
         assert!(Target::new("http://localhost:1", &consent).is_ok());
+        let origin = |typed: &str, owned: &[String]| {
+            Target::new(typed, &Consent { owned: owned.to_vec() }).expect(typed).origin()
+        };
+        assert_eq!(origin("127.0.0.1:8080/a", &[]), "http://127.0.0.1:8080");
+        assert_eq!(origin("10.0.0.1", &["10.0.0.1".to_owned()]), "https://10.0.0.1");
         assert_eq!(refused("https://shop.example", &[]), Refused::NotOwned("shop.example".to_owned()));
         assert_eq!(refused("https://192.0.2.1", &["shop.example"]), Refused::NotOwned("192.0.2.1".to_owned()));
         assert_eq!(refused("http://169.254.169.254/latest", &[]), Refused::NotOwned("169.254.169.254".to_owned()));

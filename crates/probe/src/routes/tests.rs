@@ -349,6 +349,10 @@ fn texts_that_nest_without_end_neither_crash_nor_hide() {
     assert_eq!(routes.unread.len(), 1, "{routes:?}");
 }
 
+fn parses(file: &str, text: &str) -> bool {
+    parse::module(file, text, &Names::default()).is_ok()
+}
+
 fn read_on_stack(file: &str, text: &str) -> bool {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(parse::STACK).spawn_scoped(scope, || parses(file, text));

@@ -2,12 +2,14 @@
 //!
 //! The objects are read by `git cat-file`, which knows packs and deltas; it is given a repository of our own that is empty,
 //! and the project's objects beside it. So nothing that the project configures is read: no hook, filter, pager,
-//! monitor or promised remote can run (SECURITY 22). Names of files are looked up only where something was found.
+//! monitor or promised remote can run (SECURITY 22). What lies among the objects is looked at first: git would wait for a pipe
+//! there, and read whatever a link or `alternates` leads to. Names of files are looked up only where something was found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use palisade_check::facts::secrets::{Certainty, Coverage, Leak, LeakSource};
 
@@ -51,17 +53,19 @@ pub(super) fn scan(
     known: &[Leak],
 ) -> Result<(Vec<Leak>, Coverage), String> {
     let git = git_folder(root).ok_or("there is no .git folder here")?;
+    sound(&git.join("objects"))?;
     let empty = Empty::make(&git).map_err(|error| format!("no folder for git to work in: {error}"))?;
     let mut pass = Pass::default();
     pass.coverage.shallow = git.join("shallow").exists();
     let failed = |error: io::Error| format!("git cat-file: {error}");
-    let mut child = empty
-        .git(&["cat-file", "--batch-all-objects", "--unordered", "--buffer", "--batch"])
-        .spawn()
-        .map_err(failed)?;
+    let wanted = pass.wanted(&empty).map_err(failed)?;
+    let mut child = empty.git(&["cat-file", "--buffer", "--batch"]).stdin(Stdio::piped()).spawn().map_err(failed)?;
+    let writer = written(&mut child, wanted).map_err(failed)?;
     let out = child.stdout.take().ok_or("git has no output")?;
     let read = pass.read(BufReader::with_capacity(1 << 20, out), engine, report);
-    finish(child, read.is_err()).and(read).map_err(failed)?;
+    let ended = finish(child, read.is_err()).and(read).map_err(failed);
+    let _ = writer.join();
+    ended?;
     pass.coverage.history = true;
     for leak in known {
         pass.leaks.remove(&(leak.rule.clone(), leak.fingerprint.clone()));
@@ -87,6 +91,34 @@ fn git_folder(root: &Path) -> Option<PathBuf> {
     }
     let common = text(&inner.join("commondir"))?;
     Some(inner.join(common.trim()))
+}
+
+/// Whether a store holds folders and files alone, and is whole.
+fn sound(objects: &Path) -> Result<(), String> {
+    let odd = |path: &Path| {
+        let name = path.strip_prefix(objects).ok().filter(|name| !name.as_os_str().is_empty());
+        let name = name.map_or_else(|| "objects".to_owned(), |name| name.display().to_string());
+        format!("git's store is not read: `{}` is a link or no file", name.escape_default())
+    };
+    if objects.join("info/alternates").symlink_metadata().is_ok() {
+        return Err("a part of git's objects lies in another repository (alternates); scan there".to_owned());
+    }
+    if !objects.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        return Err(odd(objects));
+    }
+    let mut folders = vec![objects.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|error| format!("git's store: {error}"))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| format!("git's store: {error}"))?;
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() => {}
+                _ => return Err(odd(&entry.path())),
+            }
+        }
+    }
+    Ok(())
 }
 
 // === impl Empty ===
@@ -146,6 +178,35 @@ impl Drop for Empty {
 // === impl Pass ===
 
 impl Pass {
+    /// The objects that are worth reading, by what git says of each. It would take all of a folder into memory that says it is
+    /// as large as a disk.
+    fn wanted(&mut self, empty: &Empty) -> io::Result<String> {
+        let mut child =
+            empty.git(&["cat-file", "--batch-all-objects", "--unordered", "--buffer", "--batch-check"]).spawn()?;
+        let out = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
+        let mut ids = String::new();
+        for line in BufReader::new(out).lines() {
+            let line = line?;
+            let mut parts = line.split(' ');
+            let (Some(id), Some(kind @ ("blob" | "commit" | "tag")), Some(size)) =
+                (parts.next(), parts.next(), parts.next())
+            else {
+                continue;
+            };
+            if kind == "commit" {
+                self.commits.insert(id.to_owned());
+            }
+            if size.parse().is_ok_and(|size: u64| size <= LARGEST) {
+                ids.push_str(id);
+                ids.push('\n');
+            } else {
+                self.coverage.too_large += 1;
+            }
+        }
+        finish(child, false)?;
+        Ok(ids)
+    }
+
     /// Reads `id type size`, the bytes, and a newline, again and again.
     fn read(&mut self, mut out: impl io::BufRead, engine: &Engine, report: &Report) -> io::Result<()> {
         let mut head = String::new();
@@ -157,16 +218,8 @@ impl Pass {
             }
             let mut parts = head.split_ascii_whitespace();
             let (Some(id), Some(kind), Some(size)) = (parts.next(), parts.next(), parts.next()) else { continue };
-            let size: u64 = size.parse().map_err(|_| io::Error::other("an answer that is none"))?;
-            let wanted = matches!(kind, "blob" | "commit" | "tag");
-            if kind == "commit" {
-                self.commits.insert(id.to_owned());
-            }
-            if !wanted || size > LARGEST {
-                self.coverage.too_large += u64::from(wanted);
-                io::copy(&mut out.by_ref().take(size + 1), &mut io::sink())?;
-                continue;
-            }
+            let size = size.parse().ok().filter(|size| *size <= LARGEST);
+            let size: u64 = size.ok_or_else(|| io::Error::other("an answer that is none"))?;
             bytes.clear();
             out.by_ref().take(size + 1).read_to_end(&mut bytes)?;
             bytes.pop();
@@ -238,10 +291,8 @@ fn named(empty: &Empty, leaks: BTreeMap<(String, String), Leak>, commits: &BTree
 fn names(empty: &Empty, wanted: &BTreeSet<String>, commits: &BTreeSet<String>) -> io::Result<BTreeMap<String, String>> {
     let mut child =
         empty.git(&["rev-list", "--objects", "--missing=allow-any", "--stdin"]).stdin(Stdio::piped()).spawn()?;
-    let mut input = child.stdin.take().ok_or_else(|| io::Error::other("no input"))?;
-    let list: Vec<u8> = commits.iter().flat_map(|id| format!("{id}\n").into_bytes()).collect();
-    // It reads all of its input before it writes, but a pipe holds little: two threads, or both wait.
-    let writer = std::thread::spawn(move || input.write_all(&list));
+    let list = commits.iter().map(|id| format!("{id}\n")).collect();
+    let writer = written(&mut child, list)?;
     let out = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
     let mut names = BTreeMap::new();
     let mut out = BufReader::with_capacity(1 << 18, out);
@@ -262,6 +313,12 @@ fn names(empty: &Empty, wanted: &BTreeSet<String>, commits: &BTreeSet<String>) -
     let _ = finish(child, true);
     let _ = writer.join();
     Ok(names)
+}
+
+/// Writes a child's input. A pipe holds little: two threads, or both wait.
+fn written(child: &mut Child, text: String) -> io::Result<JoinHandle<io::Result<()>>> {
+    let mut input = child.stdin.take().ok_or_else(|| io::Error::other("no input"))?;
+    Ok(std::thread::spawn(move || input.write_all(text.as_bytes())))
 }
 
 /// Waits for the child, which is ended first where nobody reads on.

@@ -1,6 +1,6 @@
 //! The files of a project, and what is built from them for browsers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
 use ignore::{WalkBuilder, WalkState};
@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::named::Writing;
 use super::report::{Report, Where};
 use crate::root::{Unread, read_regular};
+use crate::walk;
 
 /// The largest file of the tree that is read, in bytes.
 pub(super) const LARGEST: u64 = 2 * 1024 * 1024;
@@ -26,14 +27,7 @@ const BUILT: [&str; 5] = [".next/static", ".next/server/app", "out", "dist", "bu
 /// Scans the tree: what git would track, and what it tracks although an ignore file in the tree names it, it does not
 /// see. Links are not followed; the ignore files of the user's own are not read, so that two people find the same.
 pub(super) fn scan(root: &Path, engine: &Engine, report: &Report) -> (Vec<Leak>, Coverage) {
-    let mut walk = WalkBuilder::new(root);
-    walk.hidden(false)
-        .ignore(false)
-        .git_global(false)
-        .git_exclude(false)
-        .require_git(false)
-        .parents(in_repository(root))
-        .filter_entry(|entry| entry.depth() == 0 || !NEVER.iter().any(|name| entry.file_name() == *name));
+    let walk = walk::walk(root, repository(root).unwrap_or(root), |name| NEVER.contains(&name));
     run(&walk, root, engine, report, LeakSource::Tree)
 }
 
@@ -186,10 +180,9 @@ pub(super) fn writing(name: &str) -> Writing {
     if bare || settings { Writing::Bare } else { Writing::Quoted }
 }
 
-/// Whether a folder above the root holds the repository: then its ignore files count too.
-fn in_repository(root: &Path) -> bool {
-    let full: PathBuf = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-    !full.join(".git").exists() && full.ancestors().skip(1).any(|folder| folder.join(".git").exists())
+/// The folder of the repository around `root`, whose ignore files count as well.
+fn repository(root: &Path) -> Option<&Path> {
+    root.ancestors().find(|folder| folder.join(".git").exists())
 }
 
 /// Adds what was covered.

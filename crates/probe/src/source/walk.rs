@@ -2,9 +2,8 @@
 
 use std::io;
 
-use ignore::WalkBuilder;
-
 use crate::root::Root;
+use crate::walk;
 
 const ENDS: [&str; 8] = ["ts", "tsx", "js", "jsx", "mjs", "cjs", "mts", "cts"];
 
@@ -19,10 +18,7 @@ const MAX_FILES: usize = 50_000;
 /// files alone. Tests are left out too: what they log is made up.
 pub(super) fn sources(root: &Root) -> io::Result<Vec<String>> {
     std::fs::read_dir(root.path())?;
-    let mut walk = WalkBuilder::new(root.path());
-    walk.follow_links(false).hidden(false).git_global(false).parents(false).require_git(false);
-    walk.filter_entry(|entry| entry.file_name().to_str().is_none_or(|name| !FOLDERS.contains(&name)));
-    let mut files: Vec<String> = walk
+    let mut files: Vec<String> = walk::walk(root.path(), root.path(), |name| FOLDERS.contains(&name))
         .build()
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))

@@ -54,7 +54,7 @@ fn shown(row: &EventRow, now: EventTime) -> Markup {
         tr {
             td.t { (when(row.last, now)) }
             td.n { (status(row.status)) }
-            td.n { (number(row.count)) }
+            td.n data-of="Count" { (number(row.count)) }
             td.path {
                 @if row.is_other() { i { "many kinds" } }
                 @else if row.route.is_empty() { (or_dash("")) }
@@ -65,7 +65,7 @@ fn shown(row: &EventRow, now: EventTime) -> Markup {
                 @else { a href={ "/events?client=" (encoded(&row.client)) } { (theirs(&row.client)) } }
             }
             td { (theirs(&row.code)) " " @if !row.is_other() { (theirs(&row.what)) } " " (theirs(&row.account)) }
-            td { (or_dash(&row.country)) }
+            td data-of="Country" { (or_dash(&row.country)) }
             td { @if !row.line.is_empty() { details { summary { "line" } code.sample { (long(&row.line, 1500)) } } } }
         }
     }

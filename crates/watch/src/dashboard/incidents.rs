@@ -65,10 +65,10 @@ pub(super) fn table(found: &[Kept], about: &About, now: EventTime, caption: &str
                             td { (priority(kept.priority)) }
                             th scope="row" { a href={ "/incidents/" (kept.key) } { (theirs(&title(kept, about))) } }
                             td { (group(&body(kept))) }
-                            td.n { (number(kept.count)) }
-                            td.t { (when(kept.last_seen, now)) }
+                            td.n data-of="Events" { (number(kept.count)) }
+                            td.t data-of="Last" { (when(kept.last_seen, now)) }
                             td { (state(kept)) }
-                            td.t { (due(kept, now)) }
+                            td.t data-of="Look until" { (due(kept, now)) }
                         }
                     }
                 }
@@ -119,8 +119,8 @@ pub(super) fn one(
             }
         }
         div.columns.two {
-            (most("Paths", &list("/evidence/paths")))
-            (most("Clients", &list("/evidence/clients")))
+            (most("Paths", "Path", &list("/evidence/paths")))
+            (most("Clients", "Client", &list("/evidence/clients")))
         }
         section aria-labelledby="samples" {
             h2 #samples { "Examples" }
@@ -169,14 +169,14 @@ fn actions(kept: &Kept, visitor: &Visitor) -> Markup {
     }
 }
 
-fn most(name: &str, list: &[Value]) -> Markup {
+fn most(name: &str, what: &str, list: &[Value]) -> Markup {
     let rows: Vec<_> =
         list.iter().filter_map(|top| Some((top.get("value")?.as_str()?, top.get("count")?.as_u64()?))).collect();
     html! {
         section {
             table {
                 caption { (name) }
-                thead { tr { th scope="col" { (name) } th.n scope="col" { "Of those kept" } } }
+                thead { tr { th scope="col" { (what) } th.n scope="col" { "Of those kept" } } }
                 tbody {
                     @if rows.is_empty() { tr { td.empty colspan="2" { "None." } } }
                     @for (value, count) in rows { tr { th scope="row" { (theirs(value)) } td.n { (number(count)) } } }
@@ -214,9 +214,9 @@ fn group(body: &Value) -> Markup {
         @if group.is_empty() { "the whole site" }
         @for (at, (name, value)) in group.iter().enumerate() {
             @if at > 0 { ", " }
-            span.quiet { (theirs(name)) " " }
-            @let value = value.as_str().unwrap_or_default();
-            @if name.as_str() == "client.key" { a href={ "/events?client=" (encoded(value)) } { (theirs(value)) } }
+            @let (of_client, value) = (name.as_str() == "client.key", value.as_str().unwrap_or_default());
+            span.quiet { @if of_client { "client" } @else { (theirs(name)) } " " }
+            @if of_client { a href={ "/events?client=" (encoded(value)) } { (theirs(value)) } }
             @else { (or_dash(value)) }
         }
     }

@@ -59,11 +59,11 @@ fn row(measure: &Measure, hours: &Hours) -> Markup {
     html! {
         tr {
             th scope="row" { (measure.name) }
-            td.n { b { (number(last)) } }
-            td.n { (number(usual)) }
-            td.n { (number(before.first().copied().unwrap_or(0))) }
-            td.n { (number(before.last().copied().unwrap_or(0))) }
-            td.n { (number(hours.ago(0))) }
+            td.n data-of="Last hour" { b { (number(last)) } }
+            td.n data-of="Usual" { (number(usual)) }
+            td.n data-of="Least" { (number(before.first().copied().unwrap_or(0))) }
+            td.n data-of="Most" { (number(before.last().copied().unwrap_or(0))) }
+            td.n data-of="So far this hour" { (number(hours.ago(0))) }
             td {
                 @if unusual && !hours.has_history() { span.quiet { "no history yet" } }
                 @else if unusual { span.late { "unusual" } }

@@ -106,7 +106,7 @@ fn codes(cells: &[Cell]) -> Markup {
     html! {
         section {
             table {
-                caption { "Refusals by code" }
+                caption { "Refusals and faults by code" }
                 thead { tr { th scope="col" { "Code" } th.n scope="col" { "Status" } th.n scope="col" { "Count" } th aria-hidden="true" {} } }
                 tbody {
                     @if codes.is_empty() { tr { td.empty colspan="4" { "Nothing was refused." } } }

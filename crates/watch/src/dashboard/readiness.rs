@@ -63,8 +63,8 @@ fn checks(report: &Value, at: EventTime, now: EventTime) -> Markup {
                         tr {
                             td { span.state.(verdict(text(finding, "status"))) { (theirs(text(finding, "status"))) } }
                             th scope="row" { (theirs(text(finding, "title"))) br; span.quiet { (theirs(text(finding, "id"))) } }
-                            td { (long(text(finding, "evidence"), 300)) }
-                            td { (long(text(finding, "fix"), 300)) }
+                            td data-of="Evidence" { (long(text(finding, "evidence"), 300)) }
+                            td data-of="Fix" { (long(text(finding, "fix"), 300)) }
                         }
                     }
                 }
@@ -93,8 +93,8 @@ fn tasks(record: &Record, now: EventTime) -> Markup {
                         tr {
                             td { span.state.(verdict(state.id())) { (state.id()) } }
                             th scope="row" { (task.title) br; span.quiet { (task.id) } }
-                            td.t { (due) }
-                            td {
+                            td.t data-of="Until" { (due) }
+                            td data-of="Last" {
                                 @if let Some(done) = last { (done.on) " by " (theirs(&done.by)) br; span.quiet { (long(&done.evidence, 200)) } }
                             }
                         }

@@ -44,14 +44,14 @@ pub(super) fn page(store: &mut Store, about: &About, now: EventTime) -> Result<M
                                 span.quiet { (theirs(rule.id())) @if !rule.owasp().is_empty() { " · OWASP " (theirs(rule.owasp())) } }
                             }
                             td { (priority(rule.priority())) }
-                            td { (rule.kind()) }
-                            td { (rule.mode().id()) }
-                            td.n { @match fired { Some(fired) => a href={ "/incidents?rule=" (encoded(rule.id())) } { (number(fired.incidents)) }, None => span.none { "0" } } }
-                            td.n { (number(fired.map_or(0, |fired| fired.open))) }
-                            td.n { (number(fired.map_or(0, |fired| fired.events))) }
-                            td.t { @if let Some(fired) = fired { (when(fired.last, now)) } }
-                            td.n { (number(tables.live)) }
-                            td.n { @if evicted > 0 { b.late { (number(evicted)) } } @else { "0" } }
+                            td data-of="Counts by" { (rule.kind()) }
+                            td data-of="Mode" { (rule.mode().id()) }
+                            td.n data-of="Fired" { @match fired { Some(fired) => a href={ "/incidents?rule=" (encoded(rule.id())) } { (number(fired.incidents)) }, None => span.none { "0" } } }
+                            td.n data-of="Open" { (number(fired.map_or(0, |fired| fired.open))) }
+                            td.n data-of="Events" { (number(fired.map_or(0, |fired| fired.events))) }
+                            td.t data-of="Last" { @if let Some(fired) = fired { (when(fired.last, now)) } }
+                            td.n data-of="Groups" { (number(tables.live)) }
+                            td.n data-of="Evicted" { @if evicted > 0 { b.late { (number(evicted)) } } @else { "0" } }
                         }
                     }
                 }

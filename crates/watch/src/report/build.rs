@@ -106,7 +106,9 @@ impl Weeks {
             countries.into_iter().map(|(name, (all, bad))| (name.to_owned(), all, bad)).collect();
         countries.sort_unstable_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(&other.0)));
         countries.truncate(TOP);
-        let unusual = |(now, before): &(u64, u64)| *now >= UNUSUAL.0 && *now > before * UNUSUAL.1;
+        // Beside nothing every hour would be.
+        let known = hours.iter().any(|(_, before)| *before > 0);
+        let unusual = |(now, before): &(u64, u64)| known && *now >= UNUSUAL.0 && *now > before * UNUSUAL.1;
         Auth {
             failed: self.trend(failed),
             failed_hours: self.steps(HOUR, failed),
@@ -311,10 +313,12 @@ fn changes(report: &Report) -> Vec<String> {
         .collect();
     told.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
     told.truncate(CHANGES);
-    let fresh = rules
-        .iter()
-        .filter(|(_, now, before)| *now > 0 && *before == 0)
-        .map(|(rule, now, _)| format!("The rule {rule} fired for the first time in two windows ({now} incidents)"));
+    let fresh = rules.iter().filter(|(_, now, before)| *now > 0 && *before == 0).map(|(rule, now, _)| {
+        format!(
+            "The rule {rule} fired for the first time in two windows ({now} incident{})",
+            if *now == 1 { "" } else { "s" }
+        )
+    });
     told.into_iter().map(|(_, text)| text).chain(fresh).collect()
 }
 

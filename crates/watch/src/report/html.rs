@@ -90,9 +90,12 @@ fn names(caption: &str, what: &str, list: &[Named]) -> Markup {
     }
 }
 
-/// Counts by the days of the window.
+/// Counts by the days of the window: each is called by its start, with the hour where that is not midnight.
 fn days(report: &Report, name: &'static str, class: &str, trend: &Trend) -> Markup {
-    let day = |at: usize| date(EventTime::from_micros(report.window.from.micros() + at as u64 * 24 * HOUR));
+    let day = |at: usize| {
+        let start = EventTime::from_micros(report.window.from.micros() + at as u64 * 24 * HOUR);
+        if start.micros().is_multiple_of(24 * HOUR) { date(start) } else { format!("{} {}", date(start), clock(start)) }
+    };
     let labels: Vec<_> = (0..trend.days.len()).map(day).collect();
     let sum = format!("{name} by day: {} in all", number(trend.now));
     columns(&sum, &labels, &[Series { name, class, values: trend.days.clone() }])
@@ -125,8 +128,10 @@ fn incidents(report: &Report) -> Markup {
                         @for it in &report.incidents {
                             tr {
                                 th scope="row" { (priority(it.priority)) }
-                                td.n { (number(it.count)) } td.n { (number(it.before)) } td.n { (number(it.acknowledged)) } td.n { (number(it.resolved)) }
-                                td.n { (number(it.ended)) } td.n { (number(it.late)) } td.n { (time(it.acknowledge_micros)) } td.n { (time(it.resolve_micros)) }
+                                td.n data-of="Began" { (number(it.count)) } td.n data-of="Before" { (number(it.before)) }
+                                td.n data-of="Acknowledged" { (number(it.acknowledged)) } td.n data-of="Resolved" { (number(it.resolved)) }
+                                td.n data-of="Ended" { (number(it.ended)) } td.n data-of="Late" { (number(it.late)) }
+                                td.n data-of="To acknowledge" { (time(it.acknowledge_micros)) } td.n data-of="To resolve" { (time(it.resolve_micros)) }
                             }
                         }
                     }
@@ -175,7 +180,7 @@ fn auth(report: &Report) -> Markup {
                 div { table {
                     caption { "Active sessions by day" }
                     thead { tr { th scope="col" { "Day" } th.n scope="col" { "Sessions" } } }
-                    tbody { @for (day, count) in &auth.active { tr { th scope="row" { (date(*day)) } td.n { (number(*count)) } } } }
+                    tbody { @if auth.active.is_empty() { tr { td.empty colspan="2" { "None." } } } @for (day, count) in &auth.active { tr { th scope="row" { (date(*day)) } td.n { (number(*count)) } } } }
                 } }
                 div { (names("Suspicious addresses", "Client", &auth.suspicious)) }
             }
@@ -234,6 +239,7 @@ fn errors(report: &Report) -> Markup {
                 caption { "Routes with most errors" }
                 thead { tr { th scope="col" { "Route" } th.n scope="col" { "Requests" } th.n scope="col" { "4xx" } th.n scope="col" { "5xx" } th.n scope="col" { "Errors" } } }
                 tbody {
+                    @if errors.routes.is_empty() { tr { td.empty colspan="5" { "None." } } }
                     @for (route, [all, client, server]) in &errors.routes {
                         tr { th scope="row" { (theirs(route)) } td.n { (number(*all)) } td.n { (number(*client)) } td.n { (number(*server)) } td.n { (percent(client + server, *all)) } }
                     }
@@ -255,14 +261,14 @@ fn low(report: &Report) -> Markup {
     html! {
         section aria-labelledby="low" {
             h2 #low { "For review (P3)" }
-            table {
+            table.wide {
                 caption.quiet { "The guide's low priority: nobody was sent a message for these" }
                 thead { tr { th scope="col" { "Class" } th.n scope="col" { "Events" } th.n scope="col" { "Before" } th.n scope="col" { "Change" } th.n scope="col" { "P3 incidents" } } }
                 tbody {
                     @for class in &report.low {
                         tr {
-                            th scope="row" { (class.title) } td.n { (number(class.events.now)) } td.n { (number(class.events.before)) }
-                            td.n { (class.events.told()) } td.n { (number(class.incidents)) }
+                            th scope="row" { (class.title) } td.n data-of="Events" { (number(class.events.now)) } td.n data-of="Before" { (number(class.events.before)) }
+                            td.n data-of="Change" { (class.events.told()) } td.n data-of="P3 incidents" { (number(class.incidents)) }
                         }
                     }
                 }

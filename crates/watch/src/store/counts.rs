@@ -73,6 +73,19 @@ pub const MAX_CELLS: usize = 100_000;
 
 const MINUTE: u64 = 60_000_000;
 
+/// Pluses keep to the index of refusals in the order of their clients, which has all columns: by minute, most of the time
+/// goes into sorting clients. It is read whole, however short the window.
+const LIMITED: &str = "\
+SELECT client, CAST(sum(count) AS BIGINT), CAST(count(*) OVER () AS BIGINT) FROM event
+WHERE +minute >= CAST(?1 AS BIGINT) AND +minute < CAST(?2 AS BIGINT) AND client <> '' AND +status = 429
+GROUP BY client ORDER BY 2 DESC, 1 LIMIT CAST(?3 AS BIGINT)";
+
+/// What it looks for stands in the condition of an index, word for word.
+const NOTABLE: &str = "\
+SELECT client, status, code, kind, what, CAST(sum(count) AS BIGINT) FROM event
+WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?2 AS BIGINT) AND client <> '' AND (what <> '' OR code = 'login-locked')
+GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 1, 2, 3, 4, 5 LIMIT CAST(?3 AS BIGINT)";
+
 // === impl Window ===
 
 impl Window {
@@ -168,13 +181,7 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn notable(&mut self, window: Window) -> Result<Vec<Share>, StoreFault> {
-        self.shares(
-            window,
-            "SELECT client, status, code, kind, what, CAST(sum(count) AS BIGINT) FROM event \
-             WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?2 AS BIGINT) AND client <> '' \
-             AND (what <> '' OR code = 'login-locked') \
-             GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 1, 2, 3, 4, 5 LIMIT CAST(?3 AS BIGINT)",
-        )
+        self.shares(window, NOTABLE)
     }
 
     /// How many clients asked too often (429), and those that did most, with their counts.
@@ -183,15 +190,32 @@ impl Store {
     /// If the store cannot be read.
     pub fn limited(&mut self, window: Window, limit: usize) -> Result<(u64, Vec<(String, u64)>), StoreFault> {
         let [from, until] = window.minutes();
-        // The plus keeps to the index of all columns: the one by status leads to every row.
-        let rows = self.engine.query(
-            "SELECT client, CAST(sum(count) AS BIGINT), CAST(count(*) OVER () AS BIGINT) FROM event \
-             WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?2 AS BIGINT) AND client <> '' AND +status = 429 \
-             GROUP BY client ORDER BY 2 DESC, 1 LIMIT CAST(?3 AS BIGINT)",
-            &[from, until, (limit as u64).into()],
-        )?;
+        let rows = self.engine.query(LIMITED, &[from, until, (limit as u64).into()])?;
         let all = rows.first().map_or(0, |row| row.count(2));
         Ok((all, rows.iter().map(|row| (row.text(0), row.count(1))).collect()))
+    }
+
+    /// How many events there were with that status and code, if any is named.
+    pub(super) fn total_by_hours(
+        &mut self,
+        window: Window,
+        status: Option<u16>,
+        code: Option<&str>,
+    ) -> Result<u64, StoreFault> {
+        let mut values = window.whole(60).to_vec();
+        values.push(status.map_or(-1, i64::from).into());
+        values.push(code.unwrap_or_default().into());
+        let sum = self.engine.number(
+            "SELECT CAST(sum(count) AS BIGINT) FROM (\
+             SELECT status, code, count FROM event_hour WHERE hour >= CAST(?3 AS BIGINT) AND hour < CAST(?4 AS BIGINT) \
+             UNION ALL SELECT status, code, count FROM event \
+             WHERE minute >= CAST(?1 AS BIGINT) AND minute < CAST(?5 AS BIGINT) \
+             UNION ALL SELECT status, code, count FROM event \
+             WHERE minute >= CAST(?6 AS BIGINT) AND minute < CAST(?2 AS BIGINT)) AS parts \
+             WHERE (CAST(?7 AS BIGINT) < 0 OR status = ?7) AND (CAST(?8 AS TEXT) = '' OR code = ?8)",
+            &values,
+        )?;
+        Ok(u64::try_from(sum).unwrap_or_default())
     }
 
     /// What there was on each route, by status.
@@ -345,5 +369,34 @@ impl Share {
             what: row.text(4),
             count: row.count(5),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::Engine;
+    use crate::store::schema::migrate;
+
+    /// How SQLite would go about a question, step by step.
+    fn plan(engine: &mut Engine, sql: &str) -> String {
+        let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+        let values: [Value; 3] = [0, 1, 2].map(|number: i64| number.into());
+        let steps = engine.query(sql, &values).expect("a plan");
+        steps.iter().map(|step| step.text(3)).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn clients_of_a_week_are_read_along_indexes_that_hold_all_columns() {
+        let path = std::env::temp_dir().join(format!("palisade-plan-{}.db", std::process::id()));
+        let mut engine = Engine::sqlite(&path, None).expect("a file");
+        migrate(&mut engine).expect("tables");
+        let (limited, notable) = (plan(&mut engine, LIMITED), plan(&mut engine, NOTABLE));
+        drop(engine);
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+        }
+        assert!(limited.contains("COVERING INDEX event_limited") && !limited.contains("FOR GROUP BY"), "{limited}");
+        assert!(notable.contains("COVERING INDEX event_notable (minute>? AND minute<?)"), "{notable}");
     }
 }
