@@ -56,7 +56,10 @@ function smaller(name) {
   // Functions that differ by their constants alone become one; what they are called through is made smaller after that.
   // Below the stack's end nothing lies, so an address and what is added to it may be put together.
   const strip = ['--strip-debug', '--strip-producers'];
-  const passes = ['--low-memory-unused', '-Oz', ...strip, '--merge-similar-functions', '--dae-optimizing', '--gufa-optimizing', '-Oz', '-Oz'];
+  const similar = ['--merge-similar-functions', '--dae-optimizing', '--gufa-optimizing', '-Oz'];
+  // Functions that are called most get the short numbers, and so do locals.
+  const last = ['--simplify-globals-optimizing', '--reorder-functions', '--once-reduction', '--rse', '--vacuum', '--merge-locals'];
+  const passes = ['--low-memory-unused', '-Oz', ...strip, ...similar, ...last, '--coalesce-locals', '--reorder-locals', '-Oz', '--converge'];
   execFileSync(process.execPath, [WASM_OPT, ...passes, ...features, before, '-o', after]);
   const module = readFileSync(after);
   [before, after].forEach((file) => rmSync(file));
