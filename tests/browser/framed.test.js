@@ -13,6 +13,7 @@ import { after, before, test } from 'node:test';
 import { Gate, binary } from '../support-js/gate.js';
 import { request } from '../support-js/http.js';
 import { eventually, freePort } from '../support-js/processes.js';
+import { CONTACT } from '../support-js/routes.js';
 import { Browser, screenshot } from './support/browser.js';
 import { Stranger } from './support/stranger.js';
 
@@ -54,10 +55,7 @@ admin = "127.0.0.1:${admin}"
 intake = "127.0.0.1:${intake}"
 [respond]
 block = "10m"
-[[route]]
-path = "/api/contact"
-methods = ["POST"]
-kind = "public-form"
+${CONTACT}
 [[route]]
 path = "/limited"
 kind = "public-read"

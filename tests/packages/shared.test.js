@@ -13,6 +13,7 @@ import { Gate as Inside } from '../../packages/next/src/gate.js';
 import { Gate as Gateway } from '../support-js/gate.js';
 import { eventually } from '../support-js/processes.js';
 import { RedisServer, RestProxy } from '../support-js/redis.js';
+import { CONTACT, QUICK } from '../support-js/routes.js';
 import { Upstream } from '../support-js/upstream.js';
 
 const ADDRESS = '203.0.113.7';
@@ -28,14 +29,8 @@ trusted_proxies = ["127.0.0.1/32"]
 redis = "REDIS_URL"
 timeout = "${patience}"
 ${state}
-[[route]]
-path = "/api/quick"
-kind = "public-read"
-limit = "5/min"
-[[route]]
-path = "/api/contact"
-methods = ["POST"]
-kind = "public-form"
+${QUICK}
+${CONTACT}
 [[route]]
 path = "/api/hook"
 kind = "webhook"

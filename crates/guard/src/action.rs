@@ -4,13 +4,12 @@
 //! framework's manifest: an action takes the strictest rules of the pages that bundle it, or those of its own
 //! `[[action]]` entry, and is accepted only on paths of those pages.
 
-use std::collections::BTreeMap;
-
 use palisade_event::Kind;
 use palisade_policy::{
     ActionRule, CsrfStrength, Found, IdentityNeed, ManifestAction, Method, Methods, Mode, Policy, Route,
 };
 
+use crate::ordered::Ordered;
 use crate::plan::RoutePlan;
 use crate::state::State;
 
@@ -29,8 +28,8 @@ const ACTION_BODY: u64 = 1 << 20;
 // === impl ActionPlan ===
 
 impl ActionPlan {
-    pub(crate) fn compile(policy: &Policy, routes: &mut Vec<RoutePlan>, state: &State) -> BTreeMap<String, ActionPlan> {
-        let mut plans = BTreeMap::new();
+    pub(crate) fn compile(policy: &Policy, routes: &mut Vec<RoutePlan>, state: &State) -> Ordered<String, ActionPlan> {
+        let mut plans = Ordered::default();
         for (id, action) in policy.manifest.iter().flatten() {
             let rule = policy.actions.iter().find(|rule| rule.name == *id || Some(&rule.name) == action.name.as_ref());
             let route = rule.map_or_else(|| strictest(policy, action), |rule| from_rule(policy, rule));

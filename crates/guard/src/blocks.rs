@@ -8,13 +8,13 @@ mod net;
 
 pub use net::{BadNet, Net};
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use palisade_event::ClientKey;
 
 use crate::env::MonoMicros;
+use crate::ordered::Ordered;
 use crate::plan::Plan;
 
 /// The most live blocks; beyond that new ones are refused, so that an attacker cannot make the table grow.
@@ -39,9 +39,9 @@ pub enum Change {
 
 #[derive(Debug, Default)]
 struct Table {
-    blocks: BTreeMap<Net, Block>,
+    blocks: Ordered<Net, Block>,
     /// Let in again, and not told yet. Bounded as the blocks are.
-    lifted: BTreeSet<Net>,
+    lifted: Ordered<Net, ()>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ impl Blocks {
         let mut table = self.table();
         let removed = table.blocks.remove(&net).is_some();
         if table.lifted.len() < MAX_BLOCKS {
-            table.lifted.insert(net);
+            table.lifted.insert(net, ());
         }
         self.note(&table);
         removed
@@ -103,7 +103,7 @@ impl Blocks {
     pub fn untold(&self, now: MonoMicros) -> Vec<Change> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let fresh = table.blocks.iter().filter(|(_, block)| !block.told && block.until > now);
-        let lifted = table.lifted.iter().map(|net| Change::Lift(*net));
+        let lifted = table.lifted.iter().map(|(net, ())| Change::Lift(*net));
         lifted.chain(fresh.map(|(net, block)| Change::Block(*net, block.until))).collect()
     }
 
@@ -132,9 +132,9 @@ impl Blocks {
     /// Takes in what the others say: what they do not know any more ends here too, but for what they were not told.
     pub fn replace(&self, list: impl IntoIterator<Item = (Net, MonoMicros)>, now: MonoMicros) {
         let mut table = self.table();
-        table.blocks.retain(|_, block| !block.told);
+        table.blocks.retain(|block| !block.told);
         for (net, until) in list {
-            let mine = table.lifted.contains(&net) || table.blocks.contains_key(&net);
+            let mine = table.lifted.has(&net) || table.blocks.has(&net);
             if !mine && !net.is_loopback() {
                 table.put(net, Block { until, told: true }, now);
             }
@@ -164,8 +164,8 @@ impl Plan {
 
 impl Table {
     fn put(&mut self, net: Net, block: Block, now: MonoMicros) -> bool {
-        self.blocks.retain(|_, block| block.until > now);
-        let room = self.blocks.len() < MAX_BLOCKS || self.blocks.contains_key(&net);
+        self.blocks.retain(|block| block.until > now);
+        let room = self.blocks.len() < MAX_BLOCKS || self.blocks.has(&net);
         if room {
             self.blocks.insert(net, block);
         }

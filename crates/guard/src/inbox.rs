@@ -12,11 +12,11 @@
 //!
 //! What it does not do: it lives in one process, and a restart forgets.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::env::{MonoMicros, Now};
+use crate::ordered::Ordered;
 use crate::shared::GiveBack;
 
 /// A signed message to be reserved: one question, asked right before the first byte goes to the application.
@@ -82,10 +82,10 @@ struct Room {
     capacity: usize,
     /// Messages signed in this second or before it may have been forgotten.
     watermark: u64,
-    known: BTreeMap<u128, Known>,
+    known: Ordered<u128, Known>,
     /// Messages by the time they end, in microseconds: those that are handled, and those that are done.
-    flying: BTreeSet<(u64, u128)>,
-    done: BTreeSet<(u64, u128)>,
+    flying: Ordered<(u64, u128), ()>,
+    done: Ordered<(u64, u128), ()>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -135,7 +135,7 @@ impl Inbox {
 
 impl Room {
     fn new(capacity: usize) -> Room {
-        Room { capacity, watermark: 0, known: BTreeMap::new(), flying: BTreeSet::new(), done: BTreeSet::new() }
+        Room { capacity, watermark: 0, known: Ordered::default(), flying: Ordered::default(), done: Ordered::default() }
     }
 
     fn reserve(&mut self, reserve: &Reserve, now: Now) -> Held {
@@ -169,7 +169,7 @@ impl Room {
 
     fn insert(&mut self, reserve: &Reserve, ticket: Option<u64>, ends: u64) {
         let queue = if ticket.is_some() { &mut self.flying } else { &mut self.done };
-        queue.insert((ends, reserve.message));
+        queue.insert((ends, reserve.message), ());
         let signed_seconds = reserve.signed_seconds.unwrap_or_default();
         self.known.insert(reserve.message, Known { signed: reserve.signed, signed_seconds, ends, ticket });
     }
@@ -183,7 +183,8 @@ impl Room {
 
     fn drop_ended(&mut self, now: MonoMicros) {
         for queue in [&mut self.flying, &mut self.done] {
-            while let Some((ends, message)) = queue.first().copied().filter(|(ends, _)| *ends <= now.0) {
+            while let Some((ends, message)) = queue.first().map(|(first, ())| *first).filter(|(ends, _)| *ends <= now.0)
+            {
                 queue.remove(&(ends, message));
                 self.known.remove(&message);
             }
@@ -196,7 +197,8 @@ impl Room {
         if self.known.len() < self.capacity {
             return Some(false);
         }
-        let (_, message) = self.done.pop_first()?;
+        let (ends, message) = self.done.first().map(|(first, ())| *first)?;
+        self.done.remove(&(ends, message));
         if let Some(known) = self.known.remove(&message)
             && known.signed_seconds + TOLERANCE_SECONDS >= now.wall.seconds()
         {

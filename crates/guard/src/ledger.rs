@@ -6,11 +6,12 @@
 //! all sessions it no longer knows: its watermark. In the anonymous partition a neighbourhood (IPv4 /24, IPv6 /48)
 //! holds at most 1/64 of the room; beyond that only its own newcomers are refused.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use palisade_event::ClientKey;
 
+use crate::ordered::Ordered;
 use crate::token::REMEMBERED_MILLIS;
 
 /// A token to be spent: one question, asked right before the first byte goes to the application.
@@ -57,8 +58,8 @@ struct Partition {
     /// How many sessions one neighbourhood may hold.
     share: usize,
     watermark: u64,
-    sessions: BTreeMap<u128, Used>,
-    neighbourhoods: BTreeMap<u128, usize>,
+    sessions: Ordered<u128, Used>,
+    neighbourhoods: Ordered<u128, usize>,
     /// Sessions by the time they were queued; a session that was active since is queued again.
     idle: VecDeque<(u64, u128)>,
 }
@@ -118,8 +119,8 @@ impl Partition {
             capacity,
             share,
             watermark,
-            sessions: BTreeMap::new(),
-            neighbourhoods: BTreeMap::new(),
+            sessions: Ordered::default(),
+            neighbourhoods: Ordered::default(),
             idle: VecDeque::new(),
         }
     }
@@ -137,7 +138,10 @@ impl Partition {
             return Spent::Crowded;
         }
         let forgot = self.sessions.len() >= self.capacity && self.drop_longest_idle();
-        *self.neighbourhoods.entry(neighbourhood).or_default() += 1;
+        match self.neighbourhoods.get_mut(&neighbourhood) {
+            Some(held) => *held += 1,
+            None => drop(self.neighbourhoods.insert(neighbourhood, 1)),
+        }
         self.idle.push_back((now, spend.session));
         let mut used = Used::new(neighbourhood);
         used.spend(spend, now);

@@ -38,6 +38,7 @@ mod limiter;
 mod login;
 mod media;
 mod multipart;
+mod ordered;
 mod plan;
 mod record;
 mod report;

@@ -1,7 +1,6 @@
 //! What outlives a request: limiter tables, used tokens, the memory budget. Bounded, shared by all threads, and kept
 //! when the plan changes.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +14,7 @@ use crate::inbox::{Inbox, Settle};
 use crate::ledger::Ledger;
 use crate::limiter::{Limiter, Pressure, Seed};
 use crate::login::Room;
+use crate::ordered::Ordered;
 use crate::shared::Alone;
 use crate::step::{Claim, Claimed};
 
@@ -37,7 +37,7 @@ pub struct State {
     seed: Seed,
     slots: u32,
     /// One table for each distinct limit. Grows with the policy, never with clients.
-    limiters: Mutex<BTreeMap<Limit, Arc<Limiter>>>,
+    limiters: Mutex<Ordered<Limit, Arc<Limiter>>>,
     buffered: AtomicU64,
     buffered_cap: u64,
 }
@@ -93,8 +93,12 @@ impl State {
     /// The table of that limit, made when a plan first names it.
     pub(crate) fn limiter(&self, limit: Limit) -> Arc<Limiter> {
         let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Arc::new(Limiter::new(limit, self.slots, self.seed));
-        Arc::clone(limiters.entry(limit).or_insert_with(fresh))
+        if let Some(limiter) = limiters.get(&limit) {
+            return Arc::clone(limiter);
+        }
+        let fresh = Arc::new(Limiter::new(limit, self.slots, self.seed));
+        limiters.insert(limit, Arc::clone(&fresh));
+        fresh
     }
 
     /// Takes bytes from the budget, or nothing when they are not there.
@@ -121,7 +125,7 @@ impl State {
     /// compiled, with the plan in force alive.
     pub fn forget_unused_limits(&self) {
         let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-        limiters.retain(|_, limiter| Arc::strong_count(limiter) > 1);
+        limiters.retain(|limiter| Arc::strong_count(limiter) > 1);
     }
 
     /// How many verified tokens are remembered.

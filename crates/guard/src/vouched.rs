@@ -18,12 +18,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use http::header::HeaderName;
 use palisade_event::{ORDER, Stage};
-use palisade_policy::Route;
+use palisade_policy::{Access, Route, Success};
 
 use crate::env::Env;
 use crate::exchange::Exchange;
 use crate::identity::Identity;
-use crate::plan::{Plan, RoutePlan, scope_number};
+use crate::plan::{Plan, RoutePlan, counted, scope_number};
 use crate::view::View;
 use crate::written::Written;
 
@@ -95,15 +95,36 @@ pub(crate) fn covers(exchange: &Exchange, stage: Stage) -> bool {
 pub(crate) fn rules(plan: &RoutePlan, claims: &str) -> String {
     let Route { path, methods, kind, limit, cost, csrf, access, signature, success, identifier, mode, .. } =
         &plan.route;
+    let limit = limit.map(|limit| limit.to_string()).unwrap_or_default();
+    let csrf = csrf.id();
+    let signature =
+        signature.as_ref().map(|it| format!("{} {}", it.scheme.id(), texts(&it.secrets))).unwrap_or_default();
+    let success = match success {
+        None => String::new(),
+        Some(Success::Status(status)) => format!("status {status}"),
+        Some(Success::Location(path)) => format!("location {path}"),
+        Some(Success::Pointer(pointer)) => format!("pointer {pointer}"),
+    };
+    let Access { role, permission, plan: plans, feature, owner } = access;
+    let identifier = identifier.as_deref();
     let by_subject = plan.rate.as_ref().is_some_and(|rate| rate.crowd.is_some());
-    let texts = RULED.map(|stage| match stage {
-        Stage::Rate | Stage::Quota => format!("{kind} {methods} {path} {limit:?} {cost} {by_subject}"),
-        Stage::Signature => format!("{kind} {signature:?}"),
-        Stage::Access => format!("{path} {access:?} {claims}"),
-        Stage::Claim => format!("{kind} {methods} {path} {csrf:?} {signature:?} {success:?} {identifier:?}"),
-        _ => format!("{csrf:?}"),
+    let rules = RULED.map(|stage| match stage {
+        Stage::Rate | Stage::Quota => format!("{kind} {methods} {path} {limit} {cost} {by_subject}"),
+        Stage::Signature => format!("{kind} {signature}"),
+        Stage::Access => {
+            let lists = [role, permission, plans, feature].map(|list| texts(list)).concat();
+            format!("{path} {lists} {} {claims}", counted(owner.as_deref()))
+        }
+        Stage::Claim => {
+            format!("{kind} {methods} {path} {csrf} {} {}", counted([&*signature, &success]), counted(identifier))
+        }
+        _ => csrf.to_owned(),
     });
-    texts.iter().map(|text| format!("{:08x}", scope_number(&format!("{mode:?} {text}")))).collect()
+    rules.iter().map(|text| format!("{:08x}", scope_number(&format!("{} {text}", mode.id())))).collect()
+}
+
+fn texts(list: &[String]) -> String {
+    format!("{} {}", list.len(), counted(list.iter().map(String::as_str)))
 }
 
 impl Plan {

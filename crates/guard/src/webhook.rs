@@ -17,16 +17,15 @@
 
 mod head;
 mod key;
+mod stripe;
 
 pub(crate) use head::Head;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use palisade_diag::Diagnostic;
 use palisade_policy::{Route, SignatureScheme};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::env::{Env, WallMicros};
@@ -52,13 +51,6 @@ pub(crate) struct Message {
     pub(crate) held: bool,
     /// The body's share of the memory budget.
     pub(crate) room: Option<Box<Reserved>>,
-}
-
-/// The one field of a Stripe event that is read.
-#[derive(Deserialize)]
-struct StripeEvent<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
 }
 
 /// How much longer than the application may take a message stays reserved when nobody settles it.
@@ -99,10 +91,9 @@ impl Signing {
         let of = |kind: &str, id: &[u8]| digest(&[scope[0], scope[1], kind.as_bytes(), id]);
         let message = match (self.scheme, head.id) {
             (SignatureScheme::Standard | SignatureScheme::Svix, Some(id)) => of("id", id.as_bytes()),
-            (SignatureScheme::Stripe, _) => match serde_json::from_slice::<StripeEvent<'_>>(body) {
-                Ok(event) if !event.id.is_empty() => of("id", event.id.as_bytes()),
-                _ => of("body", body),
-            },
+            (SignatureScheme::Stripe, _) => {
+                stripe::id(body).map_or_else(|| of("body", body), |id| of("id", id.as_bytes()))
+            }
             (SignatureScheme::Slack, _) => of("signed", &signed.to_be_bytes()),
             _ => of("body", body),
         };

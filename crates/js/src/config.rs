@@ -154,12 +154,12 @@ impl Config {
             until_seconds: ends.map(|end| u64::try_from(end).unwrap_or_default()),
         };
         let names = policy.routes().iter().filter_map(|route| route.signature.as_ref()).flat_map(|it| &it.secrets);
-        let values = |name: &String| dated_secrets(variables, name).into_iter().map(dated).collect();
-        Secrets {
-            csrf: live("CSRF_SECRET"),
-            session: live("SESSION_SECRET"),
-            webhooks: names.map(|name| (name.clone(), values(name))).collect(),
+        let mut webhooks = BTreeMap::new();
+        // Not collected: that would sort first.
+        for name in names {
+            webhooks.insert(name.clone(), dated_secrets(variables, name).into_iter().map(dated).collect());
         }
+        Secrets { csrf: live("CSRF_SECRET"), session: live("SESSION_SECRET"), webhooks }
     }
 
     fn providers(&self, policy: &Policy, checked: &Checked) -> Providers {

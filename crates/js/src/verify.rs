@@ -1,5 +1,7 @@
+mod curve;
 mod power;
 
+use curve::{P256, P384};
 use palisade_guard::{Alg, PublicKey, Verify};
 use power::Modulus;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -28,8 +30,8 @@ impl Verify for RustCrypto {
             (Alg::Rs256, PublicKey::Rsa { n, e }) => rsa(SHA256_INFO, &Sha256::digest(message), n, e, signature),
             (Alg::Rs384, PublicKey::Rsa { n, e }) => rsa(SHA384_INFO, &Sha384::digest(message), n, e, signature),
             (Alg::Rs512, PublicKey::Rsa { n, e }) => rsa(SHA512_INFO, &Sha512::digest(message), n, e, signature),
-            (Alg::Es256, PublicKey::P256(point)) => p256(point, message, signature),
-            (Alg::Es384, PublicKey::P384(point)) => p384(point, message, signature),
+            (Alg::Es256, PublicKey::P256(point)) => P256.verify(point, &Sha256::digest(message), signature),
+            (Alg::Es384, PublicKey::P384(point)) => P384.verify(point, &Sha384::digest(message), signature),
             (Alg::EdDsa, PublicKey::Ed25519(point)) => ed25519(point, message, signature),
             _ => None,
         };
@@ -51,31 +53,6 @@ fn rsa(info: &[u8], digest: &[u8], n: &[u8], e: &[u8], signature: &[u8]) -> Opti
     let padding = n.len().checked_sub(info.len() + digest.len() + 3)?;
     let expected = [&[0, 1], vec![0xff; padding].as_slice(), &[0], info, digest].concat();
     (encoded == expected).then_some(())
-}
-
-fn p256(point: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
-    use p256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
-    use p256::elliptic_curve::point::AffineCoordinates as _;
-    let (x, y) = coordinates(point)?;
-    let point = p256::AffinePoint::from_coordinates(x.try_into().ok()?, y.try_into().ok()?).into_option()?;
-    let key = VerifyingKey::from_affine(point).ok()?;
-    key.verify(message, &Signature::from_slice(signature).ok()?).ok()
-}
-
-fn p384(point: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
-    use p384::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
-    use p384::elliptic_curve::point::AffineCoordinates as _;
-    let (x, y) = coordinates(point)?;
-    let point = p384::AffinePoint::from_coordinates(x.try_into().ok()?, y.try_into().ok()?).into_option()?;
-    let key = VerifyingKey::from_affine(point).ok()?;
-    key.verify(message, &Signature::from_slice(signature).ok()?).ok()
-}
-
-/// Both coordinates of a point that is written whole (SEC 1 section 2.3.3). Whoever takes them checks that it is on the
-/// curve. Points in short are left to nobody: reading them takes a square root, which is a hundredth of the module.
-fn coordinates(point: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (4, both) = point.split_first()? else { return None };
-    Some(both.split_at(both.len() / 2))
 }
 
 fn ed25519(point: &[u8; 32], message: &[u8], signature: &[u8]) -> Option<()> {

@@ -92,3 +92,70 @@ fn keys_that_are_none_verify_nothing() {
     assert!(!verdict(Alg::Es256, &PublicKey::P256([4; 65]), MESSAGE, &[1; 64]));
     assert!(!verdict(Alg::Es384, &PublicKey::P384([4; 97]), MESSAGE, &[1; 96]));
 }
+
+/// Of project Wycheproof (`ecdsa_secp256r1_sha256_p1363`, `ecdsa_secp384r1_sha384_p1363`): the point's x is above the order, `r`
+/// is so far above it that adding the order leaves the field, both points add up to nothing. Random signatures never meet these.
+#[test]
+fn curves_at_their_edges() {
+    for (alg, point, signature, genuine) in [
+        (
+            Alg::Es256,
+            "040ad99500288d466940031d72a9f5445a4d43784640855bf0a69874d2de5fe103\
+             c5011e6ef2c42dcd50d5d3d29f99ae6eba2c80c9244f4c5422f0979ff0c3ba5e",
+            "000000000000000000000000000000004319055358e8617b0c46353d039cdaab\
+             ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc63254e",
+            true,
+        ),
+        (
+            Alg::Es256,
+            "040ad99500288d466940031d72a9f5445a4d43784640855bf0a69874d2de5fe103\
+             c5011e6ef2c42dcd50d5d3d29f99ae6eba2c80c9244f4c5422f0979ff0c3ba5e",
+            "ffffffff00000001000000000000000000000000fffffffffffffffffffffffc\
+             ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc63254e",
+            false,
+        ),
+        (
+            Alg::Es256,
+            "04b533d4695dd5b8c5e07757e55e6e516f7e2c88fa0239e23f60e8ec07dd70f287\
+             1b134ee58cc583278456863f33c3a85d881f7d4a39850143e29d4eaf009afe47",
+            "7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8\
+             555555550000000055555555555555553ef7a8e48d07df81a693439654210c70",
+            false,
+        ),
+        (
+            Alg::Es384,
+            "044bf4e52f958427ebb5915fb8c9595551b4d3a3fdab67badd9d6c3093f425ba43630df71f42f0eb7ceaa94d9f6448a85d\
+             d30331588249fd2fdc0b309ec7ed8481bc16f27800c13d7db700fc82e1b1c8545aa0c0d3b56e3bfe789fc18a916887c2",
+            "000000000000000000000000000000000000000000000000389cb27e0bc8d21fa7e5f24cb74f58851313e696333ad68b\
+             ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52970",
+            true,
+        ),
+        (
+            Alg::Es384,
+            "044bf4e52f958427ebb5915fb8c9595551b4d3a3fdab67badd9d6c3093f425ba43630df71f42f0eb7ceaa94d9f6448a85d\
+             d30331588249fd2fdc0b309ec7ed8481bc16f27800c13d7db700fc82e1b1c8545aa0c0d3b56e3bfe789fc18a916887c2",
+            "fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000fffffffe\
+             ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52970",
+            false,
+        ),
+        (
+            Alg::Es384,
+            "04f896353cc3a8afdd543ec3aef062ca97bc32ed1724ea38b940b8c0ea0e23b34187afbe70daf8dbaa5b511557e5d2bdda\
+             c4bd265da67ceeafca636f6f4c0472f22a9d02e2289184f73bbb700ae8fc921eff4920f290bfcb49fbb232cc13a21028",
+            "7fffffffffffffffffffffffffffffffffffffffffffffffe3b1a6c0fa1b96efac0d06d9245853bd76760cb5666294b9\
+             55555555555555555555555555555555555555555555555542766f2b5167b9f51d5e0490c2e58d28f9a40878eeec6326",
+            false,
+        ),
+    ] {
+        let key = match alg {
+            Alg::Es256 => PublicKey::P256(hex(point).try_into().expect("a point")),
+            _ => PublicKey::P384(hex(point).try_into().expect("a point")),
+        };
+        assert_eq!(verdict(alg, &key, b"123400", &hex(signature)), genuine, "{alg:?} {signature}");
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hex");
+    (0..text.len()).step_by(2).map(digit).collect()
+}

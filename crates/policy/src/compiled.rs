@@ -25,14 +25,18 @@ use crate::policy::Policy;
 /// A draft's bytes begin so.
 const MAGIC: &[u8] = concat!("palisade ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
 
-/// Something that can be written and read back. What is read may have been made up: it is nothing then, never a panic.
+/// Something that can be written and read back. What is read may have been made up: then it is anything, and the reader is
+/// bad from there on, never a panic. That is asked once, at the end: to leave at each field is twice the code.
 trait Coded: Sized {
     fn write(&self, out: &mut Vec<u8>);
-    fn read(from: &mut Bytes<'_>) -> Option<Self>;
+    fn read(from: &mut Bytes<'_>) -> Self;
 }
 
-/// What is still to be read.
-struct Bytes<'a>(&'a [u8]);
+/// What is still to be read, and whether something was not what it should be.
+struct Bytes<'a> {
+    rest: &'a [u8],
+    bad: bool,
+}
 
 // === impl Draft ===
 
@@ -57,15 +61,15 @@ impl Draft {
     /// The draft that was written; nothing for bytes of another version, or of something else.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Draft> {
-        let mut from = Bytes(bytes.strip_prefix(MAGIC)?);
+        let mut from = Bytes { rest: bytes.strip_prefix(MAGIC)?, bad: false };
         let draft = Draft {
-            builder: Coded::read(&mut from)?,
-            origins: Coded::read(&mut from)?,
-            schemas: Coded::read(&mut from)?,
-            environments: Coded::read(&mut from)?,
+            builder: Coded::read(&mut from),
+            origins: Coded::read(&mut from),
+            schemas: Coded::read(&mut from),
+            environments: Coded::read(&mut from),
             ..Draft::empty()
         };
-        from.0.is_empty().then_some(draft)
+        (from.rest.is_empty() && !from.bad).then_some(draft)
     }
 
     /// Adds a route to those of the file.
@@ -79,14 +83,20 @@ impl Draft {
 // === impl Bytes ===
 
 impl<'a> Bytes<'a> {
-    fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(bytes)?;
-        self.0 = rest;
-        Some(taken)
+    fn take(&mut self, bytes: usize) -> &'a [u8] {
+        let Some((taken, rest)) = self.rest.split_at_checked(bytes) else { return self.bad(&[]) };
+        self.rest = rest;
+        taken
     }
 
-    fn byte(&mut self) -> Option<u8> {
-        self.take(1)?.first().copied()
+    fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or_default()
+    }
+
+    /// From here on it is bad; the value stands for what is not there.
+    fn bad<T>(&mut self, value: T) -> T {
+        self.bad = true;
+        value
     }
 }
 
@@ -100,9 +110,9 @@ macro_rules! record {
                 let $type { $($field),* } = self;
                 $($field.write(out);)*
             }
-            fn read(from: &mut Bytes<'_>) -> Option<$type> {
-                $(let $field = Coded::read(from)?;)*
-                Some($type { $($field),* })
+            fn read(from: &mut Bytes<'_>) -> $type {
+                $(let $field = Coded::read(from);)*
+                $type { $($field),* }
             }
         }
     )*};
@@ -116,8 +126,9 @@ macro_rules! word {
                 let place = $all.iter().position(|one| one == self).and_then(|place| u8::try_from(place).ok());
                 out.push(place.unwrap_or(u8::MAX));
             }
-            fn read(from: &mut Bytes<'_>) -> Option<$type> {
-                $all.get(usize::from(from.byte()?)).copied()
+            fn read(from: &mut Bytes<'_>) -> $type {
+                let [first, ..] = $all;
+                $all.get(usize::from(from.byte())).copied().unwrap_or_else(|| from.bad(first))
             }
         }
     )*};
@@ -137,8 +148,8 @@ macro_rules! number {
             fn write(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
-            fn read(from: &mut Bytes<'_>) -> Option<$type> {
-                Some(<$type>::from_le_bytes(*from.take(size_of::<$type>())?.first_chunk()?))
+            fn read(from: &mut Bytes<'_>) -> $type {
+                from.take(size_of::<$type>()).first_chunk().copied().map(<$type>::from_le_bytes).unwrap_or_default()
             }
         }
     )*};
@@ -191,8 +202,8 @@ impl Coded for usize {
     fn write(&self, out: &mut Vec<u8>) {
         u32::try_from(*self).unwrap_or(u32::MAX).write(out);
     }
-    fn read(from: &mut Bytes<'_>) -> Option<usize> {
-        usize::try_from(u32::read(from)?).ok()
+    fn read(from: &mut Bytes<'_>) -> usize {
+        u32::read(from) as usize
     }
 }
 
@@ -201,9 +212,10 @@ impl Coded for String {
         self.len().write(out);
         out.extend_from_slice(self.as_bytes());
     }
-    fn read(from: &mut Bytes<'_>) -> Option<String> {
-        let length = usize::read(from)?;
-        std::str::from_utf8(from.take(length)?).ok().map(str::to_owned)
+    fn read(from: &mut Bytes<'_>) -> String {
+        let length = usize::read(from);
+        let text = std::str::from_utf8(from.take(length));
+        text.unwrap_or_else(|_| from.bad("")).to_owned()
     }
 }
 
@@ -211,8 +223,8 @@ impl Coded for Duration {
     fn write(&self, out: &mut Vec<u8>) {
         u64::try_from(self.as_micros()).unwrap_or(u64::MAX).write(out);
     }
-    fn read(from: &mut Bytes<'_>) -> Option<Duration> {
-        u64::read(from).map(Duration::from_micros)
+    fn read(from: &mut Bytes<'_>) -> Duration {
+        Duration::from_micros(u64::read(from))
     }
 }
 
@@ -227,13 +239,13 @@ impl Coded for IpNet {
             }
         }
     }
-    fn read(from: &mut Bytes<'_>) -> Option<IpNet> {
-        let prefix = from.byte()?;
-        let address = match Option::<u32>::read(from)? {
+    fn read(from: &mut Bytes<'_>) -> IpNet {
+        let prefix = from.byte();
+        let address = match Option::<u32>::read(from) {
             Some(v4) => IpAddr::from(v4.to_be_bytes()),
-            None => IpAddr::from(*from.take(16)?.first_chunk::<16>()?),
+            None => IpAddr::from(from.take(16).first_chunk::<16>().copied().unwrap_or_default()),
         };
-        IpNet::new(address, prefix).ok()
+        IpNet::new(address, prefix).unwrap_or_else(|_| from.bad(IpNet::from(address)))
     }
 }
 
@@ -244,8 +256,8 @@ impl<T: Coded> Coded for Option<T> {
             thing.write(out);
         }
     }
-    fn read(from: &mut Bytes<'_>) -> Option<Option<T>> {
-        Some(if bool::read(from)? { Some(T::read(from)?) } else { None })
+    fn read(from: &mut Bytes<'_>) -> Option<T> {
+        bool::read(from).then(|| T::read(from))
     }
 }
 
@@ -254,9 +266,16 @@ impl<T: Coded> Coded for Vec<T> {
         self.len().write(out);
         self.iter().for_each(|thing| thing.write(out));
     }
-    fn read(from: &mut Bytes<'_>) -> Option<Vec<T>> {
+    fn read(from: &mut Bytes<'_>) -> Vec<T> {
         // Nothing is made room for by a number that may have been made up.
-        (0..usize::read(from)?).map(|_| T::read(from)).collect()
+        let mut things = Vec::new();
+        for _ in 0..usize::read(from) {
+            if from.bad {
+                break;
+            }
+            things.push(T::read(from));
+        }
+        things
     }
 }
 
@@ -268,13 +287,16 @@ impl<K: Coded + Ord, V: Coded> Coded for BTreeMap<K, V> {
             value.write(out);
         }
     }
-    fn read(from: &mut Bytes<'_>) -> Option<BTreeMap<K, V>> {
+    fn read(from: &mut Bytes<'_>) -> BTreeMap<K, V> {
         // Not collected: that would sort first, by code of its own for each type.
         let mut map = BTreeMap::new();
-        for _ in 0..usize::read(from)? {
-            map.insert(K::read(from)?, V::read(from)?);
+        for _ in 0..usize::read(from) {
+            if from.bad {
+                break;
+            }
+            map.insert(K::read(from), V::read(from));
         }
-        Some(map)
+        map
     }
 }
 
@@ -282,13 +304,13 @@ impl Coded for Methods {
     fn write(&self, out: &mut Vec<u8>) {
         Method::ALL.map(|method| self.has(method)).iter().for_each(|has| has.write(out));
     }
-    fn read(from: &mut Bytes<'_>) -> Option<Methods> {
+    fn read(from: &mut Bytes<'_>) -> Methods {
         let mut methods = Methods::NONE;
         for method in Method::ALL {
-            let has = bool::read(from)?;
+            let has = bool::read(from);
             methods = if has { methods.with(method) } else { methods.without(method) };
         }
-        Some(methods)
+        methods
     }
 }
 
@@ -302,12 +324,12 @@ impl Coded for ForwardingHeader {
         place.write(out);
         name.to_owned().write(out);
     }
-    fn read(from: &mut Bytes<'_>) -> Option<ForwardingHeader> {
-        match (from.byte()?, String::read(from)?) {
-            (0, _) => Some(ForwardingHeader::XForwardedFor),
-            (1, _) => Some(ForwardingHeader::Forwarded),
-            (2, name) => Some(ForwardingHeader::Single(name)),
-            _ => None,
+    fn read(from: &mut Bytes<'_>) -> ForwardingHeader {
+        match (from.byte(), String::read(from)) {
+            (0, _) => ForwardingHeader::XForwardedFor,
+            (1, _) => ForwardingHeader::Forwarded,
+            (2, name) => ForwardingHeader::Single(name),
+            _ => from.bad(ForwardingHeader::Forwarded),
         }
     }
 }
@@ -323,12 +345,12 @@ impl Coded for Success {
         status.write(out);
         text.to_owned().write(out);
     }
-    fn read(from: &mut Bytes<'_>) -> Option<Success> {
-        match (from.byte()?, u16::read(from)?, String::read(from)?) {
-            (0, status, _) => Some(Success::Status(status)),
-            (1, _, path) => Some(Success::Location(path)),
-            (2, _, pointer) => Some(Success::Pointer(pointer)),
-            _ => None,
+    fn read(from: &mut Bytes<'_>) -> Success {
+        match (from.byte(), u16::read(from), String::read(from)) {
+            (0, status, _) => Success::Status(status),
+            (1, _, path) => Success::Location(path),
+            (2, _, pointer) => Success::Pointer(pointer),
+            _ => from.bad(Success::Status(0)),
         }
     }
 }
@@ -343,11 +365,11 @@ impl Coded for OriginSource {
             }
         }
     }
-    fn read(from: &mut Bytes<'_>) -> Option<OriginSource> {
-        Some(match Option::read(from)? {
+    fn read(from: &mut Bytes<'_>) -> OriginSource {
+        match Option::read(from) {
             Some(origin) => OriginSource::Written(origin),
-            None => OriginSource::Variable(String::read(from)?),
-        })
+            None => OriginSource::Variable(String::read(from)),
+        }
     }
 }
 
@@ -361,12 +383,12 @@ impl Coded for SchemaFrom {
         place.write(out);
         text.write(out);
     }
-    fn read(from: &mut Bytes<'_>) -> Option<SchemaFrom> {
-        match (from.byte()?, String::read(from)?) {
-            (0, path) => Some(SchemaFrom::File(path)),
-            (1, text) => Some(SchemaFrom::Inline(text)),
-            (2, name) => Some(SchemaFrom::Preset(name)),
-            _ => None,
+    fn read(from: &mut Bytes<'_>) -> SchemaFrom {
+        match (from.byte(), String::read(from)) {
+            (0, path) => SchemaFrom::File(path),
+            (1, text) => SchemaFrom::Inline(text),
+            (2, name) => SchemaFrom::Preset(name),
+            _ => from.bad(SchemaFrom::Preset(String::new())),
         }
     }
 }
@@ -400,24 +422,24 @@ impl Coded for PolicyBuilder {
             required_variables, optional_variables, actions, csp, routes
         );
     }
-    fn read(from: &mut Bytes<'_>) -> Option<PolicyBuilder> {
+    fn read(from: &mut Bytes<'_>) -> PolicyBuilder {
         let mut builder = Policy::builder("", Vec::new());
-        builder.app = Coded::read(from)?;
-        builder.clients = Coded::read(from)?;
-        builder.csrf = Coded::read(from)?;
-        builder.cors = Coded::read(from)?;
-        builder.limits = Coded::read(from)?;
-        builder.listen = Coded::read(from)?;
-        builder.identity = Coded::read(from)?;
-        builder.state = Coded::read(from)?;
-        builder.undeclared = Coded::read(from)?;
-        builder.undeclared_kind = Coded::read(from)?;
-        builder.required_variables = Coded::read(from)?;
-        builder.optional_variables = Coded::read(from)?;
-        builder.actions = Coded::read(from)?;
-        builder.csp = Coded::read(from)?;
-        builder.routes = Coded::read(from)?;
-        Some(builder)
+        builder.app = Coded::read(from);
+        builder.clients = Coded::read(from);
+        builder.csrf = Coded::read(from);
+        builder.cors = Coded::read(from);
+        builder.limits = Coded::read(from);
+        builder.listen = Coded::read(from);
+        builder.identity = Coded::read(from);
+        builder.state = Coded::read(from);
+        builder.undeclared = Coded::read(from);
+        builder.undeclared_kind = Coded::read(from);
+        builder.required_variables = Coded::read(from);
+        builder.optional_variables = Coded::read(from);
+        builder.actions = Coded::read(from);
+        builder.csp = Coded::read(from);
+        builder.routes = Coded::read(from);
+        builder
     }
 }
 
@@ -453,31 +475,31 @@ impl Coded for Route {
             access, signature, media_types, websocket, trailers, csp, success, identifier, source
         );
     }
-    fn read(from: &mut Bytes<'_>) -> Option<Route> {
-        Some(Route {
-            path: Coded::read(from)?,
-            kind: Coded::read(from)?,
-            methods: Coded::read(from)?,
-            methods_because: Coded::read(from)?,
-            limit: Coded::read(from)?,
-            cost: Coded::read(from)?,
-            mode: Coded::read(from)?,
-            csrf: Coded::read(from)?,
-            csrf_because: Coded::read(from)?,
-            identity: Coded::read(from)?,
-            body: Coded::read(from)?,
-            signals: Coded::read(from)?,
-            access: Coded::read(from)?,
-            signature: Coded::read(from)?,
-            media_types: Coded::read(from)?,
-            websocket: Coded::read(from)?,
-            trailers: Coded::read(from)?,
-            csp: Coded::read(from)?,
-            success: Coded::read(from)?,
-            identifier: Coded::read(from)?,
-            source: Coded::read(from)?,
+    fn read(from: &mut Bytes<'_>) -> Route {
+        Route {
+            path: Coded::read(from),
+            kind: Coded::read(from),
+            methods: Coded::read(from),
+            methods_because: Coded::read(from),
+            limit: Coded::read(from),
+            cost: Coded::read(from),
+            mode: Coded::read(from),
+            csrf: Coded::read(from),
+            csrf_because: Coded::read(from),
+            identity: Coded::read(from),
+            body: Coded::read(from),
+            signals: Coded::read(from),
+            access: Coded::read(from),
+            signature: Coded::read(from),
+            media_types: Coded::read(from),
+            websocket: Coded::read(from),
+            trailers: Coded::read(from),
+            csp: Coded::read(from),
+            success: Coded::read(from),
+            identifier: Coded::read(from),
+            source: Coded::read(from),
             schema: None,
-        })
+        }
     }
 }
 

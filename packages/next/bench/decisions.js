@@ -5,8 +5,9 @@
 //
 // With packages/next-native built (node packages/next-native/build.js), its cases stand beside those of WebAssembly.
 //
-// The others do less: a limiter limits, and @edge-csrf (of whose packages this is the one that checks) takes a token that
-// is good for ever. Each round runs every case; told is the median of the rounds. With `--clients 1e6`, a million clients
+// The others do less: a limiter limits, and @edge-csrf takes a token that is good for ever. Its wrapper for Next.js is measured
+// where `--edge-csrf FOLDER` has it (npm install @edge-csrf/nextjs@2.5.3-cloudflare-rc1 next@15): it wants Next.js 15 at most,
+// which is no package of ours. Each round runs every case; told is the median of the rounds. With `--clients 1e6`, a million clients
 // come by and the memory is told before and after.
 
 import { existsSync } from 'node:fs';
@@ -113,9 +114,25 @@ async function theirs() {
   };
 }
 
+/** @edge-csrf/nextjs around a request as its README writes it: with the cookie and the token that it gave out before. */
+async function wrapper() {
+  const at = process.argv.indexOf('--edge-csrf');
+  if (at < 0) return {};
+  const from = createRequire(path.resolve(process.argv[at + 1], 'package.json'));
+  const [{ createCsrfProtect }, { NextRequest, NextResponse }] = [from('@edge-csrf/nextjs'), from('next/server')];
+  const protect = createCsrfProtect({ cookie: { secure: false } });
+  const first = NextResponse.next();
+  await protect(new NextRequest(`${ORIGIN}/api/contact`, { headers }), first);
+  const cookie = first.headers.getSetCookie()[0].split(';')[0];
+  const sent = { ...headers, cookie, 'x-csrf-token': first.headers.get('x-csrf-token') };
+  const run = async () => protect(new NextRequest(`${ORIGIN}/api/contact`, { method: 'POST', headers: sent }), NextResponse.next());
+  await run();
+  return { '@edge-csrf/nextjs, token verified, a new request and response each time': run };
+}
+
 async function cases() {
   const all = await Promise.all(gates().map(ours));
-  return Object.assign({}, ...all, await theirs());
+  return Object.assign({}, ...all, await theirs(), await wrapper());
 }
 
 async function measure(run, forMs) {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { CONTACT, QUICK } from '../../../tests/support-js/routes.js';
 import { configure } from '../src/index.js';
 
 export const ORIGIN = 'http://127.0.0.1:3000';
@@ -7,18 +8,8 @@ export const POLICY = `
 [app]
 name = "inside"
 public_origin = "${ORIGIN}"
-
-[[route]]
-path = "/api/contact"
-methods = ["POST"]
-kind = "public-form"
-
-[[route]]
-path = "/api/quick"
-methods = ["GET"]
-kind = "public-read"
-limit = "5/min"
-`;
+${CONTACT}
+${QUICK}`;
 
 const secret = () => randomBytes(32).toString('base64url');
 

@@ -4,7 +4,7 @@
 //! keys together, so that a removed key or another list of parties empties the cache at once. Only verified tokens
 //! enter, so strangers cannot fill it. A full shard forgets its oldest entry.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::env::WallMicros;
 use crate::identity::issuer::seconds;
 use crate::identity::verified::Identity;
+use crate::ordered::Ordered;
 
 /// A bounded cache of verified tokens, in shards so that threads seldom meet.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) struct Verified {
 #[derive(Debug, Default)]
 struct Shard {
     epoch: u64,
-    tokens: BTreeMap<TokenHash, Identity>,
+    tokens: Ordered<TokenHash, Identity>,
     oldest: VecDeque<TokenHash>,
 }
 

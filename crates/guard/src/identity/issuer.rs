@@ -13,6 +13,7 @@ use crate::identity::fault::TokenFault;
 use crate::identity::jws::Parts;
 use crate::identity::key::{Alg, KeySet, Verify};
 use crate::identity::verified::Identity;
+use crate::plan::{claims, counted};
 use crate::schema::Schemas;
 
 /// What the guard takes from outside. Without `verify` nobody is ever verified; without `schemas` a policy that has some
@@ -80,8 +81,7 @@ impl Issuer {
             }
             None => None,
         };
-        let text = format!("{declared:?} {issuer} {:?}", providers.clerk_publishable_key);
-        let hash = Sha256::digest(text.as_bytes());
+        let hash = Sha256::digest(written(declared, &issuer, providers.clerk_publishable_key.as_deref()));
         let fingerprint = u64::from_be_bytes(*hash.first_chunk().unwrap_or(&[0; 8]));
         let (verify, declared) = (Arc::clone(verify), declared.clone());
         Ok(Some(Issuer { verify, clerk, provider: declared.provider, fixed, declared, issuer, fingerprint }))
@@ -218,4 +218,15 @@ impl fmt::Debug for Providers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Providers").field("verify", &self.verify.is_some()).finish_non_exhaustive()
     }
+}
+
+/// All of which the fingerprint is made.
+fn written(declared: &Declared, issuer: &str, publishable_key: Option<&str>) -> String {
+    let Declared { provider, issuer: named, jwks, audience, authorized_parties, sign_in_url, claims: _ } = declared;
+    let maybe = [named.as_deref(), jwks.as_deref(), sign_in_url.as_deref(), publishable_key];
+    let maybe = maybe.map(counted);
+    let lists = [audience, authorized_parties].map(|list| counted(list.iter().map(String::as_str)));
+    let claims = claims(declared);
+    let parts = [provider.id(), issuer, &claims].into_iter();
+    counted(parts.chain(maybe.iter().chain(&lists).map(String::as_str)))
 }

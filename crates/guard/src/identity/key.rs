@@ -1,6 +1,5 @@
 //! Keys that sign tokens, as issuers publish them: JWKS (RFC 7517) and PEM (RFC 7468).
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -9,6 +8,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::json;
+use crate::ordered::Ordered;
+use crate::plan::counted;
 
 /// A signature algorithm (RFC 7518, RFC 8037). Asymmetric ones alone: with an HMAC the published key would sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,9 +139,11 @@ impl KeySet {
         }
         let object = json::object(text).ok_or(BadKeys::Jwks)?;
         let Some(Value::Array(list)) = object.get("keys") else { return Err(BadKeys::Jwks) };
-        let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+        // How often each name stands there.
+        let mut seen: Ordered<&str, u32> = Ordered::default();
         for kid in list.iter().filter_map(|key| key.get("kid")?.as_str()) {
-            *seen.entry(kid).or_default() += 1;
+            let before = seen.get(kid).copied().unwrap_or_default();
+            seen.insert(kid, before + 1);
         }
         let keys = list.iter().take(MAX_KEYS).filter_map(|key| Jwk::read(key.as_object()?));
         let alone = |key: &Jwk| key.kid.as_deref().is_none_or(|kid| seen.get(kid) == Some(&1));
@@ -163,7 +166,11 @@ impl KeySet {
     }
 
     fn of(keys: Vec<Jwk>) -> KeySet {
-        let hash = Sha256::digest(format!("{keys:?}").as_bytes());
+        let alone = |Jwk { kid, alg, key }: &Jwk| {
+            let (kid, alg) = (counted(kid.as_deref()), alg.map_or("", Alg::id));
+            counted([&*kid, alg, &format!("{key:?}")])
+        };
+        let hash = Sha256::digest(keys.iter().map(alone).collect::<String>());
         KeySet { keys, digest: u64::from_be_bytes(*hash.first_chunk().unwrap_or(&[0; 8])) }
     }
 

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::fold::Folds;
 use crate::input::{Content, pairs};
+use crate::ordered::Ordered;
 
 /// There is not one text where the route says that the account stands. Holds the JSON pointer of that place.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,8 +63,12 @@ pub(crate) fn named(place: &str, content: &Content<'_>, query: Option<&str>, fol
 /// The letters beyond ASCII that [`named`] compares, in order, each once. Mostly there are none.
 pub(crate) fn letters(place: &str, content: &Content<'_>, query: Option<&str>) -> Vec<char> {
     let steps = steps(place);
-    let mut letters = Vec::new();
-    let mut see = |text: &str| letters.extend(text.chars().filter(|c| !c.is_ascii()));
+    let mut letters = Ordered::default();
+    let mut see = |text: &str| {
+        for c in text.chars().filter(|c| !c.is_ascii()) {
+            letters.insert(c, ());
+        }
+    };
     steps.iter().for_each(|step| see(step));
     for (key, _) in pairs(query.unwrap_or_default().as_bytes(), Code::BodyMalformed).unwrap_or_default() {
         see(&key);
@@ -90,9 +95,7 @@ pub(crate) fn letters(place: &str, content: &Content<'_>, query: Option<&str>) -
         }
         Content::Other => {}
     }
-    letters.sort_unstable();
-    letters.dedup();
-    letters
+    letters.iter().map(|(letter, ())| *letter).collect()
 }
 
 fn steps(place: &str) -> Vec<String> {

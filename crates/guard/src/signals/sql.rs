@@ -5,6 +5,7 @@
 //! single or double quote) is cut into tokens once.
 
 mod lex;
+mod words;
 
 use palisade_event::Signal;
 

@@ -19,9 +19,7 @@ impl Modulus {
         let length = limbs.iter().rposition(|limb| *limb != 0)? + 1;
         limbs.truncate(length);
         let lowest = *limbs.first().filter(|limb| length > 1 && *limb % 2 == 1)?;
-        // Each step of Newton's doubles the bits that are right; an odd number is its own inverse in three.
-        let inverse = (0..4).fold(lowest, |x, _| x.wrapping_mul(2u32.wrapping_sub(lowest.wrapping_mul(x))));
-        Some(Modulus { limbs, inverse: inverse.wrapping_neg() })
+        Some(Modulus { limbs, inverse: inverse(lowest) })
     }
 
     /// `base` to `exponent`, in as many big-endian bytes as `base` has. `None` if `base` is not below the modulus, or
@@ -112,6 +110,12 @@ impl Modulus {
     }
 }
 
+/// `-1` divided by an odd number, modulo 2^32.
+pub(super) fn inverse(odd: u32) -> u32 {
+    // Each step of Newton's doubles the bits that are right; an odd number is its own inverse in three.
+    (0..4).fold(odd, |x, _| x.wrapping_mul(2u32.wrapping_sub(odd.wrapping_mul(x)))).wrapping_neg()
+}
+
 /// Adds `factor * number` to `sum`, which has room for it.
 fn add_product(sum: &mut [u32], factor: u32, number: &[u32]) {
     let mut carry = 0;
@@ -123,7 +127,7 @@ fn add_product(sum: &mut [u32], factor: u32, number: &[u32]) {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
-const fn low(value: u64) -> u32 {
+pub(super) const fn low(value: u64) -> u32 {
     value as u32
 }
 

@@ -1,5 +1,7 @@
 //! What a text is made of, as SQL reads it: one token at a time.
 
+use super::words::WORDS;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Token {
     /// The end of the value.
@@ -150,51 +152,8 @@ fn comment(rest: &[u8], mark: usize) -> (Token, usize) {
 }
 
 fn word(text: &[u8]) -> Word {
-    match text {
-        b"or" | b"and" | b"xor" | b"div" | b"mod" => Word::Logic,
-        b"not" => Word::Not,
-        b"like" | b"rlike" | b"regexp" | b"ilike" | b"sounds" | b"glob" | b"similar" => Word::Like,
-        b"is" | b"isnull" | b"notnull" => Word::Is,
-        b"in" => Word::In,
-        b"between" => Word::Between,
-        b"union" | b"intersect" | b"except" => Word::Union,
-        b"all" | b"distinct" | b"distinctrow" => Word::All,
-        b"select" | b"selselectect" | b"with" => Word::Select,
-        b"from" => Word::From,
-        b"into" => Word::Into,
-        b"insert" | b"update" | b"delete" | b"drop" | b"alter" | b"create" | b"truncate" | b"grant" | b"replace"
-        | b"backup" | b"merge" | b"rename" | b"copy" | b"handler" => Word::Statement,
-        b"table" | b"database" | b"schema" | b"view" | b"index" | b"function" | b"trigger" | b"users" | b"user"
-        | b"all_users" => Word::Object,
-        b"set" => Word::Set,
-        b"by" => Word::By,
-        b"order" | b"group" => Word::Order,
-        b"having" => Word::Having,
-        b"where" => Word::Where,
-        b"limit" | b"offset" | b"fetch" => Word::Limit,
-        b"procedure" => Word::Procedure,
-        b"analyse" | b"analyze" => Word::Analyse,
-        b"delay" | b"time" => Word::Delay,
-        b"waitfor" => Word::Waitfor,
-        b"shutdown" => Word::Shutdown,
-        b"if" => Word::If,
-        b"exec" | b"execute" | b"call" => Word::Exec,
-        b"declare" => Word::Declare,
-        b"null" | b"true" | b"false" | b"current_user" | b"sysdate" | b"unknown" => Word::Constant,
-        b"outfile" | b"dumpfile" => Word::Outfile,
-        b"case" => Word::Case,
-        b"sleep" | b"benchmark" | b"pg_sleep" | b"extractvalue" | b"updatexml" | b"load_file" | b"xp_cmdshell"
-        | b"randomblob" | b"load_extension" | b"char" | b"chr" | b"concat" | b"concat_ws" | b"group_concat"
-        | b"ascii" | b"substring" | b"substr" | b"mid" | b"ord" | b"version" | b"database()" | b"exists" | b"hex"
-        | b"unhex" | b"cast" | b"convert" | b"count" | b"make_set" | b"elt" | b"json_keys" | b"exp"
-        | b"gtid_subset" | b"name_const" | b"utl_http" | b"utl_inaddr" | b"dbms_pipe" | b"dbms_lock" | b"ctxsys"
-        | b"length" | b"len" | b"lower" | b"upper" | b"left" | b"right" | b"bin" | b"conv" | b"ifnull" | b"nvl"
-        | b"coalesce" | b"iif" | b"row" | b"rand" | b"floor" | b"sha1" | b"md5" | b"xmltype" | b"db_name"
-        | b"query_to_xml" | b"sqlite_version" | b"quote" | b"master" | b"xp_dirtree" | b"sp_executesql" | b"sys" => {
-            Word::Function
-        }
-        _ => Word::Name(hash(text)),
-    }
+    let known = WORDS.binary_search_by(|(word, _)| word.as_bytes().cmp(text)).ok();
+    known.and_then(|at| WORDS.get(at)).map_or_else(|| Word::Name(hash(text)), |(_, word)| *word)
 }
 
 /// FNV-1a: two names are the same or, once in four billion, look so.
