@@ -1,4 +1,5 @@
-//! What every response wears, put together once a route: a copy of a map costs a fraction of hashing a dozen names.
+//! What every response wears, put together once a route: a copy of a map costs a fraction of hashing a dozen names. Without the
+//! feature `fast` it is put on piece by piece, which is less code.
 
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
@@ -46,7 +47,7 @@ impl Dress {
 /// Puts on a response what every one wears, and what is told of the limit if `told`. An application may be stricter: where
 /// it brought one of these fields itself, each is looked at.
 pub(crate) fn put_on(exchange: &Exchange, headers: &mut HeaderMap, brought: Brought, told: bool) {
-    let route = exchange.route().filter(|_| !brought.has(Brought::WORN));
+    let route = exchange.route().filter(|_| cfg!(feature = "fast") && !brought.has(Brought::WORN));
     let Some(dress) = route.and_then(|route| route.dress.as_ref()) else {
         headers.reserve(ROOM);
         finish::harden(exchange, headers, brought);

@@ -8,10 +8,10 @@ use palisade_policy::Route;
 use serde_json::{Map, Value};
 
 use crate::form::{self, Encoding};
-use crate::json::read_json;
 use crate::multipart::{Part, read_multipart};
 use crate::schema::{SchemaPlan, Scope, Shapes, Violation, object, pointer};
 use crate::view::View;
+use palisade_policy::json::read_json;
 
 /// What a body holds, once it is read.
 #[derive(Debug)]

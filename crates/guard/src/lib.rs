@@ -31,7 +31,6 @@ mod id;
 mod identity;
 mod inbox;
 mod input;
-mod json;
 mod keys;
 mod ledger;
 mod limiter;
@@ -72,12 +71,12 @@ pub use identity::{
     Alg, BadKeys, Identity, KeySet, Keyring, MAX_JWKS, MAX_TOKEN, Providers, PublicKey, TokenFault, Verify, open,
 };
 pub use inbox::{Held, Inbox, Reserve, Settle};
-pub use json::{BadJson, MAX_JSON_DEPTH, MAX_JSON_VALUES, read_json};
 pub use keys::{MIN_SECRET, Secrets, SigningSecret, WeakSecret};
 pub use ledger::{Ledger, Spend, Spent};
 pub use limiter::{Charge, Limiter, Pressure, Seed};
 pub use login::{Fold, Folded};
 pub use multipart::{BadMultipart, MAX_PARTS, Part, read_multipart};
+pub use palisade_policy::json::{BadJson, MAX_JSON_DEPTH, MAX_JSON_VALUES, read_json};
 pub use plan::{Plan, signing_problems};
 pub use record::{Lane, Record};
 pub use run::{Run, X_PALISADE_RUN};

@@ -40,7 +40,6 @@ use palisade_policy::{Mode, Route, SIGN_IN, Success};
 use crate::env::Env;
 use crate::exchange::Exchange;
 use crate::inbox::Settle;
-use crate::json::read_json;
 use crate::limiter::{Charge, Limiter};
 use crate::plan::{RoutePlan, scope_number};
 use crate::shared::Attempt;
@@ -49,6 +48,7 @@ use crate::step::{Collect, Denial, Flow, Pause, Query};
 use crate::view::View;
 use count::{Charged, Counted};
 use device::{Account, Device};
+use palisade_policy::json::read_json;
 use room::Place;
 
 /// What a login route counts by.

@@ -10,8 +10,8 @@ use palisade_diag::{Diagnostic, Diagnostics};
 use palisade_policy::{Policy, Route, Schema as Source, preset_schema};
 use serde_json::{Map, Value};
 
-use crate::json::read_json;
 use crate::ordered::Ordered;
+use palisade_policy::json::read_json;
 
 /// Compiles schemas. Called while a plan is compiled, never for a request.
 pub trait Schemas: Send + Sync {
@@ -105,7 +105,7 @@ impl SchemaPlan {
     /// Compiles a schema's text.
     pub(crate) fn compile(text: &str, schemas: &dyn Schemas) -> Result<Arc<SchemaPlan>, Diagnostics> {
         let schema = schemas.compile(text)?;
-        let root = crate::json::read_json(text.as_bytes()).map_err(|_| {
+        let root = palisade_policy::json::read_json(text.as_bytes()).map_err(|_| {
             Diagnostics::from(Diagnostic::error("schema-malformed", "the schema is not JSON, or names a key twice"))
         })?;
         let scope = match root.get(SCOPE).and_then(Value::as_str) {

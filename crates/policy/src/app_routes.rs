@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
+use crate::json;
 use crate::model::{CspProfile, Framework, Route, RouteSource};
 use crate::place::{Place, Problems};
 use crate::policy::{Found, Policy};
@@ -16,9 +15,7 @@ const NAMED: usize = 8;
 /// The list names route handlers and pages, not the methods they answer: a handler of GET alone is named too. The Pages
 /// Router's API routes are not in it.
 pub(crate) fn compare(policy: &Policy, manifest: &str, problems: &mut Problems) {
-    let (Some(Framework::NextJs), Ok(Value::Object(built))) =
-        (policy.app.framework, serde_json::from_slice(manifest.as_bytes()))
-    else {
+    let (Some(Framework::NextJs), Some(built)) = (policy.app.framework, json::object(manifest.as_bytes())) else {
         return;
     };
     let of = |kind: &str| {

@@ -10,6 +10,7 @@ mod compiled;
 mod defaults;
 mod environment;
 mod file;
+pub mod json;
 mod manifest;
 mod matcher;
 mod model;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::json;
 use crate::policy::ManifestAction;
 
 /// Reads `.next/server/server-reference-manifest.json`. Ids of the Node and the edge runtime are one set.
@@ -12,9 +13,9 @@ use crate::policy::ManifestAction;
 /// Says what is missing when the text is not such a list. A list that is read in part would leave actions unknown,
 /// and unknown actions are refused.
 pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, ManifestAction>, String> {
-    let value: Value = serde_json::from_slice(text.as_bytes()).map_err(|error| format!("it is not JSON: {error}"))?;
+    let value = json::object(text.as_bytes()).ok_or_else(|| "it is not JSON, or no object".to_owned())?;
     let mut actions: BTreeMap<String, ManifestAction> = BTreeMap::new();
-    let runtimes: Vec<_> = ["node", "edge"].iter().filter_map(|runtime| value.get(runtime)?.as_object()).collect();
+    let runtimes: Vec<_> = ["node", "edge"].iter().filter_map(|runtime| value.get(*runtime)?.as_object()).collect();
     if runtimes.is_empty() {
         return Err("it has neither `node` nor `edge`".to_owned());
     }

@@ -99,7 +99,7 @@ impl Issuer {
     pub(crate) fn read<'a>(&self, token: &'a str) -> Result<(Parts<'a>, Map<String, Value>), TokenFault> {
         let parts = Parts::of(token, self.algs())?;
         self.kind(&parts.header)?;
-        let claims = crate::json::object(&parts.payload).ok_or(TokenFault::Claims)?;
+        let claims = palisade_policy::json::object(&parts.payload).ok_or(TokenFault::Claims)?;
         if claims.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
             return Err(TokenFault::Issuer);
         }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::identity::fault::TokenFault;
 use crate::identity::key::{Alg, KeySet, Verify};
-use crate::json;
+use palisade_policy::json;
 
 /// The longest token that is read, in characters.
 pub const MAX_TOKEN: usize = 16 << 10;

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::json;
 use crate::ordered::Ordered;
 use crate::plan::counted;
+use palisade_policy::json;
 
 /// A signature algorithm (RFC 7518, RFC 8037). Asymmetric ones alone: with an HMAC the published key would sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,7 +168,9 @@ impl KeySet {
     fn of(keys: Vec<Jwk>) -> KeySet {
         let alone = |Jwk { kid, alg, key }: &Jwk| {
             let (kid, alg) = (counted(kid.as_deref()), alg.map_or("", Alg::id));
-            counted([&*kid, alg, &format!("{key:?}")])
+            let (kind, numbers) = key.parts();
+            let [one, other] = numbers.map(|number| URL_SAFE_NO_PAD.encode(number));
+            counted([&*kid, alg, kind, &one, &other])
         };
         let hash = Sha256::digest(keys.iter().map(alone).collect::<String>());
         KeySet { keys, digest: u64::from_be_bytes(*hash.first_chunk().unwrap_or(&[0; 8])) }
@@ -323,6 +325,18 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         _ => return None,
     };
     (*found == tag).then(|| rest.split_at_checked(length)).flatten()
+}
+
+impl PublicKey {
+    /// Its kind, and the numbers that it is made of.
+    fn parts(&self) -> (&'static str, [&[u8]; 2]) {
+        match self {
+            PublicKey::Rsa { n, e } => ("rsa", [n, e]),
+            PublicKey::P256(point) => ("p256", [point, b""]),
+            PublicKey::P384(point) => ("p384", [point, b""]),
+            PublicKey::Ed25519(point) => ("ed25519", [point, b""]),
+        }
+    }
 }
 
 impl fmt::Debug for PublicKey {

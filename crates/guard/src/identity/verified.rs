@@ -362,7 +362,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::json;
+    use palisade_policy::json;
 
     fn declared(provider: IdentityProvider, claims: &[(&str, &str)]) -> Declared {
         Declared {

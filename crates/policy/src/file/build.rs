@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use palisade_diag::{Diagnostics, Span};
+use serde::de::IgnoredAny;
 
 use crate::app_routes;
 use crate::builder::named;
@@ -297,8 +298,8 @@ fn schema_file<'s>(path: &str, sources: &'s Sources, place: Place, problems: &mu
 
 /// Tells where a text cannot be a schema. What its keywords mean is checked when a plan is compiled.
 fn is_schema(name: &str, text: &str, place: Place, problems: &mut Problems) {
-    let what = match serde_json::from_slice::<serde_json::Value>(text.as_bytes()) {
-        Ok(serde_json::Value::Object(_) | serde_json::Value::Bool(_)) => return,
+    let what = match serde_json::from_slice::<IgnoredAny>(text.as_bytes()) {
+        Ok(_) if matches!(text.trim_ascii_start().as_bytes(), [b'{' | b't' | b'f', ..]) => return,
         Ok(_) => format!("{name} is not a schema but another JSON value"),
         Err(error) => format!("{name} is not JSON: {error}"),
     };

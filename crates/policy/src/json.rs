@@ -1,6 +1,6 @@
 //! JSON read strictly: what two readers could take for two things is refused.
 //!
-//! The application reads the same bytes with another parser. Where parsers differ (which of two equal keys counts, what
+//! The gate reads input, tokens and keys so, and this crate what others have made. An application reads the same bytes with another parser. Where parsers differ (which of two equal keys counts, what
 //! a lone surrogate is, how deep is too deep), a schema checked here would say nothing of what is read there.
 
 use std::cell::Cell;
@@ -43,7 +43,8 @@ pub fn read_json(text: &[u8]) -> Result<Value, BadJson> {
 }
 
 /// The object that `text` is; nothing where it is anything else or would be refused. So tokens and key sets are read.
-pub(crate) fn object(text: &[u8]) -> Option<Map<String, Value>> {
+#[must_use]
+pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
     match read_json(text) {
         Ok(Value::Object(object)) => Some(object),
         _ => None,
