@@ -146,12 +146,6 @@ impl Admitted {
         self.exchange.identity.as_ref()
     }
 
-    /// Whether the connection may become a WebSocket.
-    #[must_use]
-    pub fn upgrades(&self) -> bool {
-        self.exchange.asks.upgrade
-    }
-
     /// How long the application has for its response head.
     #[must_use]
     pub fn patience(&self) -> Duration {

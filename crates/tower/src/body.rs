@@ -69,24 +69,6 @@ impl<B: Body<Data = Bytes>> Guarded<B> {
     }
 }
 
-impl<B: Body> Guarded<B> {
-    /// The body of the same request sent again, if it has none: what has bytes travels once.
-    #[must_use]
-    pub fn again(&self) -> Option<Guarded<B>> {
-        let empty = self.prefix.is_empty() && self.rest.as_ref().is_none_or(Body::is_end_stream);
-        let overrun = Overrun::default();
-        empty.then(|| Guarded {
-            prefix: Bytes::new(),
-            rest: None,
-            client: self.client,
-            identity: self.identity.clone(),
-            left: 0,
-            trailers: false,
-            overrun,
-        })
-    }
-}
-
 impl<B> Guarded<B> {
     /// Whose request it is: the client's address, behind the trusted proxies.
     #[must_use]

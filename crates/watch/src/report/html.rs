@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use palisade_event::{EventTime, Priority};
 
-use super::markdown::{each, overview};
+use super::markdown::{each, limited, overview};
 use super::{Named, Report, Trend};
 use crate::dashboard::chart::{Series, bar, columns};
 use crate::dashboard::words::{clock, date, number, percent, plain, priority, span, status, theirs};
@@ -194,7 +194,7 @@ fn limits(report: &Report) -> Markup {
         section aria-labelledby="limits" {
             h2 #limits { "Rate limits" }
             (trends("Violations", &[("Answers 429", &limits.violations)]))
-            p { (number(limits.clients)) " clients had any, " (each(limits.violations.now, limits.clients)) " each." }
+            p { (limited(limits)) }
             (days(report, "Violations", "c-held", &limits.violations))
             div.columns { div { (names("Clients with most", "Client", &limits.top_clients)) } div { (names("Routes with most", "Route", &limits.top_routes)) } }
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use palisade_event::Untrusted;
 
-use super::{Errors, Named, Overdue, Report, Trend};
+use super::{Errors, Limits, Named, Overdue, Report, Trend};
 use crate::dashboard::words::{date, number, percent, plain, span};
 
 pub(super) fn report(report: &Report) -> String {
@@ -26,12 +26,7 @@ pub(super) fn report(report: &Report) -> String {
     auth(&mut out, report);
     let Report { limits, csrf, input, errors, .. } = report;
     trends(&mut out, "Rate limits", &[("Violations (429)", &limits.violations)]);
-    let _ = writeln!(
-        out,
-        "{} clients had any, {} each.\n",
-        number(limits.clients),
-        each(limits.violations.now, limits.clients)
-    );
+    let _ = writeln!(out, "{}\n", limited(limits));
     names(&mut out, "Client", &limits.top_clients);
     names(&mut out, "Route", &limits.top_routes);
     trends(
@@ -103,6 +98,17 @@ pub(super) fn each(all: u64, of: u64) -> String {
         (Some(whole), Some(rest)) => format!("{whole}.{}", rest * 10 / of),
         _ => "–".to_owned(),
     }
+}
+
+/// How many clients went beyond a limit, and how often.
+pub(super) fn limited(limits: &Limits) -> String {
+    let clients = limits.clients;
+    let who = match clients {
+        0 => return "No client had any.".to_owned(),
+        1 => "client",
+        _ => "clients",
+    };
+    format!("{} {who} had any, {} each.", number(clients), each(limits.violations.now, clients))
 }
 
 fn incidents(out: &mut String, report: &Report) {
